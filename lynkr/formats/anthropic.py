@@ -1,0 +1,98 @@
+"""Anthropic Messages: POST /v1/messages (wire facts: platform.claude.com, "Messages" and "Streaming")."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from lynkr.errors import LynkrError
+from lynkr.events import Usage
+from lynkr.formats.watch import Watch, count, failure, member
+from lynkr.framing import sse
+from lynkr.lane import Format
+
+NAME = Format.ANTHROPIC
+PATHS = re.compile(r"/v1/messages")
+# Counting tokens is free of charge; it is relayed like any other request and never metered.
+FREE_PATHS = re.compile(r"/v1/messages/count_tokens")
+CREDENTIALS = ("x-api-key", "authorization")
+
+_KINDS = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    504: "timeout_error",
+}
+
+
+def error_body(error: LynkrError) -> bytes:
+    """The JSON body of an error answer."""
+    kind = _KINDS.get(error.status, "api_error")
+    return json.dumps({"type": "error", "error": {"type": kind, "message": error.sentence}}).encode()
+
+
+def error_event(error: LynkrError) -> bytes:
+    """The SSE event that ends a stream which cannot go on."""
+    return sse.write("error", error_body(error))
+
+
+class AnswerWatch(Watch):
+    """`message_start` holds the input's figures, each `message_delta` cumulative ones; the last word counts."""
+
+    telling = (b'"message_start"', b'"message_delta"', b'"message_stop"', b'"error"')
+    text = re.compile(rb'"(?:text|partial_json|thinking)"\s*:\s*"((?:[^"\\]|\\.)*)"')
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._figures: dict[str, Any] = {}
+
+    def event(self, value: dict[str, Any]) -> None:
+        kind = value.get("type")
+        if kind == "message_start":
+            self._take(member(member(value, "message"), "usage"))
+        elif kind == "message_delta":
+            self._take(member(value, "usage"))
+            self._final = self._usage is not None
+        elif kind == "message_stop":
+            self._complete = True
+        elif kind == "error":
+            self._failure = failure(value)
+
+    def answer(self, value: dict[str, Any]) -> None:
+        self._take(member(value, "usage"))
+        self._final = self._usage is not None
+        self._failure = failure(value)
+
+    def _take(self, usage: dict[str, Any]) -> None:
+        self._figures.update({name: figure for name, figure in usage.items() if figure is not None})
+        if self._figures:
+            self._usage = usage_of(self._figures)
+
+
+def usage_of(figures: dict[str, Any]) -> Usage:
+    """Anthropic's `usage` object. `input_tokens` is uncached already; cache writes are split by how long they last."""
+    written = count(figures, "cache_creation_input_tokens")
+    hour = min(written, count(member(figures, "cache_creation"), "ephemeral_1h_input_tokens"))
+    output = count(figures, "output_tokens")
+    return Usage(
+        input=count(figures, "input_tokens"),
+        cache_read=count(figures, "cache_read_input_tokens"),
+        cache_write=written - hour,
+        cache_write_1h=hour,
+        output=output,
+        reasoning=min(output, count(member(figures, "output_tokens_details"), "thinking_tokens")),
+        extras=_extras(figures),
+    )
+
+
+def _extras(figures: dict[str, Any]) -> bool:
+    """Whether something besides tokens at the list rate was billed: a search, another speed, tier or region."""
+    return (
+        any(count({"n": n}, "n") for n in member(figures, "server_tool_use").values())
+        or figures.get("speed") not in (None, "standard")
+        or figures.get("service_tier") not in (None, "standard")
+        or figures.get("inference_geo") not in (None, "", "global", "not_available")
+    )

@@ -1,0 +1,64 @@
+"""OpenAI Responses: POST /v1/responses, what Codex speaks."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from lynkr.errors import LynkrError
+from lynkr.events import Usage
+from lynkr.formats.openai import OTHER_RATES, error_body
+from lynkr.formats.watch import Watch, count, failure, member
+from lynkr.framing import sse
+from lynkr.lane import Format
+
+__all__ = ["CREDENTIALS", "FREE_PATHS", "NAME", "PATHS", "AnswerWatch", "error_body", "error_event"]
+
+NAME = Format.OPENAI_RESPONSES
+PATHS = re.compile(r"/v1/responses")
+FREE_PATHS = re.compile(r"/v1/responses/input_tokens")
+CREDENTIALS = ("authorization", "chatgpt-account-id")
+
+
+def error_event(error: LynkrError) -> bytes:
+    """The SSE event that ends a stream which cannot go on."""
+    failed = {"status": "failed", "error": {"code": "server_error", "message": error.sentence}}
+    return sse.write("response.failed", json.dumps({"type": "response.failed", "response": failed}).encode())
+
+
+class AnswerWatch(Watch):
+    """The last event (`response.completed`, `.incomplete`, `.failed`) holds the whole answer and its figures."""
+
+    telling = (b'"response.completed"', b'"response.incomplete"', b'"response.failed"', b'"error"')
+    text = re.compile(rb'"delta"\s*:\s*"((?:[^"\\]|\\.)*)"')
+
+    def event(self, value: dict[str, Any]) -> None:
+        kind = value.get("type")
+        if kind in ("response.completed", "response.incomplete", "response.failed"):
+            self._complete = True
+            self.answer(member(value, "response"))
+        elif kind == "error":
+            self._failure = failure(value) or str(value.get("code") or "error")[:80]
+
+    def answer(self, value: dict[str, Any]) -> None:
+        self._failure = failure(value)
+        figures = member(value, "usage")
+        if figures:
+            self._usage = usage_of(figures, value.get("service_tier"))
+            self._final = True
+
+
+def usage_of(figures: dict[str, Any], tier: object = None) -> Usage:
+    """The Responses API's `usage` object; `input_tokens` includes what was cached."""
+    details = member(figures, "input_tokens_details")
+    read, written = count(details, "cached_tokens"), count(details, "cache_write_tokens")
+    output = count(figures, "output_tokens")
+    return Usage(
+        input=max(0, count(figures, "input_tokens") - read - written),
+        cache_read=read,
+        cache_write=written,
+        output=output,
+        reasoning=min(output, count(member(figures, "output_tokens_details"), "reasoning_tokens")),
+        extras=tier in OTHER_RATES,
+    )

@@ -1,0 +1,57 @@
+"""A lane: what a request is sent down. A plain value; profiles make it, routing chooses it, upstream opens it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Format(StrEnum):
+    """A wire format, by the name that a profile uses."""
+
+    ANTHROPIC = "anthropic"
+    OPENAI_CHAT = "openai-chat"
+    OPENAI_RESPONSES = "openai-responses"
+    GEMINI = "gemini"
+
+
+class Auth(StrEnum):
+    """Whose credential a request carries."""
+
+    CLIENT = "client"  # the tool's own, passed through untouched
+    KEY = "key"  # the lane's own, which the tool never sees
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """USD per million tokens. A rate that is None has no figure of its own."""
+
+    input: float
+    output: float
+    cache_read: float | None = None
+    cache_write: float | None = None
+    cache_write_1h: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Provider, model, credential and limits under one name.
+
+    `base_url` is None where the request goes to the provider's own address, or, with `auth` CLIENT, to wherever the
+    tool would have sent it. `model` None leaves the model to the tool. `timeout_s` bounds the wait for any one byte.
+    """
+
+    name: str
+    provider: str
+    formats: tuple[Format, ...]
+    auth: Auth
+    base_url: str | None = None
+    model: str | None = None
+    key: str | None = None
+    key_env: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    timeout_s: float | None = None
+    price: Price | None = None
+    context: int | None = None
+    region: str | None = None

@@ -1,0 +1,146 @@
+"""The child shares our terminal and process group; we are there, and out of the way.
+
+What the keyboard sends (INT, QUIT) reaches the whole group, so the child has had it already: we swallow ours while it
+lives. TERM and HUP are sent to us alone and are passed on. TSTP, CONT and WINCH are nobody's business but the
+terminal's: the group stops and goes on together. We end as the child ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import FrameType
+
+from lynkr.errors import EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, ToolError
+
+_SWALLOWED = ("SIGINT", "SIGQUIT")
+_FORWARDED = ("SIGTERM", "SIGHUP")
+
+
+def locate(name: str, environ: Mapping[str, str], install: str = "") -> str:
+    """The path of the command `name`. Raises ToolError: 127 where it is not, 126 where it cannot be run."""
+    path = environ.get("PATH", os.defpath)
+    if found := shutil.which(name, path=path):
+        return found
+    places = [Path(name)] if os.sep in name else [Path(folder, name) for folder in path.split(os.pathsep) if folder]
+    for place in places:
+        if place.is_dir() and os.sep in name:
+            raise ToolError(f"{place} is a directory", exit_status=EXIT_NOT_EXECUTABLE)
+        if place.is_file():
+            raise ToolError(f"{place} is not executable; chmod +x it", exit_status=EXIT_NOT_EXECUTABLE)
+    hint = f"; install it with: {install}" if install else ""
+    raise ToolError(f"{name} is not found{'' if os.sep in name else ' on PATH'}{hint}", exit_status=EXIT_NOT_FOUND)
+
+
+class Child:
+    """A tool that runs in our terminal."""
+
+    def __init__(self, argv: tuple[str, ...], environment: Mapping[str, str]) -> None:
+        """Starts it. Raises ToolError."""
+        self._before = _signals()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._early: list[int] = []
+        self._listen()
+        self._terminal = _terminal_state()
+        try:
+            self._process = subprocess.Popen(argv, env=dict(environment))
+        except OSError as error:
+            self._restore_signals()
+            raise _cannot_start(argv[0], error) from error
+        for number in self._early:
+            self._process.send_signal(number)
+
+    def wait(self) -> int:
+        """Waits for its end; its exit status, 128+N where signal N ended it."""
+        assert self._process is not None
+        try:
+            status = self._process.wait()
+        finally:
+            self._restore_signals()
+        if status >= 0:
+            return status
+        _restore_terminal(self._terminal)
+        return 128 - status
+
+    def _listen(self) -> None:
+        for number, before in self._before.items():
+            # What was ignored when we started (nohup, a job in the background) stays so, for the child too.
+            if before is not signal.SIG_IGN:
+                signal.signal(number, self._swallow if number.name in _SWALLOWED else self._forward)
+
+    def _swallow(self, number: int, frame: FrameType | None) -> None:
+        """Not SIG_IGN, which the child would inherit."""
+
+    def _forward(self, number: int, frame: FrameType | None) -> None:
+        if self._process is None:
+            self._early.append(number)
+        else:
+            self._process.send_signal(number)
+
+    def _restore_signals(self) -> None:
+        for number, before in self._before.items():
+            signal.signal(number, before if before is not None else signal.SIG_DFL)
+
+
+def _signals() -> dict[signal.Signals, object]:
+    """The signals that matter here, with what they do now; those that this platform has."""
+    names = [name for name in (*_SWALLOWED, *_FORWARDED) if hasattr(signal, name)]
+    return {signal.Signals[name]: signal.getsignal(signal.Signals[name]) for name in names}
+
+
+def _cannot_start(name: str, error: OSError) -> ToolError:
+    if error.errno == errno.ENOENT:
+        return ToolError(f"{name} cannot be started: its interpreter is not found", exit_status=EXIT_NOT_FOUND)
+    if error.errno == errno.ENOEXEC:
+        return ToolError(f"{name} is no program and has no #! line", exit_status=EXIT_NOT_EXECUTABLE)
+    return ToolError(f"{name} cannot be started: {error.strerror or error}", exit_status=EXIT_NOT_EXECUTABLE)
+
+
+def _terminal_state() -> list[object] | None:
+    """How the terminal is set, to be put back where a signal keeps the child from doing so itself."""
+    try:
+        import termios
+
+        return termios.tcgetattr(sys.stdin.fileno())
+    except (ImportError, OSError, ValueError, AttributeError):
+        return None
+    except Exception as error:
+        # termios.error is no OSError; any other fault is one.
+        if type(error).__name__ != "error":
+            raise
+        return None
+
+
+def _restore_terminal(state: list[object] | None) -> None:
+    if state is None:
+        return
+    import termios
+
+    fd = sys.stdin.fileno()
+    with contextlib.suppress(OSError, termios.error):
+        if os.tcgetpgrp(fd) == os.getpgrp():
+            termios.tcsetattr(fd, termios.TCSADRAIN, state)  # type: ignore[arg-type]
+
+
+@contextlib.contextmanager
+def companion(argv: list[str]) -> Iterator[str]:
+    """A helper process that says on its first line that it is ready, for as long as it is needed; gives that line."""
+    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.terminate()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()

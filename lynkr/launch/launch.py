@@ -1,0 +1,91 @@
+"""What starting a tool through lynkr takes, as a value. Adapters make it and do nothing themselves.
+
+No file of the user's is ever changed. What a tool must read from a file is written into the session's own folder. The
+session's secret goes into the environment and such files only: an argument can be read by every user of the machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lynkr.lane import Auth, Format, Lane
+
+# What a tool is given where it insists on a key and the lane has its own: it opens nothing.
+PLACEHOLDER = "lynkr-holds-the-key"
+# The variable that holds the bare secret, for tools that send it in a header.
+SECRET_VARIABLE = "LYNKR_SECRET"  # noqa: S105 - a variable's name
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What the user asked for, and what the tool is to be pointed at.
+
+    `argv` begins with the tool's own path. `url` is the proxy's base URL with the secret in its path, `bare_url` the
+    same without it. `folder` is the session's own folder (made by whoever carries the launch out). `lanes` are those
+    that may serve the session.
+    """
+
+    argv: tuple[str, ...]
+    environ: Mapping[str, str]
+    cwd: Path
+    home: Path
+    port: int
+    secret: str
+    folder: Path
+    lanes: Sequence[Lane]
+
+    @property
+    def bare_url(self) -> str:
+        """The proxy's address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The proxy's base URL, secret and all."""
+        return f"{self.bare_url}/{self.secret}"
+
+    def lane(self, *spoken: Format) -> Lane | None:
+        """The first lane that speaks one of the formats."""
+        return next((lane for lane in self.lanes if set(spoken) & set(lane.formats)), None)
+
+    def has_own_key(self, *spoken: Format) -> bool:
+        """Whether what speaks these formats will carry a key of the lane's."""
+        lane = self.lane(*spoken)
+        return lane is not None and lane.auth is Auth.KEY
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How the tool is started.
+
+    `carrier` names a request header that holds the secret and, as its variable's value without lynkr, what is put back
+    in its place. `origins` are the base URLs, by provider, that the tool would have used without us.
+    """
+
+    argv: tuple[str, ...]
+    set: Mapping[str, str] = field(default_factory=dict)
+    unset: tuple[str, ...] = ()
+    files: Mapping[Path, str] = field(default_factory=dict)
+    carrier: tuple[str, str | None] | None = None
+    origins: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def child_environment(call: Call, launch: Launch, session: str, key_variables: Sequence[str]) -> dict[str, str]:
+    """The tool's whole environment: the user's, less what competes or holds a lane's key, plus the launch's."""
+    gone = {*launch.unset, *key_variables}
+    environment = {name: value for name, value in call.environ.items() if name not in gone}
+    environment |= {"LYNKR_SESSION": session, "LYNKR_URL": call.url, **no_proxy(call.environ)}
+    return environment | dict(launch.set)
+
+
+def no_proxy(environ: Mapping[str, str]) -> dict[str, str]:
+    """NO_PROXY and no_proxy with loopback added: tools send even that through a proxy that they are told of."""
+    added = {}
+    for name in ("NO_PROXY", "no_proxy"):
+        before = environ.get(name) or environ.get(name.swapcase()) or ""
+        hosts = [host.strip() for host in before.split(",") if host.strip()]
+        added[name] = ",".join([*hosts, *(host for host in ("127.0.0.1", "localhost") if host not in hosts)])
+    return added

@@ -1,0 +1,25 @@
+"""One small module a coding tool; this table is how they are found.
+
+Each says what the tool speaks (`SPEAKS`), how it is installed (`INSTALL`) and how it is started (`launch`).
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from lynkr.lane import Format
+from lynkr.launch.launch import Call, Launch
+from lynkr.launch.tools import claude, codex, command
+
+
+class Tool(Protocol):
+    """What a tool's module holds."""
+
+    SPEAKS: tuple[Format, ...]
+    INSTALL: str
+
+    def launch(self, call: Call) -> Launch: ...
+
+
+TOOLS: dict[str, Tool] = {"claude": claude, "codex": codex}
+ANY: Tool = command

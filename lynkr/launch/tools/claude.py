@@ -1,0 +1,135 @@
+"""Claude Code: a settings file of the session's own, named before the user's arguments.
+
+A settings file's `env` beats the process environment, so the variables must come in one to be sure to count; of two
+`--settings` the last one wins whole, so the user's is merged into ours and taken out of the arguments. The file and not
+the JSON itself is passed because it holds the session's secret. Measured with Claude Code 2.1.329.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lynkr.errors import ConfigError, UsageError
+from lynkr.lane import Auth, Format
+from lynkr.launch.launch import PLACEHOLDER, Call, Launch
+
+SPEAKS = (Format.ANTHROPIC,)
+INSTALL = "npm install -g @anthropic-ai/claude-code"
+
+# Each sends the traffic to a cloud by itself, past any base URL.
+_CLOUDS = ("CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY", "CLAUDE_CODE_USE_MANTLE")
+# A socket and a host's own provider choice compete with the base URL.
+_COMPETING = ("ANTHROPIC_UNIX_SOCKET", "CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST")
+_MANAGED = (
+    Path("/etc/claude-code/managed-settings.json"),
+    Path("/Library/Application Support/ClaudeCode/managed-settings.json"),
+)
+# What Claude Code uses for titles and the like where it talks to Anthropic itself; behind another base URL it would
+# send them to the main model.
+_SMALL_MODEL = "claude-haiku-5-5"
+
+
+def launch(call: Call) -> Launch:
+    """The launch of Claude Code. Raises UsageError, ConfigError."""
+    arguments, theirs = _take_settings(call)
+    managed, found = _variables(call, theirs)
+    lane = call.lane(Format.ANTHROPIC)
+    own_key = call.has_own_key(Format.ANTHROPIC)
+    if lane is not None and lane.auth is Auth.CLIENT and lane.base_url is None:
+        _refuse_clouds(found)
+    env = {
+        "ANTHROPIC_BASE_URL": call.url,
+        "CLAUDE_CODE_GATEWAY_HINT_HEADERS": "1",
+        **dict.fromkeys(_CLOUDS, "0"),
+        **({"ANTHROPIC_AUTH_TOKEN": PLACEHOLDER} if own_key else {}),
+    }
+    settings = {**theirs, "env": {**_mapping(theirs.get("env")), **env}}
+    path = call.folder / "claude-settings.json"
+    origin = found.get("ANTHROPIC_BASE_URL", "").rstrip("/")
+    at_home = not origin and (lane is None or lane.base_url is None)
+    # These give way to the user's own settings, so they go into the environment and not into the file.
+    gentle = {"ENABLE_TOOL_SEARCH": "true", **({"ANTHROPIC_DEFAULT_HAIKU_MODEL": _SMALL_MODEL} if at_home else {})}
+    return Launch(
+        argv=(call.argv[0], "--settings", str(path), *arguments),
+        set={**{name: value for name, value in gentle.items() if name not in found}, **env},
+        unset=(*_COMPETING, *(("ANTHROPIC_API_KEY",) if own_key else ())),
+        files={path: json.dumps(settings, indent=1)},
+        origins={"anthropic": origin} if origin else {},
+        notes=_notes(managed),
+    )
+
+
+def _take_settings(call: Call) -> tuple[list[str], dict[str, Any]]:
+    """The user's arguments without `--settings`, and what that held."""
+    arguments, given, theirs = list[str](), list(call.argv[1:]), dict[str, Any]()
+    while given:
+        word = given.pop(0)
+        if word == "--":
+            return [*arguments, word, *given], theirs
+        if word == "--settings" and given:
+            theirs = _read_settings(call, given.pop(0))
+        elif word.startswith("--settings="):
+            theirs = _read_settings(call, word.partition("=")[2])
+        else:
+            arguments.append(word)
+    return arguments, theirs
+
+
+def _read_settings(call: Call, text: str) -> dict[str, Any]:
+    try:
+        if not text.lstrip().startswith("{"):
+            text = (call.cwd / Path(text).expanduser()).read_text("utf-8")
+        value = json.loads(text)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"claude's --settings cannot be read: {error}") from error
+    if not isinstance(value, dict):
+        raise UsageError("claude's --settings must hold a JSON object")
+    return value
+
+
+def _variables(call: Call, theirs: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
+    """(the variables of managed settings, all variables as Claude Code would see them without us)."""
+    folder = Path(call.environ.get("CLAUDE_CONFIG_DIR") or call.home / ".claude")
+    project = call.cwd / ".claude"
+    files = (folder / "settings.json", project / "settings.json", project / "settings.local.json")
+    managed = {name: value for path in _MANAGED for name, value in _env(_quietly(path)).items()}
+    found = dict(call.environ)
+    for settings in (*map(_quietly, files), theirs):
+        found |= _env(settings)
+    return managed, found | managed
+
+
+def _quietly(path: Path) -> dict[str, Any]:
+    """A settings file that is Claude Code's to complain about."""
+    try:
+        return _mapping(json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError):
+        return {}
+
+
+def _env(settings: Mapping[str, Any]) -> dict[str, str]:
+    return {name: str(value) for name, value in _mapping(settings.get("env")).items()}
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _refuse_clouds(found: Mapping[str, str]) -> None:
+    for name in _CLOUDS:
+        if found.get(name, "").lower() in ("1", "true", "yes", "on"):
+            cloud = name.rpartition("_")[2].capitalize()
+            raise ConfigError(
+                f"Claude Code is set to use {cloud} ({name}), which signs its requests for {cloud} itself; "
+                f"a lane that uses the tool's own credential cannot carry them. Unset {name}, or name a lane with a key"
+            )
+
+
+def _notes(managed: Mapping[str, str]) -> tuple[str, ...]:
+    fixed = [name for name in ("ANTHROPIC_BASE_URL", *_CLOUDS) if managed.get(name)]
+    if not fixed:
+        return ()
+    return (f"managed settings of this machine fix {', '.join(fixed)}; Claude Code may not come through lynkr",)

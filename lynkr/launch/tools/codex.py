@@ -1,0 +1,171 @@
+"""Codex: `-c` flags only.
+
+Two ways lead Codex to another address (measured with 0.169.0):
+- its built-in provider with `openai_base_url`. Threads stay the user's own: `codex resume` finds those of earlier runs,
+  with and without lynkr. It costs one WebSocket attempt a session, which the proxy turns down at once (426).
+- a provider of our own. No such attempt, but threads belong to their provider: `resume --last` would silently begin a
+  new one, and `resume ID` refuses.
+So the built-in one it is, and for a provider of the user's own, that one with its address changed. Only someone without
+any login, on a lane with a key, gets a provider of ours, because the built-in one would show a login screen.
+
+Flags can be read by everybody (`ps`), so the secret is not in the address: the built-in provider sends the variable
+OPENAI_PROJECT as a header, which carries the secret to the proxy, where the user's own value is put back.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lynkr.errors import ConfigError
+from lynkr.lane import Format
+from lynkr.launch.launch import PLACEHOLDER, SECRET_VARIABLE, Call, Launch
+
+SPEAKS = (Format.OPENAI_RESPONSES,)
+INSTALL = "npm install -g @openai/codex"
+
+BUILT_IN = "openai"
+OURS = "lynkr"
+# Header of the built-in provider → the variable that it is filled from.
+_CARRIERS = {"OpenAI-Project": "OPENAI_PROJECT", "OpenAI-Organization": "OPENAI_ORGANIZATION"}
+_OWN_HEADER = "x-lynkr-session"
+_KEY_VARIABLE = "LYNKR_KEY"
+# Built-in providers whose address cannot be changed.
+_FIXED = ("oss", "ollama", "lmstudio", "amazon-bedrock")
+
+
+def launch(call: Call) -> Launch:
+    """The launch of Codex. Raises ConfigError."""
+    config = _Config.read(call)
+    base = f"{call.bare_url}/v1"
+    own_key = call.has_own_key(*SPEAKS)
+    key = {"CODEX_API_KEY": PLACEHOLDER} if own_key and "exec" in config.arguments else {}
+    if config.provider in _FIXED:
+        raise ConfigError(f"Codex is set to its built-in provider {config.provider!r}, whose address cannot be changed")
+    if config.provider != BUILT_IN:
+        at = f"model_providers.{config.provider}"
+        flags = {f"{at}.base_url": base, f"{at}.env_http_headers.{_OWN_HEADER}": SECRET_VARIABLE}
+        return _launch(call, config, flags, {SECRET_VARIABLE: call.secret, **key}, (_OWN_HEADER, None))
+    if own_key and not key and not config.logged_in:
+        provider = {
+            "name": OURS,
+            "base_url": base,
+            "wire_api": "responses",
+            "env_key": _KEY_VARIABLE,
+            "env_http_headers": {_OWN_HEADER: SECRET_VARIABLE},
+        }
+        variables = {SECRET_VARIABLE: call.secret, _KEY_VARIABLE: PLACEHOLDER}
+        flags = {"model_provider": OURS, f"model_providers.{OURS}": provider}
+        return _launch(call, config, flags, variables, (_OWN_HEADER, None))
+    header, variable = config.carrier()
+    flags = {"openai_base_url": base, "shell_environment_policy.exclude": [*config.excluded, variable]}
+    return _launch(call, config, flags, {variable: call.secret, **key}, (header, call.environ.get(variable)))
+
+
+def _launch(
+    call: Call, config: _Config, flags: Mapping[str, Any], variables: Mapping[str, str], carrier: tuple[str, str | None]
+) -> Launch:
+    words = [word for name, value in flags.items() for word in ("-c", f"{name}={_toml(value)}")]
+    origins = {"openai": config.origin.rstrip("/")} if config.origin else {}
+    return Launch(
+        argv=(call.argv[0], *words, *config.arguments), set=variables, carrier=carrier, origins=origins
+    )
+
+
+def _toml(value: object) -> str:
+    """A value as TOML on one line; its strings and lists are JSON's."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(k)} = {_toml(v)}" for k, v in value.items()) + "}"
+    return json.dumps(value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Config:
+    """What the user's own configuration and arguments say.
+
+    `arguments` are the user's without a base URL of theirs, `origin` is that URL: where requests go without us.
+    """
+
+    arguments: tuple[str, ...]
+    provider: str
+    origin: str | None
+    excluded: tuple[str, ...]
+    logged_in: bool
+    dotenv: str
+
+    @classmethod
+    def read(cls, call: Call) -> _Config:
+        home = Path(call.environ.get("CODEX_HOME") or call.home / ".codex")
+        file = _quietly(home / "config.toml")
+        arguments, flags, named = _flags(call.argv[1:])
+        chosen = named or file.get("profile")
+        if isinstance(chosen, str):
+            profile = _table(_table(file.get("profiles")).get(chosen))
+            file = {**file, **profile, **_quietly(home / f"{chosen}.config.toml")}
+        provider = flags.get("model_provider") or file.get("model_provider") or BUILT_IN
+        providers = _table(file.get("model_providers"))
+        own = flags.get(f"model_providers.{provider}.base_url") or _table(providers.get(provider)).get("base_url")
+        url = (flags.get("openai_base_url") or file.get("openai_base_url")) if provider == BUILT_IN else own
+        excluded = _table(file.get("shell_environment_policy")).get("exclude")
+        return cls(
+            arguments=tuple(arguments),
+            provider=str(provider),
+            origin=str(url) if url else None,
+            excluded=tuple(str(name) for name in excluded) if isinstance(excluded, list) else (),
+            logged_in=(home / "auth.json").is_file() or file.get("cli_auth_credentials_store") in ("keyring", "auto"),
+            dotenv=_text(home / ".env"),
+        )
+
+    def carrier(self) -> tuple[str, str]:
+        """The header and the variable that carry the secret: one that Codex's own .env file does not set."""
+        for header, variable in _CARRIERS.items():
+            if variable not in self.dotenv:
+                return header, variable
+        raise ConfigError(f"the file .env in Codex's home sets {' and '.join(_CARRIERS.values())}; lynkr needs one")
+
+
+def _flags(words: tuple[str, ...]) -> tuple[list[str], dict[str, str], str | None]:
+    """(the arguments less a base URL, the `-c` settings among them, the profile named)."""
+    kept, settings, profile = list[str](), dict[str, str](), None
+    given = list(words)
+    while given:
+        word = given.pop(0)
+        if word == "--":
+            return [*kept, word, *given], settings, profile
+        name, joined, value = word.partition("=")
+        if name in ("-c", "--config", "-p", "--profile") and (joined or given):
+            value = value if joined else given.pop(0)
+            if name in ("-p", "--profile"):
+                profile = value
+            else:
+                key, _, text = value.partition("=")
+                settings[key.strip()] = text.strip().strip("\"'")
+                if key.strip().endswith("base_url"):
+                    continue
+            kept += [name, value] if not joined else [word]
+        else:
+            kept.append(word)
+    return kept, settings, profile
+
+
+def _quietly(path: Path) -> dict[str, Any]:
+    """A configuration file that is Codex's to complain about."""
+    try:
+        return tomllib.loads(_text(path))
+    except tomllib.TOMLDecodeError:
+        return {}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _table(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

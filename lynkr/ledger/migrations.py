@@ -1,0 +1,40 @@
+"""The ledger's shape, as the list of steps that led to it. A step that has shipped is never changed; a new one follows.
+
+Each step runs once, in a transaction with the others that are missing; `PRAGMA user_version` counts them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+
+class Executes(Protocol):
+    """What a step needs of a database connection."""
+
+    def execute(self, sql: str, parameters: Sequence[object] = ...) -> object: ...
+
+
+def sessions_and_requests(db: Executes) -> None:
+    """The first shape."""
+    db.execute(
+        """CREATE TABLE sessions (
+            id TEXT PRIMARY KEY, tool TEXT NOT NULL, profile TEXT NOT NULL, project TEXT NOT NULL,
+            started TEXT NOT NULL, seconds REAL, exit_status INTEGER)"""
+    )
+    db.execute(
+        """CREATE TABLE requests (
+            id TEXT PRIMARY KEY, session TEXT NOT NULL REFERENCES sessions (id), at TEXT NOT NULL,
+            method TEXT NOT NULL, path TEXT NOT NULL, format TEXT, tier TEXT, why TEXT,
+            lane TEXT, provider TEXT, model TEXT, asked_model TEXT,
+            status INTEGER, outcome TEXT NOT NULL, error TEXT, tried TEXT NOT NULL,
+            input_tokens INTEGER NOT NULL, cache_read_tokens INTEGER NOT NULL, cache_write_tokens INTEGER NOT NULL,
+            cache_write_1h_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, reasoning_tokens INTEGER NOT NULL,
+            extras INTEGER NOT NULL, estimated INTEGER NOT NULL, cost_usd REAL, baseline_usd REAL,
+            removed_tokens INTEGER NOT NULL, first_byte_ms REAL, ms REAL NOT NULL)"""
+    )
+    db.execute("CREATE INDEX requests_by_session ON requests (session, id)")
+    db.execute("CREATE INDEX sessions_by_start ON sessions (started)")
+
+
+STEPS: tuple[Callable[[Executes], None], ...] = (sessions_and_requests,)

@@ -1,0 +1,77 @@
+"""Writes a session's rows while it runs, without ever making it wait.
+
+A thread of its own takes the rows from a queue, so that a lock held by another session, a slow disk or a damaged file
+costs the session nothing. Rows are kept until the session ends in any case: what the file did not take goes into the
+report that is kept beside it.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from pathlib import Path
+
+from lynkr.errors import LynkrError
+from lynkr.ledger.row import Row, Session
+
+# More rows than this in one go are still one transaction.
+_BATCH = 500
+
+
+class Recorder:
+    """The rows of one session. `put` from any thread; `close` once, from the one that made it."""
+
+    def __init__(self, path: Path, session: Session) -> None:
+        self.rows: list[Row] = []
+        self._path = path
+        self._session = session
+        self._queue: queue.SimpleQueue[Row | Session | None] = queue.SimpleQueue()
+        self._problem: LynkrError | None = None
+        self._thread = threading.Thread(target=self._write, name="ledger", daemon=True)
+        self._thread.start()
+
+    def put(self, row: Row) -> None:
+        """Takes a row; never blocks."""
+        self.rows.append(row)
+        self._queue.put(row)
+
+    def close(self, session: Session, wait_s: float = 8.0) -> LynkrError | None:
+        """Writes the session's end; what is returned kept rows or the end from being written, None if nothing did."""
+        self._queue.put(session)
+        self._queue.put(None)
+        self._thread.join(wait_s)
+        if self._thread.is_alive():
+            return LynkrError(f"the ledger {self._path} did not take this session's rows in {wait_s:g} s")
+        return self._problem
+
+    def _write(self) -> None:
+        # Here and not above: the child is already starting, and this thread has the time.
+        from lynkr.ledger.store import Ledger
+
+        session, waiting, ended = self._session, list[Row](), False
+        ledger: Ledger | None = None
+        while not ended:
+            # The first round writes the session's own line, before any request.
+            items = self._next() if ledger or self._problem else []
+            ended = None in items
+            session = next((item for item in reversed(items) if isinstance(item, Session)), session)
+            waiting += [item for item in items if isinstance(item, Row)]
+            try:
+                ledger = ledger or Ledger(self._path)
+                ledger.save(session, waiting)
+            except LynkrError as error:
+                self._problem = error
+            else:
+                self._problem = None
+                waiting.clear()
+        if ledger:
+            ledger.close()
+
+    def _next(self) -> list[Row | Session | None]:
+        items = [self._queue.get()]
+        while len(items) < _BATCH and items[-1] is not None:
+            try:
+                items.append(self._queue.get_nowait())
+            except queue.Empty:
+                break
+        return items

@@ -1,0 +1,62 @@
+"""A row of the ledger: one request and what became of it. Never a word of a prompt, a key or the session's secret."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from lynkr.events import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """A lane that was asked and did not serve; `status` is None where it gave none."""
+
+    lane: str
+    status: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One request.
+
+    `at` is RFC 3339 in UTC; `status` what the client got, None where it got nothing. `outcome` is `ok`, `refused` (an
+    error of the lane's or ours, whole), `cut` (the lane stopped in the middle) or `gone` (the client hung up).
+    `estimated` says that tokens or cost rest on an estimate. Money is in USD at list prices and None where the model
+    has no known price; `baseline_usd` is what the same would have cost on the model that was asked for.
+    """
+
+    id: str
+    at: str
+    method: str = ""
+    path: str = ""
+    format: str | None = None
+    tier: str | None = None
+    why: str | None = None
+    lane: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    asked_model: str | None = None
+    status: int | None = None
+    outcome: str = "ok"
+    error: str | None = None
+    tried: tuple[Try, ...] = ()
+    usage: Usage = field(default_factory=Usage)
+    estimated: bool = False
+    cost_usd: float | None = 0.0
+    baseline_usd: float | None = 0.0
+    removed_tokens: int = 0
+    first_byte_ms: float | None = None
+    ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One `lynkr run`. `seconds` and `exit_status` are None until it has ended."""
+
+    id: str
+    tool: str
+    profile: str
+    project: str
+    started: str
+    seconds: float | None = None
+    exit_status: int | None = None

@@ -1,0 +1,177 @@
+"""The ledger's file: SQLite in WAL mode, written by many sessions at once and readable at any time.
+
+Every write is one short transaction that asks for the write lock first (`BEGIN IMMEDIATE`), so that a hundred sessions
+queue for it instead of failing half-way.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lynkr.errors import LynkrError
+from lynkr.events import Usage
+from lynkr.ledger.migrations import STEPS
+from lynkr.ledger.row import Row, Session, Try
+
+LOCK_WAIT_S = 5.0
+
+_ROW = (
+    "id, session, at, method, path, format, tier, why, lane, provider, model, asked_model, status, outcome, error, "
+    "tried, input_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, output_tokens, "
+    "reasoning_tokens, extras, estimated, cost_usd, baseline_usd, removed_tokens, first_byte_ms, ms"
+)
+
+
+class LedgerError(LynkrError):
+    """The ledger cannot be read or written."""
+
+    kind = "ledger"
+
+
+class Ledger:
+    """An open ledger. Not to be shared between threads."""
+
+    def __init__(self, path: Path, *, wait_s: float = LOCK_WAIT_S) -> None:
+        """Opens the ledger at `path`, making it where there is none. Raises LedgerError."""
+        self.path = path
+        with self._explained():
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._db = sqlite3.connect(path, timeout=wait_s, isolation_level=None)
+        try:
+            with self._explained():
+                _wal(self._db, wait_s)
+                self._db.execute("PRAGMA synchronous = NORMAL")
+                self._migrate()
+        except LedgerError:
+            self._db.close()
+            raise
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._db.close()
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _migrate(self) -> None:
+        if self._version() == len(STEPS):
+            return
+        with self._writing():
+            version = self._version()
+            if version > len(STEPS):
+                raise sqlite3.DatabaseError("a newer lynkr wrote it; upgrade this one")
+            for step in STEPS[version:]:
+                step(self._db)
+            self._db.execute(f"PRAGMA user_version = {len(STEPS)}")
+
+    def _version(self) -> int:
+        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
+
+    def save(self, session: Session, rows: Iterable[Row] = ()) -> None:
+        """Writes a session's own line (anew, if it is there) and adds `rows` that are not there yet."""
+        with self._explained(), self._writing():
+            self._db.execute(
+                "INSERT INTO sessions (id, tool, profile, project, started, seconds, exit_status) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET seconds = coalesce(excluded.seconds, "
+                "seconds), exit_status = coalesce(excluded.exit_status, exit_status)",
+                (session.id, session.tool, session.profile, session.project, session.started, session.seconds,
+                 session.exit_status),
+            )  # fmt: skip
+            self._db.executemany(
+                f"INSERT OR IGNORE INTO requests ({_ROW}) VALUES ({', '.join('?' * 29)})",  # noqa: S608 - constants
+                [_values(session.id, row) for row in rows],
+            )
+
+    def sessions(self, limit: int) -> list[Session]:
+        """The latest sessions, latest first."""
+        with self._explained():
+            return [
+                Session(*found)
+                for found in self._db.execute(
+                    "SELECT id, tool, profile, project, started, seconds, exit_status FROM sessions "
+                    "ORDER BY started DESC, id DESC LIMIT ?",
+                    (limit,),
+                )
+            ]
+
+    def find(self, start: str) -> list[Session]:
+        """The sessions whose id begins with `start`."""
+        with self._explained():
+            return [
+                Session(*found)
+                for found in self._db.execute(
+                    "SELECT id, tool, profile, project, started, seconds, exit_status FROM sessions "
+                    "WHERE substr(id, 1, ?) = ? ORDER BY id LIMIT 2",
+                    (len(start), start),
+                )
+            ]
+
+    def rows(self, session: str) -> list[Row]:
+        """The requests of a session, in order."""
+        with self._explained():
+            found = self._db.execute(f"SELECT {_ROW} FROM requests WHERE session = ? ORDER BY id", (session,))  # noqa: S608
+            return [_row(values) for values in found]
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            raise LedgerError(f"the ledger {self.path} cannot be used: {error}") from error
+        except sqlite3.DatabaseError as error:
+            raise LedgerError(
+                f"the ledger {self.path} is damaged ({error}); move it away and the next session starts a new one"
+            ) from error
+        except OSError as error:
+            raise LedgerError(f"the ledger {self.path} cannot be used: {error.strerror or error}") from error
+
+
+def _wal(db: sqlite3.Connection, wait_s: float) -> None:
+    """Switches to WAL. Two that do so at once can fail with "locked" at once, whatever the timeout says."""
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
+
+
+def _values(session: str, row: Row) -> tuple[object, ...]:
+    usage = row.usage
+    tried = json.dumps([[attempt.lane, attempt.status] for attempt in row.tried])
+    return (
+        row.id, session, row.at, row.method, row.path, row.format, row.tier, row.why, row.lane, row.provider, row.model,
+        row.asked_model, row.status, row.outcome, row.error, tried, usage.input, usage.cache_read, usage.cache_write,
+        usage.cache_write_1h, usage.output, usage.reasoning, usage.extras, row.estimated, row.cost_usd,
+        row.baseline_usd, row.removed_tokens, row.first_byte_ms, row.ms,
+    )  # fmt: skip
+
+
+def _row(values: tuple[Any, ...]) -> Row:
+    head, tried, tokens, tail = values[2:15], values[15], values[16:23], values[23:]
+    usage = Usage(*tokens[:6], extras=bool(tokens[6]))
+    attempts = tuple(Try(lane, status) for lane, status in json.loads(tried))
+    return Row(values[0], *head, attempts, usage, bool(tail[0]), *tail[1:])

@@ -1,0 +1,68 @@
+"""Where things are: under LYNKR_HOME if it is set, else where the platform keeps them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """lynkr's four folders. None of them need exist."""
+
+    config: Path
+    data: Path
+    cache: Path
+    state: Path
+
+    @property
+    def profiles(self) -> Path:
+        """The user's own profiles."""
+        return self.config / "profiles"
+
+    @property
+    def ledger(self) -> Path:
+        """The ledger's file."""
+        return self.data / "ledger.db"
+
+    @property
+    def unsaved(self) -> Path:
+        """The folder of reports that the ledger did not take: beside it."""
+        return self.data
+
+    @property
+    def sessions(self) -> Path:
+        """The folder of what sessions that run need on disk, one folder each."""
+        return self.state / "sessions"
+
+
+def paths(environ: Mapping[str, str]) -> Paths:
+    """lynkr's folders as `environ` wants them."""
+    if home := environ.get("LYNKR_HOME"):
+        root = Path(home).expanduser()
+        return Paths(*(root / name for name in ("config", "data", "cache", "state")))
+    import platformdirs
+
+    found = platformdirs.PlatformDirs("lynkr", appauthor=False)
+    return Paths(found.user_config_path, found.user_data_path, found.user_cache_path, found.user_state_path)
+
+
+def shipped(name: str) -> Path:
+    """A folder that comes with lynkr (`profiles`, …): inside the package in a wheel, beside it in a checkout."""
+    package = Path(__file__).parent
+    inside = package / "shipped" / name
+    return inside if inside.is_dir() else package.parent / name
+
+
+def private_folder(path: Path) -> Path:
+    """`path`, made if need be, readable by its owner only."""
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path
+
+
+def write_private(path: Path, text: str) -> None:
+    """Writes a file that nobody else may read, whatever the umask."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)

@@ -1,0 +1,268 @@
+"""Profiles: TOML files that say which lanes there are and which of them serve what.
+
+A profile is checked whole before anything starts. A mistake is named with its file, line and key and the nearest word
+that would have been right; nothing is guessed and nothing is ignored.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lynkr.errors import ConfigError
+from lynkr.lane import Auth, Format, Lane, Price
+from lynkr.paths import Paths, shipped
+from lynkr.routing.router import TIERS
+from lynkr.upstream.catalog import PROVIDERS, check_url
+
+DEFAULT = "direct"
+LOCAL_FILE = ".lynkr.toml"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A profile as it was read. `later` names its sections that this version checks but does not act on yet."""
+
+    name: str
+    path: Path
+    description: str
+    lanes: Mapping[str, Lane]
+    tiers: Mapping[str, tuple[str, ...]]
+    later: tuple[str, ...] = ()
+    text: str = field(default="", repr=False)
+
+
+def choose(name: str | None, environ: Mapping[str, str], folder: Path, where: Paths) -> Profile:
+    """The profile to use: `name`, LYNKR_PROFILE, the nearest .lynkr.toml from `folder` up, `lynkr use`, `direct`."""
+    name = name or environ.get("LYNKR_PROFILE") or _local(folder) or _used(where) or DEFAULT
+    return load(name, where)
+
+
+def load(name: str, where: Paths) -> Profile:
+    """The profile called `name`, the user's own before a shipped one. Raises ConfigError."""
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"{name!r} cannot be a profile's name; use letters, digits, '_', '-' and '.'")
+    for folder in (where.profiles, shipped("profiles")):
+        path = folder / f"{name}.toml"
+        if path.is_file():
+            return read(path, name)
+    known = names(where)
+    raise ConfigError(
+        f"there is no profile {name!r}{_nearest(name, known)}; known: {', '.join(known)}; "
+        f"your own go to {where.profiles}"
+    )
+
+
+def names(where: Paths) -> list[str]:
+    """All profiles that can be named, sorted."""
+    folders = (where.profiles, shipped("profiles"))
+    return sorted({path.stem for folder in folders if folder.is_dir() for path in folder.glob("*.toml")})
+
+
+def read(path: Path, name: str) -> Profile:
+    """The profile in the file `path`. Raises ConfigError."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"profile {path} cannot be read: {error}") from error
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"profile {path} is not TOML: {error}") from error
+    return _Reader(path, name, text).profile(data)
+
+
+def _local(folder: Path) -> str | None:
+    """What the nearest .lynkr.toml names. It may name a profile and nothing that sends traffic elsewhere."""
+    for parent in (folder, *folder.parents):
+        path = parent / LOCAL_FILE
+        if not path.is_file():
+            continue
+        try:
+            data = tomllib.loads(path.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{path} cannot be read: {error}") from error
+        if unknown := sorted(set(data) - {"profile", "budget"}):
+            raise ConfigError(f"{path}: {unknown[0]!r} cannot stand here; it may say profile = \"NAME\" and lower a budget")
+        named = data.get("profile")
+        if named is not None and not isinstance(named, str):
+            raise ConfigError(f"{path}: profile must be a name in quotes")
+        return named
+    return None
+
+
+def _used(where: Paths) -> str | None:
+    """What `lynkr use` chose."""
+    try:
+        return (where.config / "profile").read_text("utf-8").strip() or None
+    except OSError:
+        return None
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    import difflib  # only a mistake needs it
+
+    close = difflib.get_close_matches(word, known, 1, 0.6)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+_SECTIONS: dict[str, tuple[str, ...]] = {
+    "route": ("mode",),
+    "compress": ("tool_results", "tool_schemas", "terse"),
+    "cache": ("answers",),
+    "budget": ("session_usd", "day_usd", "month_usd", "on_exceed"),
+}
+_LANE = ("provider", "auth", "model", "base_url", "format", "headers", "timeout_s", "price", "key", "key_env",
+         "context", "region")  # fmt: skip
+_RATES = tuple(Price.__dataclass_fields__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads one profile's data; it keeps the text to be able to say where a mistake stands."""
+
+    path: Path
+    name: str
+    text: str
+
+    def profile(self, data: dict[str, Any]) -> Profile:
+        self._keys(data, ("description", "tiers", "lanes", *_SECTIONS), ())
+        description = self._take(data, "description", (), str, "a text") or ""
+        lanes = {name: self._lane(name, value) for name, value in self._table(data, "lanes", ()).items()}
+        if not lanes:
+            raise self._mistake((), "it has no lane; add a section [lanes.NAME] with a provider")
+        tiers = self._tiers(self._table(data, "tiers", ()), lanes)
+        for section, keys in _SECTIONS.items():
+            self._keys(self._table(data, section, ()), keys, (section,))
+        acted = {"route": data.get("route") in ({"mode": "off"}, None)}
+        later = tuple(f"[{s}]" for s in _SECTIONS if s in data and not acted.get(s))
+        return Profile(self.name, self.path, description, lanes, tiers, later, self.text)
+
+    def _tiers(self, data: dict[str, Any], lanes: Mapping[str, Lane]) -> dict[str, tuple[str, ...]]:
+        self._keys(data, TIERS, ("tiers",))
+        tiers = {}
+        for tier, named in data.items():
+            if not isinstance(named, list) or not all(isinstance(lane, str) for lane in named):
+                raise self._mistake(("tiers", tier), 'it must be a list of lanes, such as ["local"]')
+            for lane in named:
+                if lane not in lanes:
+                    raise self._mistake(("tiers", tier), f"there is no lane {lane!r}{_nearest(lane, list(lanes))}")
+            tiers[tier] = tuple(named)
+        return tiers
+
+    def _lane(self, name: str, data: object) -> Lane:
+        at = ("lanes", name)
+        if not _NAME.fullmatch(name):
+            raise self._mistake(at, "a lane's name has letters, digits, '_', '-' and '.' only")
+        if not isinstance(data, dict):
+            raise self._mistake(at, "a lane is a section [lanes.NAME]")
+        self._keys(data, _LANE, at)
+        provider = self._one_of(data, "provider", at, list(PROVIDERS))
+        if provider is None:
+            raise self._mistake(at, f"it needs a provider: {', '.join(PROVIDERS)}")
+        spoken = self._one_of(data, "format", at, [*Format])
+        base_url = self._take(data, "base_url", at, str, "a URL")
+        if base_url is not None:
+            check_url(base_url, self._place((*at, "base_url")) + " base_url")
+        headers = self._table(data, "headers", at)
+        for header, value in headers.items():
+            if not _HEADER.fullmatch(header) or not isinstance(value, str) or not value.isprintable():
+                raise self._mistake((*at, "headers", header), "a header is a name and a text of one line")
+        return Lane(
+            name=name,
+            provider=provider,
+            formats=(Format(spoken),) if spoken else PROVIDERS[provider].formats,
+            auth=Auth(self._one_of(data, "auth", at, [*Auth]) or Auth.KEY),
+            base_url=base_url.rstrip("/") if base_url else None,
+            model=self._take(data, "model", at, str, "a name in quotes"),
+            key=self._take(data, "key", at, str, "a name in quotes"),
+            key_env=self._take(data, "key_env", at, str, "a variable's name in quotes"),
+            headers=headers,
+            timeout_s=self._positive(data, "timeout_s", at),
+            price=self._price(data, at),
+            context=self._take(data, "context", at, int, "a number of tokens"),
+            region=self._take(data, "region", at, str, "a name in quotes"),
+        )
+
+    def _price(self, data: dict[str, Any], at: tuple[str, ...]) -> Price | None:
+        if "price" not in data:
+            return None
+        at, rates = (*at, "price"), self._table(data, "price", at)
+        self._keys(rates, _RATES, at)
+        for name, rate in rates.items():
+            if not isinstance(rate, (int, float)) or isinstance(rate, bool) or rate < 0:
+                raise self._mistake((*at, name), "a price is a number of USD per million tokens")
+        if missing := [name for name in ("input", "output") if name not in rates]:
+            raise self._mistake(at, f"it needs {' and '.join(missing)}, in USD per million tokens")
+        return Price(**{name: float(rate) for name, rate in rates.items()})
+
+    def _positive(self, data: dict[str, Any], key: str, at: tuple[str, ...]) -> float | None:
+        value = data.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or value <= 0:
+            raise self._mistake((*at, key), "it must be a number above 0")
+        return float(value)
+
+    def _take(self, data: dict[str, Any], key: str, at: tuple[str, ...], kind: type, what: str) -> Any:
+        value = data.get(key)
+        if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+            raise self._mistake((*at, key), f"it must be {what}")
+        return value
+
+    def _one_of(self, data: dict[str, Any], key: str, at: tuple[str, ...], known: list[str]) -> str | None:
+        value = self._take(data, key, at, str, "one of " + ", ".join(known))
+        if value is not None and value not in known:
+            hint = _nearest(value, known)
+            raise self._mistake((*at, key), f"{value!r} is not known here{hint}; it can be {', '.join(known)}")
+        return value  # type: ignore[no-any-return]
+
+    def _table(self, data: dict[str, Any], key: str, at: tuple[str, ...]) -> dict[str, Any]:
+        value = data.get(key, {})
+        if not isinstance(value, dict):
+            raise self._mistake((*at, key), f"it must be a section [{'.'.join((*at, key))}]")
+        return value
+
+    def _keys(self, data: dict[str, Any], known: tuple[str, ...], at: tuple[str, ...]) -> None:
+        for key in data:
+            if key not in known:
+                hint = _nearest(key, list(known)) or f"; known: {', '.join(known)}"
+                raise self._mistake((*at, key), f"there is no such key{hint}")
+
+    def _mistake(self, at: tuple[str, ...], what: str) -> ConfigError:
+        return ConfigError(f"{self._place(at)} {'.'.join(at)}: {what}" if at else f"{self.path}: {what}")
+
+    def _place(self, at: tuple[str, ...]) -> str:
+        line = line_of(self.text, at)
+        return f"{self.path}:{line}:" if line else f"{self.path}:"
+
+
+def line_of(text: str, at: tuple[str, ...]) -> int | None:
+    """The line on which the key `at` stands in TOML `text`, or the nearest section that holds it."""
+    section: tuple[str, ...] = ()
+    best: tuple[int, int | None] = (0, None)
+    for number, line in enumerate(text.splitlines(), 1):
+        line = line.strip()
+        if header := re.match(r"\[\[?([^\[\]]+)\]\]?\s*(?:#.*)?$", line):
+            section = _key(header[1])
+            found = section
+        elif assigned := re.match(r"""((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'|[\s.])+?)\s*=""", line):
+            found = section + _key(assigned[1])
+        else:
+            continue
+        depth = len(found) if at[: len(found)] == found else 0
+        if depth > best[0]:
+            best = (depth, number)
+    return best[1]
+
+
+def _key(text: str) -> tuple[str, ...]:
+    return tuple(part.strip().strip("\"'") for part in text.split("."))
+
+

@@ -1,0 +1,1 @@
+"""The proxy of one session: server (HTTP in), exchange (the conductor), relay (bytes through)."""

@@ -1,0 +1,69 @@
+"""Listens to an answer that passes by: undoes its coding on a copy, finds its events, lets the format's watch read them."""
+
+from __future__ import annotations
+
+from lynkr.events import Heard
+from lynkr.formats.watch import Watch
+from lynkr.framing.sse import Blocks
+from lynkr.proxy.coding import Unreadable, decoder
+
+# An answer that is not streamed, or one event, larger than this is not read for its figures.
+LIMIT = 64 * 1024 * 1024
+
+
+class Ear:
+    """One answer's listener. Never raises: what it cannot read it does not hear."""
+
+    def __init__(self, watch: Watch, content_type: str, coding: str) -> None:
+        self._watch = watch
+        self._blocks = Blocks() if content_type.lower().startswith("text/event-stream") else None
+        self._body = bytearray()
+        self._deaf = False
+        try:
+            self._decoder = decoder(coding)
+        except Unreadable:
+            self._deaf = True
+
+    @property
+    def streams(self) -> bool:
+        """Whether the answer is a stream of events."""
+        return self._blocks is not None
+
+    def closing(self, event: bytes) -> bytes | None:
+        """The bytes that end a broken stream with `event`; None where it cannot be said any more.
+
+        Where the stream stopped inside an event, the broken rest and ours become one event. Clients go by its name,
+        and the last name counts, so that one with a name is still an error to them; one without would be garbage.
+        """
+        if self._deaf or self._blocks is None:
+            return None
+        rest = self._blocks.rest
+        if not rest:
+            return event
+        if not event.startswith(b"event:"):
+            return None
+        return event if rest.endswith((b"\r", b"\n")) else b"\n" + event
+
+    def hear(self, chunk: bytes) -> None:
+        """Takes the next bytes of the answer."""
+        if self._deaf:
+            return
+        try:
+            data = self._decoder.decompress(chunk)
+        except Exception:  # noqa: BLE001 - see coding.plain; what is not in its coding cannot be heard
+            self._deaf = True
+            return
+        if self._blocks is None:
+            self._body += data
+            self._deaf = len(self._body) > LIMIT
+            return
+        for block in self._blocks.feed(data):
+            self._watch.block(block)
+        self._deaf = self._blocks.pending > LIMIT
+
+    def heard(self) -> Heard:
+        """What the answer said; call it once the answer is over."""
+        if self._blocks is None and self._body and not self._deaf:
+            self._watch.body(bytes(self._body))
+            self._body.clear()
+        return self._watch.heard()

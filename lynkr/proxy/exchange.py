@@ -1,0 +1,224 @@
+"""The conductor: one request from its arrival to its row. Nobody else calls anybody.
+
+    read the body → what does it speak → which lane → which bytes → open the lane → relay → record
+
+Two promises: every request that was let in ends in exactly one row, also when the client hangs up or the stream is cut;
+and a body that we have nothing to change in leaves as the bytes that came.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import anyio
+
+from lynkr import formats
+from lynkr.document import Document, Edit, MalformedDocument
+from lynkr.errors import ClientError, LynkrError, UpstreamError
+from lynkr.events import Heard
+from lynkr.formats import Codec, Match
+from lynkr.lane import Format, Lane
+from lynkr.ledger.meter import Meter
+from lynkr.ledger.row import Row, Try
+from lynkr.proxy.coding import Unreadable, plain
+from lynkr.proxy.ear import Ear
+from lynkr.proxy.relay import give_up, relay
+from lynkr.proxy.server import MAX_BODY, ClientGone, Reply, Request
+from lynkr.routing.router import Route, Router
+from lynkr.secrets import Key
+from lynkr.upstream.auth import Headers, outgoing
+from lynkr.upstream.catalog import address, base_url
+from lynkr.upstream.client import Upstreams
+
+JSON = (b"Content-Type", b"application/json")
+
+
+class Clock(NamedTuple):
+    """Time, passed in: `ms` counts up, `now` is RFC 3339, `new_id` an id that sorts by time."""
+
+    ms: Callable[[], float]
+    now: Callable[[], str]
+    new_id: Callable[[], str]
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What one session's requests have in common."""
+
+    router: Router
+    origins: Mapping[str, str]
+    keys: Mapping[str, Key | None]
+    upstreams: Upstreams
+    meter: Meter
+    clock: Clock
+    record: Callable[[Row], None]
+    _here: frozenset[str] = field(default=frozenset(("/health/live", "/health/ready")))
+
+    async def __call__(self, request: Request, reply: Reply) -> None:
+        """Serves one request."""
+        row = Row(self.clock.new_id(), self.clock.now(), request.method, request.path)
+        case = _Case(self, request, reply, row, self.clock.ms())
+        if request.path in self._here:
+            await request.body()
+            await reply.whole(200, b'{"status": "ok"}', [JSON])
+            return
+        await case.serve()
+
+
+@dataclass(slots=True)
+class _Case:
+    """One request on its way."""
+
+    house: Exchange
+    request: Request
+    reply: Reply
+    row: Row
+    began: float
+    match: Match | None = None
+    codec: Codec = formats.CODECS[Format.OPENAI_RESPONSES]
+    ear: Ear | None = None
+    sent_bytes: int | None = None
+
+    async def serve(self) -> None:
+        try:
+            await self._serve()
+        except LynkrError as error:
+            await self._fail(error)
+        except (ClientGone, anyio.BrokenResourceError, anyio.get_cancelled_exc_class()):
+            self.row = replace(self.row, outcome="gone")
+            raise
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not end the user's session
+            await self._fail(LynkrError(f"lynkr: a fault of its own ({type(error).__name__}); please report it"))
+        finally:
+            self.house.record(self._finished())
+
+    async def _serve(self) -> None:
+        request, house = self.request, self.house
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request.headers}
+        self.match = formats.match(request.method, request.path)
+        spoken = self.match.format if self.match else formats.resembling(request.path, headers)
+        self.codec = formats.CODECS[spoken]
+        self._note(format=self.match.format if self.match else None)
+        body = await request.body()
+        if "websocket" in headers.get("upgrade", "").lower():
+            raise ClientError("lynkr: no WebSocket here; use HTTP", status=426, kind="upgrade")
+        route = house.router.plan(spoken, tunnelled=self.match is None)
+        self._take(route)
+        body, dropped = self._understand(route.lane, body, headers)
+        where = address(route.lane, base_url(route.lane, house.origins, headers), self._target(route.lane))
+        sent = outgoing(
+            [(name, value) for name, value in request.headers if name.lower() not in dropped],
+            route.lane,
+            house.keys.get(route.lane.name),
+            host=where.authority,
+            length=None if body is None else len(body),
+            metered=bool(self.match),
+        )
+        self.sent_bytes = len(body or b"")
+        answer = await house.upstreams.open(route.lane, where, request.method, sent, body)
+        try:
+            self._listen(answer.status, answer.headers)
+            await relay(answer, self.reply, self.ear, self._added(), self._first_byte)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await answer.aclose()
+
+    def _take(self, route: Route) -> None:
+        lane = route.lane
+        self._note(tier=route.tier, why=route.why, lane=lane.name, provider=lane.provider)
+
+    def _understand(self, lane: Lane, body: bytes | None, headers: Mapping[str, str]) -> tuple[bytes | None, set[bytes]]:
+        """Reads what the body asks for; gives the bytes to send and the headers that no longer describe them."""
+        if self.match is None or body is None:
+            return body, set()
+        self._note(asked_model=self.match.model, model=lane.model or self.match.model)
+        try:
+            clear = plain(body, headers.get("content-encoding", ""), MAX_BODY)
+            document = Document.read(clear)
+        except (Unreadable, MalformedDocument) as error:
+            if lane.model and not self.match.model:
+                raise ClientError(f"lynkr: the body is not JSON that can be read ({error})", kind="unreadable") from error
+            return body, set()
+        named = document.find("model")
+        if named is None or not isinstance(named.value, str):
+            return body, set()
+        self._note(asked_model=named.value, model=lane.model or named.value)
+        if lane.model in (None, named.value):
+            return body, set()
+        changed = document.splice([Edit(named.start, named.end, json.dumps(lane.model))])
+        return changed, {b"content-encoding"}
+
+    def _target(self, lane: Lane) -> str:
+        target = self.request.target
+        if self.match and self.match.model and lane.model:
+            target = target.replace(f"/models/{self.match.model}:", f"/models/{lane.model}:", 1)
+        return target
+
+    def _listen(self, status: int, headers: Headers) -> None:
+        self._note(status=status)
+        if status >= 400:
+            self._note(outcome="refused")
+            self.row = replace(self.row, tried=(Try(self.row.lane or "", status),))
+        if self.match is None and self.request.method != "POST":
+            return
+        named = {name.lower(): value.decode("latin-1") for name, value in headers}
+        kind = named.get(b"content-type", "")
+        self.ear = Ear(self.codec.AnswerWatch(), kind, named.get(b"content-encoding", ""))
+
+    def _added(self) -> Headers:
+        return [
+            (b"x-lynkr-lane", (self.row.lane or "").encode()),
+            (b"x-lynkr-tier", (self.row.tier or "").encode()),
+            (b"x-lynkr-request", self.row.id.encode()),
+        ]
+
+    def _first_byte(self) -> None:
+        self._note(first_byte_ms=self._elapsed())
+
+    async def _fail(self, error: LynkrError) -> None:
+        """Tells the client what went wrong, in its own format, as far as that is still possible."""
+        self._note(error=error.kind)
+        if self.reply.started:
+            self._note(outcome="cut")
+            if isinstance(error, UpstreamError):
+                await give_up(self.reply, self.ear, error, self.codec.error_event(error))
+            return
+        if isinstance(error, UpstreamError):
+            self.row = replace(self.row, tried=(Try(self.row.lane or "", None),))
+        self._note(outcome="refused", status=error.status)
+        # Clients of Anthropic's SDKs obey this header; without it Claude Code tries for three minutes.
+        headers = [JSON, *self._added()] + ([] if error.retry else [(b"x-should-retry", b"false")])
+        if error.status == 426:
+            headers += [(b"Connection", b"Upgrade"), (b"Upgrade", b"HTTP/1.1")]
+        await self.reply.whole(error.status, self.codec.error_body(error), headers)
+
+    def _finished(self) -> Row:
+        """The row, with what the answer said it cost."""
+        row = replace(self.row, ms=self._elapsed())
+        heard = self.ear.heard() if self.ear else Heard()
+        row = replace(row, error=row.error or heard.failure)
+        if row.outcome == "ok" and not self.reply.finished:
+            row = replace(row, outcome="gone")
+        lane = next((lane for lane in self.house.router.lanes if lane.name == row.lane), None)
+        # Never sent, refused as a whole, or of a kind that nobody bills by the token.
+        if lane is None or self.sent_bytes is None or row.outcome == "refused" or (self.match and not self.match.metered):
+            return row
+        if self.match is None and heard.usage is None:
+            return row
+        cost = self.house.meter.count(heard, lane, row.model, row.asked_model, self.sent_bytes)
+        return replace(
+            row,
+            usage=cost.usage,
+            estimated=cost.estimated,
+            cost_usd=cost.cost_usd,
+            baseline_usd=cost.baseline_usd,
+        )
+
+    def _elapsed(self) -> float:
+        return round(self.house.clock.ms() - self.began, 3)
+
+    def _note(self, **changes: object) -> None:
+        self.row = replace(self.row, **changes)  # type: ignore[arg-type]

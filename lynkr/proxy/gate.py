@@ -1,0 +1,62 @@
+"""Who may come in: whoever holds the session's secret, under a name of this machine. Pure, so that it can be tested.
+
+The secret is the first segment of the path, so that any tool can carry it in its base URL. Codex cannot keep its base
+URL off its command line, where every user of the machine could read it; it carries the secret in a header instead,
+whose own value, if the user had one, is put back before the request travels on.
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+
+from lynkr.upstream.auth import Headers
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """A header that holds the secret in this session, and what it would have held without lynkr (None: nothing)."""
+
+    header: str
+    original: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Decides over requests to 127.0.0.1:`port`."""
+
+    secret: str
+    port: int
+    carrier: Carrier | None = None
+
+    def admit(self, target: str, headers: Headers) -> tuple[int, str, Headers]:
+        """(200, the target without the secret, the headers without it), or (401 or 403, "", [])."""
+        target, _, query = target.partition("?")
+        head, _, rest = target.lstrip("/").partition("/")
+        if self._is_secret(head):
+            target = "/" + rest.lstrip("/")  # a base URL may end in a slash
+        elif (carried := self._carried(headers)) is not None:
+            headers = carried
+        else:
+            return 401, "", []
+        if not self._is_home(headers):
+            return 403, "", []
+        return 200, f"{target}?{query}" if query else target, headers
+
+    def _is_secret(self, text: str) -> bool:
+        return hmac.compare_digest(text.encode("utf-8", "surrogateescape"), self.secret.encode())
+
+    def _carried(self, headers: Headers) -> Headers | None:
+        if self.carrier is None:
+            return None
+        name = self.carrier.header.lower().encode()
+        if not any(key.lower() == name and self._is_secret(value.decode("latin-1")) for key, value in headers):
+            return None
+        others = [(key, value) for key, value in headers if key.lower() != name]
+        if self.carrier.original is not None:
+            others.append((self.carrier.header.encode(), self.carrier.original.encode()))
+        return others
+
+    def _is_home(self, headers: Headers) -> bool:
+        hosts = [value.decode("latin-1").lower() for key, value in headers if key.lower() == b"host"]
+        return len(hosts) == 1 and hosts[0] in (f"127.0.0.1:{self.port}", f"localhost:{self.port}")

@@ -1,0 +1,44 @@
+"""The answer's way back: every chunk goes to the client as it came, then to whoever listens.
+
+The head waits for the first chunk, so that a lane which says 200 and then hangs up can still be answered for with an
+error that has a status. After that the only thing of ours that can follow is an error event, where the stream stands
+between two events, or nothing: the connection then ends as the lane's did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lynkr.errors import UpstreamError
+from lynkr.proxy.ear import Ear
+from lynkr.proxy.server import Reply
+from lynkr.upstream.auth import Headers, connection_headers
+from lynkr.upstream.client import Answer
+
+
+async def relay(answer: Answer, reply: Reply, ear: Ear | None, added: Headers, first: Callable[[], None]) -> None:
+    """Relays `answer`; `added` are headers of ours, `first` is called at the first byte of the body.
+
+    Raises UpstreamError where the lane stops before the end.
+    """
+    ends_here = connection_headers(answer.headers)
+    headers = [(name, value) for name, value in answer.headers if name.lower() not in ends_here] + added
+    async for chunk in answer.chunks():
+        if not reply.started:
+            first()
+            await reply.start(answer.status, headers, answer.reason)
+        await reply.send(chunk)
+        if ear is not None:
+            ear.hear(chunk)
+    if not reply.started:
+        await reply.start(answer.status, headers, answer.reason)
+    await reply.end()
+
+
+async def give_up(reply: Reply, ear: Ear | None, error: UpstreamError, event: bytes) -> None:
+    """Ends an answer that was cut after its head: with `event` where it can still be said, else as the lane did."""
+    closing = ear.closing(event) if ear is not None else None
+    if closing is None:
+        return
+    await reply.send(closing)
+    await reply.end()

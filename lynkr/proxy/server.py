@@ -1,0 +1,249 @@
+"""HTTP/1.1 in: h11 over anyio. One task a connection, one exchange at a time on it.
+
+What reaches the application has shown the secret and a Host of this machine. While it is served, somebody listens for
+the client to hang up, and then the exchange is cancelled: nobody pays for an answer that nobody reads. Clients that are
+slow to ask are dropped; those that are slow to read an answer are waited for a good while.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import anyio
+import h11
+from anyio.abc import SocketListener, SocketStream, TaskGroup
+
+from lynkr.errors import ClientError
+from lynkr.proxy.gate import Gate
+from lynkr.upstream.auth import Headers
+
+MAX_HEAD = 64 * 1024
+MAX_BODY = 64 * 1024 * 1024
+IDLE_S = 900.0  # between requests; longer than clients keep a connection
+HEAD_S = 30.0  # from a request's first byte to the end of its headers
+BODY_S = 60.0  # for each read of a body
+SEND_S = 300.0  # for each write of an answer
+LINGER_S = 2.0  # for the rest of a body that was refused
+_READ = 256 * 1024
+_PIPELINED = 64 * 1024
+
+
+class ClientGone(Exception):
+    """The client closed the connection, or is as good as gone."""
+
+
+@dataclass(slots=True)
+class Request:
+    """A request that was let in. `target` has no secret any more; the body is read when it is asked for."""
+
+    method: str
+    target: str
+    headers: Headers
+    connection: _Connection
+
+    @property
+    def path(self) -> str:
+        """The target without its query."""
+        return self.target.partition("?")[0]
+
+    def header(self, name: str) -> str:
+        """The first value of a header, "" where there is none."""
+        wanted = name.encode()
+        return next((value.decode("latin-1") for key, value in self.headers if key.lower() == wanted), "")
+
+    async def body(self) -> bytes | None:
+        """The whole body, None where there is none. Raises ClientError (413, 408)."""
+        return await self.connection.body(self)
+
+
+@dataclass(slots=True)
+class Reply:
+    """The answer to one request: `start`, any number of `send`, `end`."""
+
+    connection: _Connection
+    started: bool = False
+    finished: bool = False
+    _head: bytes = b""
+
+    async def start(self, status: int, headers: Headers, reason: bytes = b"") -> None:
+        """Makes the head ready; it leaves with the first bytes after it."""
+        self.started = True
+        response = h11.Response(status_code=status, headers=headers, reason=reason)
+        self._head = self.connection.http.send(response) or b""
+
+    async def send(self, data: bytes) -> None:
+        """Sends bytes of the body as they are."""
+        framed = self.connection.http.send(h11.Data(data=data)) or b""
+        head, self._head = self._head, b""
+        await self.connection.write(head + framed if head else framed)
+
+    async def end(self) -> None:
+        """Completes the answer."""
+        tail = self.connection.http.send(h11.EndOfMessage()) or b""
+        if rest := self._head + tail:
+            self._head = b""
+            await self.connection.write(rest)
+        self.finished = True
+
+    async def whole(self, status: int, body: bytes, headers: Headers, reason: bytes = b"") -> None:
+        """Sends an answer in one piece."""
+        await self.start(status, [*headers, (b"Content-Length", str(len(body)).encode())], reason)
+        if body:
+            await self.send(body)
+        await self.end()
+
+
+Application = Callable[[Request, Reply], Awaitable[None]]
+
+
+async def serve(listener: socket.socket, gate: Gate, application: Application, stop: anyio.Event) -> None:
+    """Serves `listener` until `stop` is set; what is still going on then is cancelled."""
+    accepting = await SocketListener.from_socket(listener)
+
+    async def one(stream: SocketStream) -> None:
+        async with stream:
+            await _Connection(stream, gate).run(application)
+
+    async with accepting, anyio.create_task_group() as group:
+        group.start_soon(accepting.serve, one)
+        await stop.wait()
+        group.cancel_scope.cancel()
+
+
+@dataclass(slots=True)
+class _Connection:
+    stream: SocketStream
+    gate: Gate
+    http: h11.Connection = field(
+        default_factory=lambda: h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
+    )
+    _group: TaskGroup | None = None
+    _gone: bool = False
+
+    async def run(self, application: Application) -> None:
+        try:
+            while await self._one(application):
+                self.http.start_next_cycle()
+            await self._linger()
+        except (ClientGone, anyio.BrokenResourceError, anyio.ClosedResourceError):
+            # Nobody is left to tell; the exchange, if one was under way, has written its row.
+            return
+
+    async def _one(self, application: Application) -> bool:
+        """Serves one request; whether the connection can take another."""
+        reply = Reply(self)
+        try:
+            head = await self._head()
+        except h11.RemoteProtocolError as error:
+            if self.http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+                await reply.whole(error.error_status_hint, b"", [(b"Connection", b"close")])
+            return False
+        if head is None:
+            return False
+        target = head.target.decode("ascii", "surrogateescape")
+        status, target, headers = self.gate.admit(target, head.headers.raw_items())
+        if status != 200:
+            await reply.whole(status, b"", [(b"Connection", b"close")])
+            return False
+        await self._apply(application, Request(head.method.decode(), target, headers, self), reply)
+        return self.http.our_state is h11.DONE and self.http.their_state is h11.DONE
+
+    async def _apply(self, application: Application, request: Request, reply: Reply) -> None:
+        async with anyio.create_task_group() as self._group:
+            try:
+                await application(request, reply)
+            except (ClientGone, anyio.BrokenResourceError):
+                self._gone = True
+            self._group.cancel_scope.cancel()
+        if self._gone:
+            raise ClientGone
+
+    async def _head(self) -> h11.Request | None:
+        patience_s = IDLE_S
+        while True:
+            event = self.http.next_event()
+            if isinstance(event, h11.Request):
+                return event
+            if event is not h11.NEED_DATA:
+                return None
+            with anyio.move_on_after(patience_s) as scope:
+                await self._fill()
+            if scope.cancelled_caught:
+                return None
+            patience_s = HEAD_S
+
+    async def body(self, request: Request) -> bytes | None:
+        """See Request.body."""
+        announced = request.header("content-length")
+        if announced.isdigit() and int(announced) > MAX_BODY:
+            raise _too_large()
+        if self.http.they_are_waiting_for_100_continue:
+            await self.write(self.http.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
+        parts, size = list[bytes](), 0
+        while not isinstance(event := await self._event(), h11.EndOfMessage):
+            if not isinstance(event, h11.Data):
+                raise ClientGone
+            parts.append(bytes(event.data))
+            size += len(event.data)
+            if size > MAX_BODY:
+                raise _too_large()
+        if self._group is not None:
+            self._group.start_soon(self._until_gone)
+        return b"".join(parts) if parts or announced else None
+
+    async def _event(self) -> object:
+        while True:
+            try:
+                event = self.http.next_event()
+            except h11.RemoteProtocolError as error:
+                raise ClientError(f"lynkr: the request is not HTTP as it should be: {error}") from error
+            if event is not h11.NEED_DATA:
+                return event
+            try:
+                with anyio.fail_after(BODY_S):
+                    await self._fill()
+            except TimeoutError as error:
+                raise ClientError("lynkr: the rest of the request did not come", status=408) from error
+
+    async def _fill(self) -> bool:
+        try:
+            data = await self.stream.receive(_READ)
+        except anyio.EndOfStream:
+            data = b""
+        self.http.receive_data(data)
+        return bool(data)
+
+    async def _until_gone(self) -> None:
+        """Waits for the client to hang up while its request is served; what it sends ahead is kept."""
+        try:
+            while await self._fill():
+                if len(self.http.trailing_data[0]) > _PIPELINED:
+                    return
+        except anyio.BrokenResourceError:
+            pass
+        self._gone = True
+        if self._group is not None:
+            self._group.cancel_scope.cancel()
+
+    async def write(self, data: bytes) -> None:
+        try:
+            with anyio.fail_after(SEND_S):
+                await self.stream.send(data)
+        except TimeoutError as error:
+            raise ClientGone from error
+
+    async def _linger(self) -> None:
+        """Ends our side and lets the client read what is on its way: closing at once could take it back."""
+        await self.stream.send_eof()
+        with anyio.move_on_after(LINGER_S):
+            try:
+                while True:
+                    await self.stream.receive(_READ)
+            except (anyio.EndOfStream, anyio.BrokenResourceError):
+                return
+
+
+def _too_large() -> ClientError:
+    return ClientError(f"lynkr: the request is larger than {MAX_BODY >> 20} MiB", status=413, kind="too_large")

@@ -1,0 +1,1 @@
+"""Decisions about which lane serves what: pure, with clock and randomness passed in."""

@@ -1,0 +1,64 @@
+"""Which headers travel on.
+
+Everything the client sent, in its order and spelling, except: what belongs to the connection (RFC 9110, section 7.6.1),
+the session's secret, and, on a lane with its own key, every credential of the client's. `accept-encoding` is narrowed
+to `identity` where the answer is metered: a compressor in the way holds events back, and the figures must be readable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from lynkr.formats import CREDENTIAL_HEADERS
+from lynkr.lane import Auth, Format, Lane
+from lynkr.secrets import Key
+
+Headers = list[tuple[bytes, bytes]]
+
+# `host` and `content-length` are written anew for the next hop; the others end here.
+_HOP_BY_HOP = frozenset(
+    b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding "
+    b"upgrade".split()
+)
+_WRITTEN_ANEW = frozenset((b"host", b"content-length", b"expect"))
+_CREDENTIALS = frozenset(name.encode() for name in CREDENTIAL_HEADERS)
+
+
+def connection_headers(headers: Iterable[tuple[bytes, bytes]]) -> frozenset[bytes]:
+    """The lower-case names of the headers that belong to this connection only."""
+    named = {
+        part.strip().lower()
+        for name, value in headers
+        if name.lower() in (b"connection", b"proxy-connection")
+        for part in value.split(b",")
+    }
+    return _HOP_BY_HOP | named
+
+
+def outgoing(headers: Headers, lane: Lane, key: Key | None, *, host: str, length: int | None, metered: bool) -> Headers:
+    """The headers of the request to the lane; `length` is the body's, None where there is no body."""
+    drop = connection_headers(headers) | _WRITTEN_ANEW | {name.lower().encode() for name in lane.headers}
+    if lane.auth is Auth.KEY:
+        drop |= _CREDENTIALS
+    if metered:
+        drop |= {b"accept-encoding"}
+    sent: Headers = [(b"Host", host.encode())]
+    sent += [(name, value) for name, value in headers if name.lower() not in drop]
+    if metered:
+        sent.append((b"Accept-Encoding", b"identity"))
+    if length is not None:
+        sent.append((b"Content-Length", str(length).encode()))
+    sent += [(name.encode(), value.encode()) for name, value in lane.headers.items()]
+    if key is not None:
+        sent.append(credential(lane, key))
+    return sent
+
+
+def credential(lane: Lane, key: Key) -> tuple[bytes, bytes]:
+    """The header that carries the lane's own key."""
+    names: Mapping[Format, tuple[bytes, str]] = {
+        Format.ANTHROPIC: (b"X-Api-Key", ""),
+        Format.GEMINI: (b"X-Goog-Api-Key", ""),
+    }
+    name, scheme = names.get(lane.formats[0], (b"Authorization", "Bearer "))
+    return name, (scheme + key.reveal()).encode()

@@ -1,0 +1,107 @@
+"""Providers as data: where each lives, what it speaks, where its key is kept.
+
+A base URL follows the vendor's own SDK: Anthropic's without `/v1`, OpenAI's with it; `prefix` is the part of a client's
+path that the base URL already holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from lynkr.errors import ConfigError
+from lynkr.lane import Auth, Format, Lane
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """An entry of the catalog.
+
+    `key_env` are the variables that the vendor's own SDK reads a key from. `elsewhere` maps a request header to the
+    base URL that requests which carry it belong to.
+    """
+
+    name: str
+    base_url: str
+    formats: tuple[Format, ...]
+    key_env: tuple[str, ...]
+    prefix: str = ""
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+
+
+PROVIDERS: dict[str, Provider] = {
+    provider.name: provider
+    for provider in (
+        Provider("anthropic", "https://api.anthropic.com", (Format.ANTHROPIC,), ("ANTHROPIC_API_KEY",)),
+        Provider(
+            "openai",
+            "https://api.openai.com/v1",
+            (Format.OPENAI_RESPONSES, Format.OPENAI_CHAT),
+            ("OPENAI_API_KEY",),
+            prefix="/v1",
+            # A ChatGPT login is honoured by ChatGPT's own backend only; Codex marks such requests with the account.
+            elsewhere={"chatgpt-account-id": "https://chatgpt.com/backend-api/codex"},
+        ),
+        Provider(
+            "gemini",
+            "https://generativelanguage.googleapis.com",
+            (Format.GEMINI,),
+            ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+        ),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where one request goes: `scheme://host[:port]` and the request target."""
+
+    scheme: str
+    host: str
+    port: int | None
+    target: str
+
+    @property
+    def authority(self) -> str:
+        """The Host header: the port only where it is not the scheme's own."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port in (None, {"http": 80, "https": 443}[self.scheme]) else f"{host}:{self.port}"
+
+
+def base_url(lane: Lane, origins: Mapping[str, str], headers: Mapping[str, str]) -> str:
+    """The base URL that `lane` sends a request with `headers` to.
+
+    Its own, if it names one. Else, if the credential is the tool's, where the tool would have sent it (`origins`, by
+    provider). Else the provider's.
+    """
+    provider = PROVIDERS[lane.provider]
+    if lane.base_url:
+        return lane.base_url
+    if lane.auth is Auth.CLIENT:
+        for header, url in provider.elsewhere.items():
+            if header in headers:
+                return url
+        return origins.get(provider.name, provider.base_url)
+    return provider.base_url
+
+
+def address(lane: Lane, base: str, target: str) -> Address:
+    """The address of a client's `target` (path and query as they stood after the secret) under `base`."""
+    parts = urlsplit(base)
+    prefix = PROVIDERS[lane.provider].prefix
+    if prefix and (target == prefix or target.startswith((prefix + "/", prefix + "?"))):
+        target = target[len(prefix) :]
+    path = parts.path.rstrip("/") + target
+    return Address(parts.scheme, parts.hostname or "", parts.port, path or "/")
+
+
+def check_url(url: str, what: str) -> None:
+    """Raises ConfigError unless `url` is an absolute http(s) URL that can be a base."""
+    try:
+        parts = urlsplit(url)
+        port_is_fine = parts.port is None or parts.port > 0
+    except ValueError:
+        port_is_fine = False
+    if not port_is_fine or parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ConfigError(f"{what} = {url!r} is no base URL; it must look like https://host[:port][/path]")

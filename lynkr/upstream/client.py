@@ -1,0 +1,207 @@
+"""Opening a lane: the one place that talks to providers, through httpx's transport.
+
+The transport is used without httpx's client around it: a client adds headers of its own, keeps cookies and decodes
+bodies, and none of that may happen here. Connections are kept and reused. The user's HTTP(S)_PROXY, ALL_PROXY and
+NO_PROXY count, never for loopback; trust comes from the system's store, SSL_CERT_FILE and SSL_CERT_DIR (OpenSSL reads
+them itself), and NODE_EXTRA_CA_CERTS, because that is what the tools behind us would have trusted.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import socket
+import ssl
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.request import getproxies, proxy_bypass
+
+import certifi
+import httpx
+
+from lynkr.errors import ConfigError, UpstreamError
+from lynkr.lane import Lane
+from lynkr.upstream.auth import Headers
+from lynkr.upstream.catalog import Address
+
+# A direct client waits as long as its user does, so the proxy must not be the first to give up: Anthropic's SDKs stop
+# at 10 minutes for a whole answer, local models can take longer for their first token.
+TIMEOUT_S = 3600.0
+CONNECT_TIMEOUT_S = 20.0
+# Coding tools pause 25 s between requests on average; common servers keep an idle connection for 60 s and more.
+KEEPALIVE_S = 45.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer whose head has arrived. `chunks` yields its body as it comes; close it whatever happens."""
+
+    status: int
+    reason: bytes
+    headers: Headers
+    response: httpx.Response
+    lane: Lane
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body's bytes as they come, undecoded. Raises UpstreamError where they stop before the end."""
+        assert isinstance(self.response.stream, httpx.AsyncByteStream)
+        try:
+            async for chunk in self.response.stream:
+                yield chunk
+        except httpx.TransportError as error:
+            raise _cut(error, self.lane) from error
+
+    async def aclose(self) -> None:
+        """Gives the connection back, or closes it where the body was not read to its end."""
+        await self.response.aclose()
+
+
+class Upstreams:
+    """The connections of one session, by the proxy that they go through."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._proxies = getproxies()
+        self._transports: dict[str | None, httpx.AsyncHTTPTransport] = {}
+        self._tls: ssl.SSLContext | None = None
+
+    async def open(self, lane: Lane, where: Address, method: str, headers: Headers, body: bytes | None) -> Answer:
+        """Sends a request down `lane` and waits for the head of its answer. Raises UpstreamError."""
+        read = lane.timeout_s or TIMEOUT_S
+        request = httpx.Request(
+            method,
+            httpx.URL(scheme=where.scheme, host=where.host, port=where.port),
+            headers=headers,
+            stream=httpx.ByteStream(body or b""),
+            extensions={
+                "target": where.target.encode("ascii", "surrogateescape"),
+                "timeout": {"connect": min(CONNECT_TIMEOUT_S, read), "read": read, "write": read, "pool": None},
+            },
+        )
+        try:
+            response = await self._transport(where).handle_async_request(request)
+        except httpx.TransportError as error:
+            raise explain(error, lane, where) from error
+        reason = response.extensions.get("reason_phrase", b"")
+        return Answer(response.status_code, reason, response.headers.raw, response, lane)
+
+    def _transport(self, where: Address) -> httpx.AsyncHTTPTransport:
+        proxy = self._proxy(where)
+        if proxy not in self._transports:
+            try:
+                self._transports[proxy] = httpx.AsyncHTTPTransport(
+                    verify=self._trust(),
+                    proxy=proxy,
+                    limits=httpx.Limits(
+                        max_connections=None, max_keepalive_connections=64, keepalive_expiry=KEEPALIVE_S
+                    ),
+                )
+            except (ImportError, ValueError) as error:
+                raise UpstreamError(f"lynkr: the proxy in your environment cannot be used: {error}") from error
+        return self._transports[proxy]
+
+    def _proxy(self, where: Address) -> str | None:
+        if is_loopback(where.host) or proxy_bypass(where.host):
+            return None
+        proxy = self._proxies.get(where.scheme) or self._proxies.get("all")
+        return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
+
+    def _trust(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = trust(self._environ)
+        return self._tls
+
+    def warm(self, bases: list[str]) -> None:
+        """Does ahead what the first request over TLS would wait for: reading some 150 root certificates."""
+        if any(base.startswith("https:") for base in bases):
+            self._trust()
+
+    async def aclose(self) -> None:
+        """Closes every connection."""
+        for transport in self._transports.values():
+            await transport.aclose()
+
+
+def trust(environ: Mapping[str, str]) -> ssl.SSLContext:
+    """Whom we believe to be who they say they are."""
+    context = ssl.create_default_context()
+    if not (environ.get("SSL_CERT_FILE") or environ.get("SSL_CERT_DIR")):
+        context.load_verify_locations(certifi.where())
+    extra = environ.get("NODE_EXTRA_CA_CERTS")
+    # Node goes on without a file that is not there; so do we.
+    if extra and Path(extra).is_file():
+        try:
+            context.load_verify_locations(extra)
+        except ssl.SSLError as error:
+            raise ConfigError(f"NODE_EXTRA_CA_CERTS={extra} holds no certificate that can be read: {error}") from error
+    return context
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` is this machine, by name or address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def explain(error: httpx.TransportError, lane: Lane, where: Address) -> UpstreamError:
+    """What went wrong before the answer began, in a sentence that names the lane and the way out."""
+    name, host = f"lane '{lane.name}'", where.authority
+    causes = list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            hint = "if a proxy of your company stands between, point SSL_CERT_FILE or NODE_EXTRA_CA_CERTS at its CA"
+            return _failed(f"{name}: {host} shows a certificate that is not trusted ({cause.verify_message}); {hint}")
+        if isinstance(cause, ssl.SSLError):
+            way = "check the port and https:// in its base_url"
+            return _failed(f"{name}: no TLS with {host} ({cause.reason or cause}); {way}")
+        if isinstance(cause, socket.gaierror):
+            if cause.errno in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)):
+                return _failed(f"{name}: there is no host {where.host!r}; check the base_url of the lane")
+            return _failed(f"{name}: {where.host!r} cannot be looked up; is this machine online?", retry=True)
+    if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
+        way = "start the server there" if is_loopback(where.host) else "check the base_url of the lane"
+        return _failed(f"{name}: nothing listens at {host} (connection refused); {way}")
+    if isinstance(error, httpx.ProxyError):
+        return _failed(f"{name}: the proxy in your environment refused the way to {host}: {error}")
+    if isinstance(error, httpx.ConnectTimeout):
+        return _failed(f"{name}: {host} did not accept a connection in time; is this machine online?", 504, retry=True)
+    if isinstance(error, httpx.TimeoutException):
+        way = "raise timeout_s in the profile if it needs longer"
+        return _failed(f"{name}: {host} did not answer in time; {way}", 504, retry=True)
+    if any(getattr(c, "errno", None) in (errno.ENETUNREACH, errno.EHOSTUNREACH) for c in causes):
+        return _failed(f"{name}: there is no way to {host}; is this machine online?", retry=True)
+    if isinstance(error, httpx.LocalProtocolError):
+        return _failed(f"{name}: the request cannot be sent on as HTTP ({error})", 400)
+    if isinstance(error, httpx.ConnectError):
+        return _failed(f"{name}: {host} cannot be reached ({error}); check the lane's base_url", retry=True)
+    return _failed(f"{name}: {host} closed the connection before it answered; try again", retry=True)
+
+
+def _failed(sentence: str, status: int = 502, *, retry: bool = False) -> UpstreamError:
+    return UpstreamError(f"lynkr: {sentence}", status=status, retry=retry)
+
+
+def _cut(error: httpx.TransportError, lane: Lane) -> UpstreamError:
+    if isinstance(error, httpx.TimeoutException):
+        what = f"sent nothing for {lane.timeout_s or TIMEOUT_S:g} s; raise timeout_s in the profile if it needs longer"
+    else:
+        what = "stopped in the middle of its answer; try again"
+    return UpstreamError(f"lynkr: lane '{lane.name}' {what}", kind="upstream_cut", retry=True)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """`error` and all that led to it, groups opened."""
+    seen: set[int] = set()
+    stack: list[BaseException | None] = [error]
+    while stack:
+        current = stack.pop()
+        if current is None or id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        stack += [current.__cause__, current.__context__]
+        if isinstance(current, BaseExceptionGroup):
+            stack += current.exceptions
