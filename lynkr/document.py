@@ -119,7 +119,7 @@ def _members(text: str, start: int) -> tuple[dict[str, Node], int]:
         if text[at : at + 1] != '"':
             raise MalformedDocument(f"expected a member name at {at}")
         try:
-            key, at = scanstring(text, at + 1, True)
+            key, at = scanstring(text, at + 1)
         except ValueError as error:
             raise MalformedDocument(str(error)) from error
         at = _skip(text, at)

@@ -89,7 +89,9 @@ def _local(folder: Path) -> str | None:
         except (OSError, ValueError) as error:
             raise ConfigError(f"{path} cannot be read: {error}") from error
         if unknown := sorted(set(data) - {"profile", "budget"}):
-            raise ConfigError(f"{path}: {unknown[0]!r} cannot stand here; it may say profile = \"NAME\" and lower a budget")
+            raise ConfigError(
+                f'{path}: {unknown[0]!r} cannot stand here; it may say profile = "NAME" and lower a budget'
+            )
         named = data.get("profile")
         if named is not None and not isinstance(named, str):
             raise ConfigError(f"{path}: profile must be a name in quotes")
@@ -264,5 +266,3 @@ def line_of(text: str, at: tuple[str, ...]) -> int | None:
 
 def _key(text: str) -> tuple[str, ...]:
     return tuple(part.strip().strip("\"'") for part in text.split("."))
-
-

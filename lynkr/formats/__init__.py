@@ -19,13 +19,21 @@ from lynkr.lane import Format
 class Codec(Protocol):
     """What a format module holds."""
 
-    NAME: Format
-    PATHS: re.Pattern[str]
-    FREE_PATHS: re.Pattern[str]
-    CREDENTIALS: tuple[str, ...]
+    # Properties, because a module's constants are only to be read.
+    @property
+    def NAME(self) -> Format: ...
 
     @property
-    def AnswerWatch(self) -> type[Watch]: ...  # noqa: N802
+    def PATHS(self) -> re.Pattern[str]: ...
+
+    @property
+    def FREE_PATHS(self) -> re.Pattern[str]: ...
+
+    @property
+    def CREDENTIALS(self) -> tuple[str, ...]: ...
+
+    @property
+    def AnswerWatch(self) -> type[Watch]: ...
 
     def error_body(self, error: LynkrError) -> bytes: ...
 
@@ -55,9 +63,9 @@ def match(method: str, path: str) -> Match | None:
         return None
     for name, codec in CODECS.items():
         if found := codec.PATHS.fullmatch(path):
-            return Match(name, True, found.groupdict().get("model"))
+            return Match(name, metered=True, model=found.groupdict().get("model"))
         if codec.FREE_PATHS.fullmatch(path):
-            return Match(name, False, None)
+            return Match(name, metered=False, model=None)
     return None
 
 

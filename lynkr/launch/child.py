@@ -17,8 +17,14 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from lynkr.errors import EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, ToolError
+
+try:
+    import termios
+except ImportError:  # Windows has none
+    termios = None  # type: ignore[assignment]
 
 _SWALLOWED = ("SIGINT", "SIGQUIT")
 _FORWARDED = ("SIGTERM", "SIGHUP")
@@ -73,12 +79,13 @@ class Child:
         for number, before in self._before.items():
             # What was ignored when we started (nohup, a job in the background) stays so, for the child too.
             if before is not signal.SIG_IGN:
+                # Swallowed by a function and not by SIG_IGN, which the child would inherit.
                 signal.signal(number, self._swallow if number.name in _SWALLOWED else self._forward)
 
-    def _swallow(self, number: int, frame: FrameType | None) -> None:
-        """Not SIG_IGN, which the child would inherit."""
+    def _swallow(self, _number: int, _frame: FrameType | None) -> None:
+        return
 
-    def _forward(self, number: int, frame: FrameType | None) -> None:
+    def _forward(self, number: int, _frame: FrameType | None) -> None:
         if self._process is None:
             self._early.append(number)
         else:
@@ -86,10 +93,10 @@ class Child:
 
     def _restore_signals(self) -> None:
         for number, before in self._before.items():
-            signal.signal(number, before if before is not None else signal.SIG_DFL)
+            signal.signal(number, before)
 
 
-def _signals() -> dict[signal.Signals, object]:
+def _signals() -> dict[signal.Signals, Any]:
     """The signals that matter here, with what they do now; those that this platform has."""
     names = [name for name in (*_SWALLOWED, *_FORWARDED) if hasattr(signal, name)]
     return {signal.Signals[name]: signal.getsignal(signal.Signals[name]) for name in names}
@@ -103,30 +110,23 @@ def _cannot_start(name: str, error: OSError) -> ToolError:
     return ToolError(f"{name} cannot be started: {error.strerror or error}", exit_status=EXIT_NOT_EXECUTABLE)
 
 
-def _terminal_state() -> list[object] | None:
+def _terminal_state() -> list[Any] | None:
     """How the terminal is set, to be put back where a signal keeps the child from doing so itself."""
-    try:
-        import termios
-
+    if termios is None or sys.stdin is None or not sys.stdin.isatty():
+        return None
+    with contextlib.suppress(termios.error):
         return termios.tcgetattr(sys.stdin.fileno())
-    except (ImportError, OSError, ValueError, AttributeError):
-        return None
-    except Exception as error:
-        # termios.error is no OSError; any other fault is one.
-        if type(error).__name__ != "error":
-            raise
-        return None
+    return None
 
 
-def _restore_terminal(state: list[object] | None) -> None:
-    if state is None:
+def _restore_terminal(state: list[Any] | None) -> None:
+    if termios is None or state is None:
         return
-    import termios
-
     fd = sys.stdin.fileno()
     with contextlib.suppress(OSError, termios.error):
+        # From the background this would stop us.
         if os.tcgetpgrp(fd) == os.getpgrp():
-            termios.tcsetattr(fd, termios.TCSADRAIN, state)  # type: ignore[arg-type]
+            termios.tcsetattr(fd, termios.TCSADRAIN, state)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from lynkr.errors import LynkrError
 from lynkr.events import Usage
@@ -56,7 +56,7 @@ class Ledger:
         """Closes the file."""
         self._db.close()
 
-    def __enter__(self) -> Ledger:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -103,15 +103,15 @@ class Ledger:
                 )
             ]
 
-    def find(self, start: str) -> list[Session]:
-        """The sessions whose id begins with `start`."""
+    def find(self, part: str) -> list[Session]:
+        """The sessions whose id begins or ends with `part`."""
         with self._explained():
             return [
                 Session(*found)
                 for found in self._db.execute(
                     "SELECT id, tool, profile, project, started, seconds, exit_status FROM sessions "
-                    "WHERE substr(id, 1, ?) = ? ORDER BY id LIMIT 2",
-                    (len(start), start),
+                    "WHERE substr(id, 1, ?) = ? OR substr(id, -?) = ? ORDER BY id LIMIT 2",
+                    (len(part), part, len(part), part),
                 )
             ]
 
@@ -171,7 +171,17 @@ def _values(session: str, row: Row) -> tuple[object, ...]:
 
 
 def _row(values: tuple[Any, ...]) -> Row:
-    head, tried, tokens, tail = values[2:15], values[15], values[16:23], values[23:]
-    usage = Usage(*tokens[:6], extras=bool(tokens[6]))
-    attempts = tuple(Try(lane, status) for lane, status in json.loads(tried))
-    return Row(values[0], *head, attempts, usage, bool(tail[0]), *tail[1:])
+    found = dict(zip(_ROW.split(", "), values, strict=True))
+    usage = Usage(
+        input=found.pop("input_tokens"),
+        cache_read=found.pop("cache_read_tokens"),
+        cache_write=found.pop("cache_write_tokens"),
+        cache_write_1h=found.pop("cache_write_1h_tokens"),
+        output=found.pop("output_tokens"),
+        reasoning=found.pop("reasoning_tokens"),
+        extras=bool(found.pop("extras")),
+    )
+    tried = tuple(Try(lane, status) for lane, status in json.loads(found.pop("tried")))
+    del found["session"]
+    found["estimated"] = bool(found["estimated"])
+    return Row(**found, usage=usage, tried=tried)

@@ -51,11 +51,13 @@ def plain(body: bytes, coding: str, limit: int) -> bytes:
     for at in range(0, len(body), _SLICE):
         try:
             part = reader.decompress(body[at : at + _SLICE])
-        except Exception as error:  # noqa: BLE001 - zlib.error and zstandard.ZstdError share no base but this one
+        except Exception as error:
             raise Unreadable(coding) from error
         size += len(part)
         if size > limit:
-            raise ClientError(f"lynkr: the request unpacks to more than {limit >> 20} MiB", status=413, kind="too_large")
+            raise ClientError(
+                f"lynkr: the request unpacks to more than {limit >> 20} MiB", status=413, kind="too_large"
+            )
         parts.append(part)
     return b"".join(parts)
 

@@ -1,4 +1,7 @@
-"""Listens to an answer that passes by: undoes its coding on a copy, finds its events, lets the format's watch read them."""
+"""Listens to an answer that passes by.
+
+Undoes its coding on a copy, finds its events, and lets the format's watch read them.
+"""
 
 from __future__ import annotations
 

@@ -130,7 +130,9 @@ class _Case:
         lane = route.lane
         self._note(tier=route.tier, why=route.why, lane=lane.name, provider=lane.provider)
 
-    def _understand(self, lane: Lane, body: bytes | None, headers: Mapping[str, str]) -> tuple[bytes | None, set[bytes]]:
+    def _understand(
+        self, lane: Lane, body: bytes | None, headers: Mapping[str, str]
+    ) -> tuple[bytes | None, set[bytes]]:
         """Reads what the body asks for; gives the bytes to send and the headers that no longer describe them."""
         if self.match is None or body is None:
             return body, set()
@@ -140,7 +142,9 @@ class _Case:
             document = Document.read(clear)
         except (Unreadable, MalformedDocument) as error:
             if lane.model and not self.match.model:
-                raise ClientError(f"lynkr: the body is not JSON that can be read ({error})", kind="unreadable") from error
+                raise ClientError(
+                    f"lynkr: the body is not JSON that can be read ({error})", kind="unreadable"
+                ) from error
             return body, set()
         named = document.find("model")
         if named is None or not isinstance(named.value, str):
@@ -184,7 +188,7 @@ class _Case:
         if self.reply.started:
             self._note(outcome="cut")
             if isinstance(error, UpstreamError):
-                await give_up(self.reply, self.ear, error, self.codec.error_event(error))
+                await give_up(self.reply, self.ear, self.codec.error_event(error))
             return
         if isinstance(error, UpstreamError):
             self.row = replace(self.row, tried=(Try(self.row.lane or "", None),))
@@ -204,7 +208,12 @@ class _Case:
             row = replace(row, outcome="gone")
         lane = next((lane for lane in self.house.router.lanes if lane.name == row.lane), None)
         # Never sent, refused as a whole, or of a kind that nobody bills by the token.
-        if lane is None or self.sent_bytes is None or row.outcome == "refused" or (self.match and not self.match.metered):
+        if (
+            lane is None
+            or self.sent_bytes is None
+            or row.outcome == "refused"
+            or (self.match and not self.match.metered)
+        ):
             return row
         if self.match is None and heard.usage is None:
             return row

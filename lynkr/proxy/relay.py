@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lynkr.errors import UpstreamError
 from lynkr.proxy.ear import Ear
 from lynkr.proxy.server import Reply
 from lynkr.upstream.auth import Headers, connection_headers
@@ -35,7 +34,7 @@ async def relay(answer: Answer, reply: Reply, ear: Ear | None, added: Headers, f
     await reply.end()
 
 
-async def give_up(reply: Reply, ear: Ear | None, error: UpstreamError, event: bytes) -> None:
+async def give_up(reply: Reply, ear: Ear | None, event: bytes) -> None:
     """Ends an answer that was cut after its head: with `event` where it can still be said, else as the lane did."""
     closing = ear.closing(event) if ear is not None else None
     if closing is None:

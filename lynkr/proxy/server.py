@@ -116,9 +116,7 @@ async def serve(listener: socket.socket, gate: Gate, application: Application, s
 class _Connection:
     stream: SocketStream
     gate: Gate
-    http: h11.Connection = field(
-        default_factory=lambda: h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
-    )
+    http: h11.Connection = field(default_factory=lambda: h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD))
     _group: TaskGroup | None = None
     _gone: bool = False
 

@@ -15,8 +15,11 @@ from lynkr.launch.tools import claude, codex, command
 class Tool(Protocol):
     """What a tool's module holds."""
 
-    SPEAKS: tuple[Format, ...]
-    INSTALL: str
+    @property
+    def SPEAKS(self) -> tuple[Format, ...]: ...
+
+    @property
+    def INSTALL(self) -> str: ...
 
     def launch(self, call: Call) -> Launch: ...
 

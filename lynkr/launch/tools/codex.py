@@ -48,7 +48,7 @@ def launch(call: Call) -> Launch:
         raise ConfigError(f"Codex is set to its built-in provider {config.provider!r}, whose address cannot be changed")
     if config.provider != BUILT_IN:
         at = f"model_providers.{config.provider}"
-        flags = {f"{at}.base_url": base, f"{at}.env_http_headers.{_OWN_HEADER}": SECRET_VARIABLE}
+        flags: dict[str, Any] = {f"{at}.base_url": base, f"{at}.env_http_headers.{_OWN_HEADER}": SECRET_VARIABLE}
         return _launch(call, config, flags, {SECRET_VARIABLE: call.secret, **key}, (_OWN_HEADER, None))
     if own_key and not key and not config.logged_in:
         provider = {
@@ -71,9 +71,7 @@ def _launch(
 ) -> Launch:
     words = [word for name, value in flags.items() for word in ("-c", f"{name}={_toml(value)}")]
     origins = {"openai": config.origin.rstrip("/")} if config.origin else {}
-    return Launch(
-        argv=(call.argv[0], *words, *config.arguments), set=variables, carrier=carrier, origins=origins
-    )
+    return Launch(argv=(call.argv[0], *words, *config.arguments), set=variables, carrier=carrier, origins=origins)
 
 
 def _toml(value: object) -> str:

@@ -1,0 +1,90 @@
+"""`lynkr`: the list of commands, each loaded when it is needed, and the one way in which errors are told."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from lynkr import __version__
+from lynkr.cli.speak import say
+from lynkr.errors import LynkrError
+
+# Name → what it does, in the groups and the order that `lynkr --help` shows them. The text is the command's own.
+GROUPS = {
+    "Work": ("run", "demo"),
+    "See what it cost": ("report", "sessions"),
+    "Prices": ("prices",),
+}
+
+
+class Commands(click.Group):
+    """Finds a command's module by its name."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return [name for names in GROUPS.values() for name in names]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command = importlib.import_module(f"lynkr.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        known = self.list_commands(ctx)
+        if args and args[0] not in known:
+            import difflib
+
+            close = difflib.get_close_matches(args[0], known, 1)
+            hint = f"; did you mean {close[0]!r}?" if close else "; lynkr --help lists all commands"
+            raise click.UsageError(f"there is no command {args[0]!r}{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, names in GROUPS.items():
+            commands = {name: self.get_command(ctx, name) for name in names}
+            with formatter.section(title):
+                formatter.write_dl([(name, c.get_short_help_str(60)) for name, c in commands.items() if c is not None])
+
+
+@click.command(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Try it without a key or a network: lynkr demo",
+)
+@click.version_option(__version__, prog_name="lynkr")
+def lynkr() -> None:
+    """Run a coding tool through a proxy of its own, relayed exactly and reported truly.
+
+    \b
+      lynkr run claude              Claude Code as ever, and what it cost at the end
+      lynkr run codex exec "…"      Codex likewise
+      lynkr run -- python agent.py  anything that reads ANTHROPIC_BASE_URL, OPENAI_BASE_URL, …
+    """
+
+
+def main() -> None:
+    """The command line's way in."""
+    try:
+        status = lynkr(standalone_mode=False)
+    except LynkrError as error:
+        say(error.sentence)
+        sys.exit(error.exit_status)
+    except click.UsageError as error:
+        say(error.format_message())
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        say(error.format_message())
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        say("stopped")
+        sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; Python would complain once more when it closes stdout.
+        sys.stdout = None
+        sys.exit(0)
+    sys.exit(status if isinstance(status, int) else 0)

@@ -1,0 +1,106 @@
+"""`lynkr run`: launch a tool through a proxy of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from lynkr.cli.speak import say, show
+from lynkr.errors import ConfigError
+from lynkr.routing.router import TIERS
+
+
+class _Words(click.Command):
+    """Everything after TOOL belongs to the tool; whether `--` stood before it says what TOOL is."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = list(args)
+        rest = super().parse_args(ctx, args)
+        words = ctx.params.get("words") or ()
+        before = len(given) - len(words) - 1
+        ctx.params["as_command"] = before >= 0 and given[before] == "--"
+        return rest
+
+
+@click.command(
+    cls=_Words,
+    context_settings={"allow_interspersed_args": False, "help_option_names": ["-h", "--help"]},
+    options_metavar="[OPTIONS]",
+    short_help="Launch a tool through a proxy of its own.",
+)
+@click.argument("words", nargs=-1, metavar="TOOL [ARGS]... | -- COMMAND [ARGS]...", type=click.UNPROCESSED)
+@click.option("-p", "--profile", metavar="NAME", help="The profile to use; without it, direct.")
+@click.option("--lane", metavar="NAME", help="Send everything down this lane of the profile.")
+@click.option("--tier", type=click.Choice(TIERS), help="Use the lanes of this tier.")
+@click.option("--dry-run", is_flag=True, help="Print what would be injected; start nothing.")
+@click.option("--report", type=click.Path(path_type=Path), metavar="PATH", help="Also write the JSON report there.")
+@click.option("--nested", is_flag=True, help="Allow a session inside of a session.")
+@click.option("-q", "--quiet", is_flag=True, help="No line at the end.")
+@click.option("-v", "--verbose", is_flag=True, help="Say where things go and what was found.")
+def command(
+    words: tuple[str, ...],
+    profile: str | None,
+    lane: str | None,
+    tier: str | None,
+    dry_run: bool,
+    report: Path | None,
+    nested: bool,
+    quiet: bool,
+    verbose: bool,
+    as_command: bool = False,
+) -> int:
+    """Launch TOOL (claude, codex) through a proxy of its own, on this machine and for this session only.
+
+    Everything after TOOL belongs to the tool: `lynkr run claude --help` is Claude's help. No file of yours is changed;
+    when the tool exits, everything is taken down and one line says what it cost.
+
+    After `--` stands any command that reads ANTHROPIC_BASE_URL, OPENAI_BASE_URL, OPENAI_API_BASE or
+    GOOGLE_GEMINI_BASE_URL.
+
+    Exit status: the tool's own; 128+N when signal N ended it; 127 not found; 126 not executable; 2 usage;
+    78 configuration.
+    """
+    from lynkr import session
+
+    if quiet and verbose:
+        raise click.UsageError("--quiet and --verbose exclude each other")
+    if report is not None and not report.resolve().parent.is_dir():
+        raise ConfigError(f"--report {report}: there is no folder {report.resolve().parent}")
+    options = session.Options(words, as_command, profile, lane, tier, report, quiet, verbose, nested)
+    planned = session.plan(options)
+    if dry_run:
+        show(_preview(planned))
+        return 0
+    if verbose:
+        for line in _where(planned):
+            say(line)
+    return session.run(planned, say).status
+
+
+def _where(planned: object) -> list[str]:
+    from lynkr.session import Plan
+
+    assert isinstance(planned, Plan)
+    lanes = ", ".join(f"{lane.name} ({lane.provider}, {lane.auth} credential)" for lane in planned.router.lanes)
+    return [
+        f"profile {planned.profile.name} ({planned.profile.path})",
+        f"lanes {lanes}; {planned.router.why}",
+        f"tool {planned.argv[0]}",
+        f"ledger {planned.where.ledger}",
+    ]
+
+
+def _preview(planned: object) -> list[str]:
+    from lynkr.session import Plan, preview
+
+    assert isinstance(planned, Plan)
+    launch, changed = preview(planned)
+    gone = sorted({*launch.unset, *planned.key_variables} & set(planned.options.environ) - set(launch.set))
+    lines = [*_where(planned), "", "command", *(f"  {word}" for word in launch.argv), "", "variables set"]
+    lines += [f"  {name}={value}" for name, value in sorted(changed.items())]
+    lines += ["", "variables taken away", *([f"  {name}" for name in gone] or ["  none"])]
+    for path, text in launch.files.items():
+        lines += ["", f"file {path} (the session's own, removed at its end)", *(f"  {x}" for x in text.splitlines())]
+    lines += [f"note: {note}" for note in launch.notes]
+    return [line.replace("127.0.0.1:0", "127.0.0.1:PORT") for line in lines]

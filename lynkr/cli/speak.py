@@ -1,0 +1,29 @@
+"""How commands speak: lynkr's own words go to stderr, a line each, `lynkr: ` first; results go to stdout."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+
+import click
+
+_STYLES: dict[str, dict[str, bool]] = {"bold": {"bold": True}, "dim": {"dim": True}}
+
+
+def say(text: str) -> None:
+    """One line of lynkr's own on stderr; an error whose sentence already begins with its name does not say it twice."""
+    line = " ".join(text.split())
+    click.echo(line if line.startswith("lynkr: ") else f"lynkr: {line}", err=True)
+
+
+def show(lines: Iterable[str]) -> None:
+    """A result on stdout."""
+    click.echo("\n".join(lines))
+
+
+def paint(text: str, style: str) -> str:
+    """Styles text where stdout is a terminal and NO_COLOR is not set."""
+    if os.environ.get("NO_COLOR") or not sys.stdout.isatty():
+        return text
+    return click.style(text, **_STYLES[style])

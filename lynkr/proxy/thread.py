@@ -1,0 +1,105 @@
+"""The proxy in a thread of its own, importing what it needs there, while the child is starting.
+
+A child that ends before the imports do is not waited for longer than one module takes.
+"""
+
+from __future__ import annotations
+
+import importlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from lynkr.ledger.row import Row
+from lynkr.routing.router import Router
+from lynkr.secrets import Key
+
+# In rising order of what stands on what, so that each import is a short one.
+_HEAVY = ("ssl", "anyio", "anyio._backends._asyncio", "h11", "httpcore", "httpx", "lynkr.proxy.exchange")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a session's proxy is made of."""
+
+    listener: socket.socket
+    port: int
+    secret: str
+    carrier: tuple[str, str | None] | None
+    router: Router
+    origins: Mapping[str, str]
+    keys: Mapping[str, Key | None]
+    environ: Mapping[str, str]
+    record: Callable[[Row], None]
+    now: Callable[[], str]
+    new_id: Callable[[], str]
+
+
+class ProxyThread:
+    """Starts at once; `stop` ends it. `problem` is what ended it before that, if anything did."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.problem: Exception | None = None
+        self._setting = setting
+        self._stopping = False
+        self._lock = threading.Lock()
+        self._halt: Callable[[], None] | None = None
+        self._thread = threading.Thread(target=self._run, name="proxy", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends what is going on and waits until every request has its row."""
+        with self._lock:
+            self._stopping = True
+            halt = self._halt
+        if halt is not None:
+            halt()
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        try:
+            for name in _HEAVY:
+                if self._stopping:
+                    return
+                importlib.import_module(name)
+            import anyio
+
+            anyio.run(self._serve)
+        except Exception as error:  # noqa: BLE001 - told to the user at the session's end; the child's status stands
+            self.problem = error
+
+    async def _serve(self) -> None:
+        import anyio
+        import anyio.from_thread
+        import anyio.lowlevel
+
+        from lynkr.ledger.meter import Meter
+        from lynkr.ledger.prices import table
+        from lynkr.proxy.exchange import Clock, Exchange
+        from lynkr.proxy.gate import Carrier, Gate
+        from lynkr.proxy.server import serve
+        from lynkr.upstream.client import Upstreams
+
+        setting, stop = self._setting, anyio.Event()
+        token = anyio.lowlevel.current_token()
+
+        def halt() -> None:
+            anyio.from_thread.run_sync(stop.set, token=token)
+
+        with self._lock:
+            if self._stopping:
+                return
+            self._halt = halt
+        upstreams = Upstreams(setting.environ)
+        clock = Clock(ms=lambda: time.perf_counter() * 1000, now=setting.now, new_id=setting.new_id)
+        exchange = Exchange(
+            setting.router, setting.origins, setting.keys, upstreams, Meter(table()), clock, setting.record
+        )
+        carrier = Carrier(*setting.carrier) if setting.carrier else None
+        try:
+            await serve(setting.listener, Gate(setting.secret, setting.port, carrier), exchange, stop)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await upstreams.aclose()

@@ -1,0 +1,1 @@
+"""What a session cost: values first (`values`), then one renderer a file."""

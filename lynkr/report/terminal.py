@@ -1,0 +1,200 @@
+"""A report as text for a terminal of 80 columns, and the one line at a session's end.
+
+Renderers take the values of `report.values` and give lines; who prints them decides whether they are painted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lynkr.report.values import prompt_tokens
+from lynkr.report.words import duration, milliseconds, plural, share, tokens, usd
+
+# (text, style) → text; a style is "bold" or "dim".
+Paint = Callable[[str, str], str]
+_BAR = 20
+_SHOWN = 12
+
+
+def unpainted(text: str, _style: str) -> str:
+    """The paint of a terminal without colours, or of no terminal."""
+    return text
+
+
+def summary(report: dict[str, Any]) -> str:
+    """The line that a session ends with."""
+    totals, session = report["totals"], report["session"]
+    if not totals["requests"]:
+        return f"no request came through lynkr in this session ({session['tool']})"
+    prompt = prompt_tokens(totals)
+    parts = [
+        plural(totals["requests"], "request"),
+        f"{tokens(prompt)} tokens in ({share(totals['cache_read_tokens'], prompt)} cached)",
+        f"{tokens(totals['output_tokens'])} out",
+        _cost_words(totals),
+    ]
+    saved = totals["saved_usd"]
+    if saved:
+        parts.append(f"{usd(saved)} saved" if saved > 0 else f"{usd(-saved)} more than asked for")
+    return " · ".join(parts) + " · lynkr report last"
+
+
+def _cost_words(totals: dict[str, Any]) -> str:
+    unpriced = totals["unpriced_requests"]
+    if totals["cost_usd"] is None:
+        return "cost unknown (no price for the model)"
+    words = usd(totals["cost_usd"])
+    notes = []
+    if totals["estimated"]:
+        notes.append(f"{usd(totals['estimated_usd'])} of it estimated")
+    if unpriced:
+        notes.append(f"{plural(unpriced, 'request')} without a known price")
+    return f"{words} ({', '.join(notes)})" if notes else words
+
+
+def session_report(report: dict[str, Any], prices_date: str, paint: Paint = unpainted) -> list[str]:
+    """The report of one session."""
+    session, totals = report["session"], report["totals"]
+    lines = [
+        f"{paint(session['tool'], 'bold')} · profile {session['profile']} · {_minute(session)} UTC",
+        paint(f"{session['id']} · {session['project']}", "dim"),
+        "",
+    ]
+    if not report["requests"]:
+        return [*lines, "No request came through lynkr in this session."]
+    lines += _headline(session, totals, paint)
+    lines += ["", *_token_bars(totals, paint)]
+    lines += ["", *_lane_table(report["lanes"], paint)]
+    lines += ["", *_request_table(report["requests"], paint)]
+    return [*lines, "", *_footnotes(report, prices_date, paint)]
+
+
+def _headline(session: dict[str, Any], totals: dict[str, Any], paint: Paint) -> list[str]:
+    prompt = prompt_tokens(totals)
+    saved = totals["saved_usd"]
+    rows = [
+        ("Cost", _cost_words(totals)),
+        ("Baseline", f"{usd(totals['baseline_usd'])}, what the models asked for would have cost"),
+        ("Saved", usd(saved)),
+        ("Requests", f"{totals['requests']} in {duration(session['seconds'])}, {_exit(session)}"),
+        ("Cache", f"{share(totals['cache_read_tokens'], prompt)} of {tokens(prompt)} input tokens read from it"),
+    ]
+    if not saved:
+        # Nothing was changed that could have saved or cost anything: two lines that say so twice are noise.
+        rows = [row for row in rows if row[0] not in ("Baseline", "Saved")]
+    return [f"{paint(f'{name:<10}', 'dim')}{text}" for name, text in rows]
+
+
+def _minute(session: dict[str, Any]) -> str:
+    return str(session["started"])[:16].replace("T", " ")
+
+
+def _exit(session: dict[str, Any]) -> str:
+    return "not ended" if session["exit_status"] is None else f"exit status {session['exit_status']}"
+
+
+def _token_bars(totals: dict[str, Any], paint: Paint) -> list[str]:
+    kinds = [
+        ("Input, new", totals["input_tokens"]),
+        ("Cache write", totals["cache_write_tokens"]),
+        ("Cache read", totals["cache_read_tokens"]),
+        ("Output", totals["output_tokens"]),
+    ]
+    most = max(count for _, count in kinds) or 1
+    return [paint("Tokens", "bold")] + [
+        f"  {name:<13}{tokens(count):>8}  {'█' * max(round(_BAR * count / most), 1 if count else 0)}".rstrip()
+        for name, count in kinds
+    ]
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int, paint: Paint) -> list[str]:
+    """Columns as wide as what they hold; the first `left` are flush left, the others right."""
+    widths = [max(len(row[at]) for row in [head, *rows]) for at in range(len(head))]
+
+    def line(row: Sequence[str]) -> str:
+        cells = [
+            f"{cell:<{w}}" if at < left else f"{cell:>{w}}"
+            for at, (cell, w) in enumerate(zip(row, widths, strict=True))
+        ]
+        return ("  " + "  ".join(cells)).rstrip()
+
+    return [paint(line(head), "dim"), *map(line, rows)]
+
+
+def _short(text: str | None, width: int) -> str:
+    text = text or "–"
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _lane_table(lanes: list[dict[str, Any]], paint: Paint) -> list[str]:
+    rows = [
+        [
+            _short(lane["lane"], 12),
+            _short(lane["model"] if lane["model"] else "(no model)", 22),
+            str(lane["requests"]),
+            str(lane["failures"] or "–"),
+            share(lane["cache_read_tokens"], prompt_tokens(lane)),
+            milliseconds(lane["p50_ms"]),
+            usd(lane["cost_usd"]),
+        ]
+        for lane in lanes
+    ]
+    head = ("lane", "model", "requests", "failed", "cached", "median", "cost")
+    return [paint("Lanes", "bold"), *table(head, rows, 2, paint)]
+
+
+def _request_table(requests: list[dict[str, Any]], paint: Paint) -> list[str]:
+    shown = requests[-_SHOWN:]
+    rows = [
+        [
+            request["at"][11:19],
+            _short(request["model"] or request["path"], 22),
+            _status(request),
+            tokens(prompt_tokens(request)),
+            share(request["cache_read_tokens"], prompt_tokens(request)),
+            tokens(request["output_tokens"]),
+            milliseconds(request["ms"]),
+            usd(request["cost_usd"]) + ("~" if request["estimated"] else ""),
+        ]
+        for request in shown
+    ]
+    hidden = len(requests) - len(shown)
+    title = paint("Requests", "bold") + (paint(f", the last {len(shown)} of {len(requests)}", "dim") if hidden else "")
+    return [title, *table(("time", "model", "status", "in", "cached", "out", "took", "cost"), rows, 3, paint)]
+
+
+def _status(request: dict[str, Any]) -> str:
+    if request["outcome"] == "gone":
+        return "hung up"
+    if request["outcome"] == "cut":
+        return f"{request['status']} cut"
+    return str(request["status"])
+
+
+def _footnotes(report: dict[str, Any], prices_date: str, paint: Paint) -> list[str]:
+    totals = report["totals"]
+    notes = [f"List prices of {prices_date}; a subscription is billed by its plan, not by these."]
+    if totals["estimated"]:
+        notes.append("~ rests on an estimate: the provider gave no full figures, or bills more than tokens.")
+    if totals["unpriced_requests"]:
+        notes.append("– no price is known for the model: it is left out of every sum of money.")
+    return [paint(note, "dim") for note in notes]
+
+
+def session_list(lines: Sequence[tuple[dict[str, Any], dict[str, Any]]], paint: Paint = unpainted) -> list[str]:
+    """Recent sessions, a line each; takes (session, totals) pairs."""
+    rows = [
+        [
+            session["id"][-8:],
+            _minute(session),
+            _short(session["tool"], 10),
+            _short(session["profile"], 10),
+            str(totals["requests"]),
+            share(totals["cache_read_tokens"], prompt_tokens(totals)),
+            usd(totals["cost_usd"]) + ("~" if totals["estimated"] else ""),
+            "–" if session["exit_status"] is None else str(session["exit_status"]),
+        ]
+        for session, totals in lines
+    ]
+    return table(("session", "started (UTC)", "tool", "profile", "requests", "cached", "cost", "exit"), rows, 4, paint)

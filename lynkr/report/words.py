@@ -1,0 +1,61 @@
+"""Figures as people read them."""
+
+from __future__ import annotations
+
+
+def tokens(count: int) -> str:
+    """812, 20.3k, 1.84M."""
+    if count < 1000:
+        return str(count)
+    for size, unit in ((1_000_000, "k"), (1_000_000_000, "M")):
+        if count < size * 0.9995 or unit == "M":
+            scaled = count / size * 1000
+            digits = 0 if scaled >= 100 else 1 if scaled >= 10 else 2
+            return f"{scaled:.{digits}f}{unit}"
+    raise AssertionError("unreachable")
+
+
+def usd(amount: float | None) -> str:
+    """$1.92; more digits where there would be none but zeros; a dash where it is not known."""
+    if amount is None:
+        return "–"
+    if amount == 0:
+        return "$0.00"
+    sign, size = ("-" if amount < 0 else ""), abs(amount)
+    if size < 0.00005:
+        return f"{sign}<$0.0001"
+    return f"{sign}${size:.2f}" if size >= 0.995 else f"{sign}${size:.4f}"
+
+
+def share(part: int, whole: int) -> str:
+    """A percentage; 100 % only where it is all, 0 % only where it is nothing."""
+    if not whole:
+        return "–"
+    percent = 100 * part / whole
+    if 0 < percent < 1:
+        return "<1%"
+    return f"{min(99, round(percent)) if part < whole else 100}%"
+
+
+def duration(seconds: float | None) -> str:
+    """4.2 s, 13 min 32 s, 2 h 5 min."""
+    if seconds is None:
+        return "still running, or it was killed"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def milliseconds(ms: float | None) -> str:
+    """420 ms, 2.1 s."""
+    if ms is None:
+        return "–"
+    return f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s"
+
+
+def plural(count: int, word: str) -> str:
+    """1 request, 2 requests."""
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
