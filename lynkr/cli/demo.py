@@ -7,12 +7,15 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from lynkr.cli.speak import paint, say, show
 from lynkr.errors import ConfigError, LynkrError
-from lynkr.session import Options
+
+if TYPE_CHECKING:
+    from lynkr.session import Options
 
 # The model that the demo's agent asks for, so that the report shows real prices. Nobody is asked, nothing is paid.
 _ASKED = "claude-sonnet-5-5"
@@ -63,6 +66,7 @@ def _options(folder: Path, port: int, gguf: Path | None) -> Options:
     from lynkr.demo import project
     from lynkr.lane import Auth, Format, Lane
     from lynkr.profiles import Profile
+    from lynkr.session import Options
 
     lane = "llama.cpp" if gguf else "canned"
     lanes = {lane: Lane(lane, "anthropic", (Format.ANTHROPIC,), Auth.CLIENT, f"http://127.0.0.1:{port}")}

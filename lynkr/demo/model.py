@@ -78,8 +78,16 @@ class Model(BaseHTTPRequestHandler):
         }
 
     def _message(self, model: str, usage: dict[str, int], text: str, calls: list[tuple[str, dict[str, str]]]) -> None:
-        message: dict[str, Any] = {"id": f"msg_{time.time_ns()}", "type": "message", "role": "assistant", "model": model,
-                   "content": [], "stop_reason": None, "stop_sequence": None, "usage": usage}  # fmt: skip
+        message = {
+            "id": f"msg_{time.time_ns()}",
+            "type": "message",
+            "role": "assistant",
+            "model": model,
+            "content": list[object](),
+            "stop_reason": None,
+            "stop_sequence": None,
+            "usage": usage,
+        }
         self._event("message_start", message=message)
         self._block(0, {"type": "text", "text": ""}, "text_delta", "text", [word + " " for word in text.split()])
         for at, (name, given) in enumerate(calls, 1):

@@ -1,8 +1,8 @@
 """One module a wire format. None knows another; this table is where they meet.
 
 A format module says which paths are its own (`PATHS`, and `FREE_PATHS` for what is never billed), which headers carry
-the client's credential (`CREDENTIALS`), how an error of ours looks in it (`error_body`, `error_event`), and how to read
-the figures of an answer (`AnswerWatch`).
+the client's credential (`CREDENTIALS`), how an error of ours looks in it (`error_body`, `error_event`, and what has
+to stand between a broken event and that one: `AFTER_BROKEN`), and how to read the figures of an answer (`AnswerWatch`).
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ class Codec(Protocol):
 
     @property
     def CREDENTIALS(self) -> tuple[str, ...]: ...
+
+    @property
+    def AFTER_BROKEN(self) -> bytes | None: ...
 
     @property
     def AnswerWatch(self) -> type[Watch]: ...

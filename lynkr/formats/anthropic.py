@@ -16,6 +16,9 @@ NAME = Format.ANTHROPIC
 PATHS = re.compile(r"/v1/messages")
 # Counting tokens is free of charge; it is relayed like any other request and never metered.
 FREE_PATHS = re.compile(r"/v1/messages/count_tokens")
+# One line end: clients go by the name of the event, and the last name in it counts. With two they would try to read the
+# broken rest first and complain about it (Claude Code 2.1.329).
+AFTER_BROKEN: bytes | None = b"\n"
 CREDENTIALS = ("x-api-key", "authorization")
 
 _KINDS = {

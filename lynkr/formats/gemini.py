@@ -15,6 +15,8 @@ from lynkr.lane import Format
 NAME = Format.GEMINI
 PATHS = re.compile(r"/v1(?:alpha|beta)?/models/(?P<model>[^/:]+):(?:generateContent|streamGenerateContent)")
 FREE_PATHS = re.compile(r"/v1(?:alpha|beta)?/models/[^/:]+:countTokens")
+# Events have no names here, so that a client could only fail to read a broken one: it ends as the lane ended it.
+AFTER_BROKEN: bytes | None = None
 CREDENTIALS = ("x-goog-api-key", "authorization")
 
 _STATUSES = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 504: "DEADLINE_EXCEEDED"}

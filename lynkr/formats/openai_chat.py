@@ -12,11 +12,13 @@ from lynkr.formats.watch import Watch, count, failure, member
 from lynkr.framing import sse
 from lynkr.lane import Format
 
-__all__ = ["CREDENTIALS", "FREE_PATHS", "NAME", "PATHS", "AnswerWatch", "error_body", "error_event"]
+__all__ = ["AFTER_BROKEN", "CREDENTIALS", "FREE_PATHS", "NAME", "PATHS", "AnswerWatch", "error_body", "error_event"]
 
 NAME = Format.OPENAI_CHAT
 PATHS = re.compile(r"/v1/chat/completions")
 FREE_PATHS = re.compile(r"(?!)")
+# Events have no names here, so that a client could only fail to read a broken one: it ends as the lane ended it.
+AFTER_BROKEN: bytes | None = None
 CREDENTIALS = ("authorization",)
 
 

@@ -13,11 +13,13 @@ from lynkr.formats.watch import Watch, count, failure, member
 from lynkr.framing import sse
 from lynkr.lane import Format
 
-__all__ = ["CREDENTIALS", "FREE_PATHS", "NAME", "PATHS", "AnswerWatch", "error_body", "error_event"]
+__all__ = ["AFTER_BROKEN", "CREDENTIALS", "FREE_PATHS", "NAME", "PATHS", "AnswerWatch", "error_body", "error_event"]
 
 NAME = Format.OPENAI_RESPONSES
 PATHS = re.compile(r"/v1/responses")
 FREE_PATHS = re.compile(r"/v1/responses/input_tokens")
+# Two line ends: Codex passes over an event that it cannot read and takes the next one (0.169.0).
+AFTER_BROKEN: bytes | None = b"\n\n"
 CREDENTIALS = ("authorization", "chatgpt-account-id")
 
 

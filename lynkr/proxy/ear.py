@@ -32,20 +32,20 @@ class Ear:
         """Whether the answer is a stream of events."""
         return self._blocks is not None
 
-    def closing(self, event: bytes) -> bytes | None:
+    def closing(self, event: bytes, after_broken: bytes | None) -> bytes | None:
         """The bytes that end a broken stream with `event`; None where it cannot be said any more.
 
-        Where the stream stopped inside an event, the broken rest and ours become one event. Clients go by its name,
-        and the last name counts, so that one with a name is still an error to them; one without would be garbage.
+        Where the stream stopped inside an event, `after_broken` are the line ends that the format's clients need
+        between that and ours; None if nothing helps them.
         """
         if self._deaf or self._blocks is None:
             return None
         rest = self._blocks.rest
         if not rest:
             return event
-        if not event.startswith(b"event:"):
+        if after_broken is None:
             return None
-        return event if rest.endswith((b"\r", b"\n")) else b"\n" + event
+        return after_broken[rest.endswith((b"\r", b"\n")) :] + event
 
     def hear(self, chunk: bytes) -> None:
         """Takes the next bytes of the answer."""

@@ -188,7 +188,7 @@ class _Case:
         if self.reply.started:
             self._note(outcome="cut")
             if isinstance(error, UpstreamError):
-                await give_up(self.reply, self.ear, self.codec.error_event(error))
+                await give_up(self.reply, self.ear, self.codec.error_event(error), self.codec.AFTER_BROKEN)
             return
         if isinstance(error, UpstreamError):
             self.row = replace(self.row, tried=(Try(self.row.lane or "", None),))

@@ -34,9 +34,9 @@ async def relay(answer: Answer, reply: Reply, ear: Ear | None, added: Headers, f
     await reply.end()
 
 
-async def give_up(reply: Reply, ear: Ear | None, event: bytes) -> None:
+async def give_up(reply: Reply, ear: Ear | None, event: bytes, after_broken: bytes | None) -> None:
     """Ends an answer that was cut after its head: with `event` where it can still be said, else as the lane did."""
-    closing = ear.closing(event) if ear is not None else None
+    closing = ear.closing(event, after_broken) if ear is not None else None
     if closing is None:
         return
     await reply.send(closing)

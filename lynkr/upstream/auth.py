@@ -40,12 +40,12 @@ def outgoing(headers: Headers, lane: Lane, key: Key | None, *, host: str, length
     drop = connection_headers(headers) | _WRITTEN_ANEW | {name.lower().encode() for name in lane.headers}
     if lane.auth is Auth.KEY:
         drop |= _CREDENTIALS
-    if metered:
-        drop |= {b"accept-encoding"}
     sent: Headers = [(b"Host", host.encode())]
-    sent += [(name, value) for name, value in headers if name.lower() not in drop]
-    if metered:
-        sent.append((b"Accept-Encoding", b"identity"))
+    for name, value in headers:
+        if metered and name.lower() == b"accept-encoding":
+            value = b"identity"
+        if name.lower() not in drop:
+            sent.append((name, value))
     if length is not None:
         sent.append((b"Content-Length", str(length).encode()))
     sent += [(name.encode(), value.encode()) for name, value in lane.headers.items()]
