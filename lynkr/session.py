@@ -208,7 +208,7 @@ def run(planned: Plan, say: Callable[[str], None]) -> Ended:
             proxy.stop()
         line = replace(line, seconds=round(time.monotonic() - began, 3), exit_status=status)
         if proxy.problem is not None:
-            say(f"the proxy stopped with {proxy.problem}; please report it")
+            say(f"the proxy had a fault of its own ({proxy.problem!r}); please report it")
         return Ended(status, _finish(planned, line, recorder, say))
 
 

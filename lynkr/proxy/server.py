@@ -90,7 +90,7 @@ class Reply:
     async def whole(self, status: int, body: bytes, headers: Headers, reason: bytes = b"") -> None:
         """Sends an answer in one piece."""
         await self.start(status, [*headers, (b"Content-Length", str(len(body)).encode())], reason)
-        if body:
+        if body and not self.connection.asked_for_head:
             await self.send(body)
         await self.end()
 
@@ -98,13 +98,25 @@ class Reply:
 Application = Callable[[Request, Reply], Awaitable[None]]
 
 
-async def serve(listener: socket.socket, gate: Gate, application: Application, stop: anyio.Event) -> None:
-    """Serves `listener` until `stop` is set; what is still going on then is cancelled."""
+async def serve(
+    listener: socket.socket,
+    gate: Gate,
+    application: Application,
+    stop: anyio.Event,
+    fault: Callable[[Exception], None],
+) -> None:
+    """Serves `listener` until `stop` is set; what is still going on then is cancelled.
+
+    A fault of ours in one connection is told to `fault` and ends that connection only.
+    """
     accepting = await SocketListener.from_socket(listener)
 
     async def one(stream: SocketStream) -> None:
-        async with stream:
-            await _Connection(stream, gate).run(application)
+        try:
+            async with stream:
+                await _Connection(stream, gate).run(application)
+        except Exception as error:  # noqa: BLE001 - the other connections go on, and the session's end tells of it
+            fault(error)
 
     async with accepting, anyio.create_task_group() as group:
         group.start_soon(accepting.serve, one)
@@ -117,6 +129,7 @@ class _Connection:
     stream: SocketStream
     gate: Gate
     http: h11.Connection = field(default_factory=lambda: h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD))
+    asked_for_head: bool = False
     _group: TaskGroup | None = None
     _gone: bool = False
 
@@ -140,6 +153,7 @@ class _Connection:
             return False
         if head is None:
             return False
+        self.asked_for_head = head.method == b"HEAD"
         target = head.target.decode("ascii", "surrogateescape")
         status, target, headers = self.gate.admit(target, head.headers.raw_items())
         if status != 200:

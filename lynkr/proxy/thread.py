@@ -5,6 +5,7 @@ A child that ends before the imports do is not waited for longer than one module
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import socket
 import threading
@@ -38,7 +39,7 @@ class Setting:
 
 
 class ProxyThread:
-    """Starts at once; `stop` ends it. `problem` is what ended it before that, if anything did."""
+    """Starts at once; `stop` ends it. `problem` is the first fault of its own, if there was one."""
 
     def __init__(self, setting: Setting) -> None:
         self.problem: Exception | None = None
@@ -86,7 +87,12 @@ class ProxyThread:
         token = anyio.lowlevel.current_token()
 
         def halt() -> None:
-            anyio.from_thread.run_sync(stop.set, token=token)
+            # It may have ended by itself just now, or with a problem.
+            with contextlib.suppress(anyio.RunFinishedError):
+                anyio.from_thread.run_sync(stop.set, token=token)
+
+        def fault(error: Exception) -> None:
+            self.problem = self.problem or error
 
         with self._lock:
             if self._stopping:
@@ -99,7 +105,7 @@ class ProxyThread:
         )
         carrier = Carrier(*setting.carrier) if setting.carrier else None
         try:
-            await serve(setting.listener, Gate(setting.secret, setting.port, carrier), exchange, stop)
+            await serve(setting.listener, Gate(setting.secret, setting.port, carrier), exchange, stop, fault)
         finally:
             with anyio.CancelScope(shield=True):
                 await upstreams.aclose()

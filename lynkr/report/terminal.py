@@ -34,6 +34,10 @@ def summary(report: dict[str, Any]) -> str:
         f"{tokens(totals['output_tokens'])} out",
         _cost_words(totals),
     ]
+    # A WebSocket that is turned down (426) is how Codex learns to use HTTP, not a failure.
+    failures = sum(r["outcome"] in ("refused", "cut") and r["status"] != 426 for r in report["requests"])
+    if failures:
+        parts.insert(1, f"{failures} failed")
     saved = totals["saved_usd"]
     if saved:
         parts.append(f"{usd(saved)} saved" if saved > 0 else f"{usd(-saved)} more than asked for")

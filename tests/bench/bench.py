@@ -1,0 +1,81 @@
+"""What lynkr adds: `python tests/bench/bench.py [--rounds N] [--json]`.
+
+Everything is measured against doing without lynkr in the same run, in turn, so that a slow moment of the machine hits
+both. The client is the real child of a real `lynkr run`; upstream and client are processes of their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+LYNKR = [sys.executable, "-m", "lynkr", "run", "--quiet"]
+PROFILE = '[lanes.main]\nprovider = "anthropic"\nauth = "client"\nbase_url = "http://127.0.0.1:{port}"\n'
+
+
+def environment(home: Path) -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "HOME": str(home), "LYNKR_HOME": str(home / "lynkr")}
+
+
+def relaying(home: Path, rounds: int) -> dict[str, Any]:
+    """Latency, CPU and memory of requests through a session."""
+    server = subprocess.Popen([sys.executable, str(HERE / "upstream.py")], stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout
+        port = server.stdout.readline().strip()
+        path = home / "lynkr" / "config" / "profiles" / "bench.toml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(PROFILE.format(port=port))
+        command = [*LYNKR, "-p", "bench", "--", sys.executable, str(HERE / "client.py"), port, str(rounds)]
+        done = subprocess.run(command, env=environment(home), stdout=subprocess.PIPE, check=True, text=True)
+        return dict(json.loads(done.stdout))
+    finally:
+        server.kill()
+        server.wait()
+
+
+def launching(home: Path, rounds: int) -> dict[str, float]:
+    """Seconds from the command to the child running, and for a child that ends at once, with and without lynkr."""
+    child, whole, bare = [], [], []
+    for _ in range(rounds):
+        began = time.time_ns()
+        done = subprocess.run([*LYNKR, "--", "date", "+%s%N"], env=environment(home), stdout=subprocess.PIPE, check=True)
+        child.append((int(done.stdout) - began) / 1e9)
+        for command, into in (([*LYNKR, "--", "true"], whole), (["true"], bare)):
+            started = time.perf_counter()
+            subprocess.run(command, env=environment(home), check=True)
+            into.append(time.perf_counter() - started)
+    return {
+        "child_running_s": round(statistics.median(child), 3),
+        "run_true_s": round(statistics.median(whole), 3),
+        "true_s": round(statistics.median(bare), 4),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=400)
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        result = {**relaying(Path(name), given.rounds), "launch": launching(Path(name), 15)}
+    if given.json:
+        print(json.dumps(result, indent=1))
+        return
+    for case, figures in result.items():
+        print(case if isinstance(figures, dict) else f"{case:<28}{figures}")
+        for figure, value in figures.items() if isinstance(figures, dict) else ():
+            print(f"  {figure:<26}{value}")
+
+
+if __name__ == "__main__":
+    main()
