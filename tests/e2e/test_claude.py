@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 
-import pexpect
 import pytest
 from conftest import command_line, environment, lynkr, profile, real_tool
 from real import claude_home, sent_bodies, snapshot, with_tool
@@ -23,6 +23,7 @@ from scripts import (
     upstream,
     whole,
 )
+from terminal import terminal
 
 pytestmark = pytest.mark.real
 ASK = ("-p", "list the files", "--allowedTools", "Bash")
@@ -128,23 +129,17 @@ def test_interactive_claude_answers_and_leaves(clean_machine: Path) -> None:
     project, env = claude_home(clean_machine)
     with upstream(claude_loop("ls")) as up:
         env = environment(clean_machine, PATH=with_tool(real_tool("claude")), ANTHROPIC_BASE_URL=up.url, **env)
-        words = command_line("run", "claude", "--allowedTools", "Bash")
-        child = pexpect.spawn(words[0], words[1:], cwd=str(project), env=env, dimensions=(40, 120), timeout=40)
-        try:
-            child.expect("for shortcuts|Try")
-            child.send("list the files")
-            child.expect("list")
-            child.send("\r")
-            child.expect("All done")
-            child.send("/exit")
-            child.expect("exit")
-            child.send("\r")
-            child.expect("lynkr: .*requests?.*tokens in")
-            child.expect(pexpect.EOF)
-        finally:
-            child.close(force=True)
-    assert child.exitstatus == 0
-    assert len([asked for asked in up.posts("/v1/messages") if b'"Bash"' in asked.body]) >= 2
+        with terminal(clean_machine, env, project) as screen:
+            screen.line(shlex.join(command_line("run", "claude", "--allowedTools", "Bash")))
+            screen.wait("for shortcuts", "auto mode", "❯")
+            screen.line("list the files")
+            screen.wait("All done.")
+            screen.line("/exit")
+            shown = screen.wait("lynkr: ")
+            screen.line("echo status=$?")
+            screen.wait("status=0")
+    assert "tokens in" in shown
+    assert len([asked for asked in up.posts("/v1/messages") if b'"tool_result"' in asked.body]) >= 1
 
 
 def test_titles_go_to_the_small_model_where_claude_talks_to_anthropic(clean_machine: Path) -> None:
