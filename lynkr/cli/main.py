@@ -53,7 +53,7 @@ class Commands(click.Group):
 
 @click.command(
     cls=Commands,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Try it without a key or a network: lynkr demo",
 )
 @click.version_option(__version__, prog_name="lynkr")
@@ -61,9 +61,9 @@ def lynkr() -> None:
     """Run a coding tool through a proxy of its own, relayed exactly and reported truly.
 
     \b
-      lynkr run claude              Claude Code as ever, and what it cost at the end
+      lynkr run claude              Claude Code as ever, and what it cost
       lynkr run codex exec "…"      Codex likewise
-      lynkr run -- python agent.py  anything that reads ANTHROPIC_BASE_URL, OPENAI_BASE_URL, …
+      lynkr run -- python agent.py  anything that reads ANTHROPIC_BASE_URL, …
     """
 
 

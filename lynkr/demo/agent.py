@@ -103,7 +103,8 @@ def carry_out(folder: Path, name: str, given: dict[str, str]) -> tuple[str, bool
     """What came of a tool call, and whether it is an error."""
     try:
         if name == "run_tests":
-            command = [sys.executable, "-m", "unittest", "-v"]
+            # -B: an edit within the same second, of the same length, would be taken for the compiled file.
+            command = [sys.executable, "-B", "-m", "unittest", "-v"]
             done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
             return done.stdout + done.stderr, done.returncode != 0
         path = (folder / given["path"]).resolve()

@@ -34,7 +34,7 @@ SCRIPT: dict[int, Step] = {
     4: ("Now I run the tests again.", [("run_tests", {})]),
     5: ("Both tests pass. The discount in cart.py was added to the price; it is subtracted now.", []),
 }
-_END: Step = ("My script has no more lines.", [])
+_LOST: Step = ("That is not in my script: I am canned and cannot go on from here.", [])
 
 
 class Model(BaseHTTPRequestHandler):
@@ -49,13 +49,7 @@ class Model(BaseHTTPRequestHandler):
             self.send_error(404)
             return
         request = json.loads(body)
-        results = sum(
-            block.get("type") == "tool_result"
-            for message in request["messages"]
-            if isinstance(message["content"], list)
-            for block in message["content"]
-        )
-        text, calls = SCRIPT.get(results, _END)
+        text, calls = _next(request["messages"])
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.send_header("transfer-encoding", "chunked")
@@ -113,6 +107,16 @@ class Model(BaseHTTPRequestHandler):
 
     def log_message(self, *_arguments: object) -> None:
         return
+
+
+def _next(messages: list[dict[str, Any]]) -> Step:
+    """The script's next line; where its last step did not come out as written, that is said instead."""
+    blocks = [block for message in messages if isinstance(message["content"], list) for block in message["content"]]
+    results = [block for block in blocks if block.get("type") == "tool_result"]
+    # The first run of the tests fails, as it should; nothing else may.
+    if any(result.get("is_error") for result in results[1:]):
+        return _LOST
+    return SCRIPT.get(len(results), _LOST)
 
 
 def main() -> None:

@@ -57,6 +57,21 @@ class Answer:
         await self.response.aclose()
 
 
+class _ExactURL(httpx.URL):
+    """A URL whose path and query go out as they came: httpx would quote some characters and leave others.
+
+    httpcore's extension `target` does not serve: it would also become the target of a proxy's CONNECT.
+    """
+
+    def __init__(self, where: Address) -> None:
+        super().__init__(scheme=where.scheme, host=where.host, port=where.port)
+        self._target = where.target.encode("ascii", "surrogateescape")
+
+    @property
+    def raw_path(self) -> bytes:
+        return self._target
+
+
 class Upstreams:
     """The connections of one session, by the proxy that they go through."""
 
@@ -69,16 +84,12 @@ class Upstreams:
     async def open(self, lane: Lane, where: Address, method: str, headers: Headers, body: bytes | None) -> Answer:
         """Sends a request down `lane` and waits for the head of its answer. Raises UpstreamError."""
         read = lane.timeout_s or TIMEOUT_S
+        timeout = {"connect": min(CONNECT_TIMEOUT_S, read), "read": read, "write": read, "pool": None}
+        url = _ExactURL(where)
         request = httpx.Request(
-            method,
-            httpx.URL(scheme=where.scheme, host=where.host, port=where.port),
-            headers=headers,
-            stream=httpx.ByteStream(body or b""),
-            extensions={
-                "target": where.target.encode("ascii", "surrogateescape"),
-                "timeout": {"connect": min(CONNECT_TIMEOUT_S, read), "read": read, "write": read, "pool": None},
-            },
+            method, url, headers=headers, stream=httpx.ByteStream(body or b""), extensions={"timeout": timeout}
         )
+        request.url = url  # the constructor makes a plain URL of it
         try:
             response = await self._transport(where).handle_async_request(request)
         except httpx.TransportError as error:

@@ -1,0 +1,121 @@
+"""The vendors' own SDKs, and a real llama.cpp server, through a session: streamed and not, in three formats."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import TOOLS, Ran, lynkr, profile
+from scripts import anthropic, chat, codex_loop, upstream
+
+pytestmark = pytest.mark.real
+MODEL = TOOLS / "SmolLM2-135M-Instruct.Q4_1.gguf"
+MODEL_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+
+ANTHROPIC = """
+import anthropic, json, sys
+client = anthropic.Anthropic()
+ask = dict(model=sys.argv[1], max_tokens=16, messages=[{"role": "user", "content": "Say hello."}])
+whole = client.messages.create(**ask)
+with client.messages.stream(**ask) as stream:
+    text = "".join(stream.text_stream)
+    final = stream.get_final_message()
+print(json.dumps([whole.content[0].text, text, final.content[0].text, final.usage.output_tokens]))
+"""
+CHAT = """
+import json, openai, sys
+client = openai.OpenAI()
+ask = dict(model=sys.argv[1], max_tokens=16, messages=[{"role": "user", "content": "Say hello."}])
+whole = client.chat.completions.create(**ask)
+text, usage = "", None
+for chunk in client.chat.completions.create(**ask, stream=True, stream_options={"include_usage": True}):
+    text += (chunk.choices[0].delta.content or "") if chunk.choices else ""
+    usage = chunk.usage or usage
+print(json.dumps([whole.choices[0].message.content, text, text, usage.completion_tokens]))
+"""
+RESPONSES = """
+import json, openai, sys
+client = openai.OpenAI()
+ask = dict(model=sys.argv[1], max_output_tokens=16, input="Say hello.")
+whole = client.responses.create(**ask)
+final = None
+for event in client.responses.create(**ask, stream=True):
+    if event.type == "response.completed":
+        final = event.response
+print(json.dumps([whole.output_text, final.output_text, final.output_text, final.usage.output_tokens]))
+"""
+
+
+def session(home: Path, code: str, model: str, *options: str, **env: str) -> Ran:
+    ran = lynkr("run", *options, "--", sys.executable, "-W", "ignore", "-c", code, model, home=home, **env)
+    assert ran.status == 0, ran.err
+    return ran
+
+
+def test_anthropics_sdk(clean_machine: Path) -> None:
+    with upstream(anthropic()) as up:
+        ran = session(clean_machine, ANTHROPIC, "claude-opus-5-5", ANTHROPIC_BASE_URL=up.url, ANTHROPIC_API_KEY="sk-fake")
+    assert json.loads(ran.out) == ["All done.", "All done.", "All done.", 42]
+    assert {asked.header("x-api-key") or asked.header("authorization") for asked in up.asked} <= {"sk-fake", "Bearer sk-fake"}
+    totals = ran.report()["totals"]
+    assert (totals["requests"], totals["output_tokens"], totals["estimated"]) == (2, 84, False)
+
+
+def test_openais_sdk_on_chat(clean_machine: Path) -> None:
+    with upstream(chat()) as up:
+        ran = session(clean_machine, CHAT, "gpt-5.5", OPENAI_BASE_URL=up.url + "/v1", OPENAI_API_KEY="sk-fake")
+    assert json.loads(ran.out) == ["All done.", "All done.", "All done.", 30]
+    assert ran.report()["totals"]["cache_read_tokens"] == 2 * 512
+
+
+def test_openais_sdk_on_responses_streams(clean_machine: Path) -> None:
+    code = RESPONSES.replace("whole = client.responses.create(**ask)", "").replace("whole.output_text", "None")
+    code = code.replace('input="Say hello."', 'input=[{"type": "function_call_output", "call_id": "c", "output": "x"}]')
+    with upstream(codex_loop("ls")) as up:
+        ran = session(clean_machine, code, "gpt-6.1-sol", OPENAI_BASE_URL=up.url + "/v1", OPENAI_API_KEY="sk-fake")
+    assert json.loads(ran.out)[1:] == ["All done.", "All done.", 50]
+
+
+@pytest.fixture(scope="module")
+def llama() -> Iterator[str]:
+    """A real llama.cpp server with a small real model; its base URL."""
+    if importlib.util.find_spec("xllamacpp") is None or not MODEL.exists():
+        pytest.skip("xllamacpp or the model is missing (tests/setup gets both)")
+    assert hashlib.sha256(MODEL.read_bytes()).hexdigest() == MODEL_SHA256
+    command = [sys.executable, "-m", "lynkr.demo.llama", str(MODEL)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        assert server.stdout
+        line = server.stdout.readline().split()
+        assert line[0] == "listening"
+        yield f"http://127.0.0.1:{line[1]}"
+        server.terminate()
+
+
+@pytest.mark.parametrize(("code", "provider", "tail"), [
+    (ANTHROPIC, "anthropic", ""), (CHAT, "openai", "/v1"), (RESPONSES, "openai", "/v1"),
+], ids=["messages", "chat", "responses"])  # fmt: skip
+def test_a_real_model_answers_in_each_format(clean_machine: Path, llama: str, code: str, provider: str, tail: str) -> None:
+    text = f'[lanes.local]\nprovider = "{provider}"\nbase_url = "{llama}{tail}"\nkey_env = "LOCAL_KEY"\n'
+    profile(clean_machine, "local", text)
+    ran = session(clean_machine, code, "local", "-p", "local", LOCAL_KEY="none-needed")
+    whole, streamed, final, count = json.loads(ran.out)
+    assert whole
+    assert streamed == final
+    assert 0 < count <= 16
+    report = ran.report()
+    assert report["totals"]["requests"] == 2
+    assert report["totals"]["output_tokens"] >= count
+    assert (report["totals"]["cost_usd"], report["totals"]["unpriced_requests"]) == (None, 2)
+
+
+def test_the_demo_runs_on_a_real_model(clean_machine: Path, llama: str) -> None:
+    ran = lynkr("demo", "--gguf", str(MODEL), home=clean_machine)
+    assert ran.status in (0, 1), ran.err  # this model is too small to mend anything
+    assert "a real model" in ran.out
+    assert "Requests" in ran.out
