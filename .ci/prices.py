@@ -1,9 +1,9 @@
-"""Build the price table from litellm's published one: `python build_prices.py LITELLM_WHEEL OUT.json`.
+"""Build the price table from published ones: `python .ci/prices.py LITELLM_WHEEL GENAI_WHEEL OUT.json`.
 
 Idea: litellm's wheel carries a JSON of some 4000 models at 100 providers. A coding tool's user meets
 few of them, so this keeps the text models sold by the token at the vendors' own APIs (VENDORS), in a
-file of one model per line that can be read, diffed and corrected by hand. Fetch a newer wheel
-(`pip download --no-deps litellm`), run this again and read the diff.
+file of one model per line that can be read, diffed and corrected by hand. Fetch newer wheels
+(`pip download --no-deps litellm genai-prices`), run this again on lynkr/ledger/prices.json and read the diff.
 
 Rules
 - A key is the bare id that the vendor's API takes: the "gemini/" of litellm's own ids goes.
@@ -18,8 +18,10 @@ Rules
   prices of audio, images and searches. Models retired before RETIRED_BEFORE are dropped.
 - `--date` is the day from which the prices are, that is the wheel's release; without it, today.
 
-`--compare GENAI_WHEEL` holds the result against the genai-prices package and prints to stderr each
-figure on which they differ. Its data are Python, and are read as a syntax tree, never run.
+A second table, of the genai-prices package, adds the models that the first does not have yet (ADDED) and corrects
+those whose vendor has changed a price since (CORRECTED); both lists are kept by hand, so that every difference has
+been looked at. `--compare` prints each figure on which the two differ. Its data are Python, and are read as a syntax
+tree, never run.
 """
 
 import argparse
@@ -151,6 +153,15 @@ def read_member(wheel: Path, path: str) -> str:
 
 # --- comparison with genai-prices -------------------------------------------------------------
 
+# Looked at on 2026-11-21: in genai-prices 0.2.3 and not in litellm 1.109.1 under the vendor's own API.
+ADDED = {
+    "anthropic": ("claude-fable-5-2", "claude-mythos-5-2"),
+    "openai": ("gpt-6-cyber",),
+    "moonshot": ("kimi-k3.1-pro-highspeed", "kimi-k2.7-code-highspeed"),
+    "minimax": ("MiniMax-M2.7", "MiniMax-M2.7-highspeed", "MiniMax-M3.1-Flash"),
+}
+# The vendor's page has listed the new price since 2026-10-29.
+CORRECTED = {"mistral": ("mistral-large-4", "mistral-large-4-0")}
 GENAI_NAMES = {"gemini": "google", "moonshot": "moonshotai", "xai": "x-ai"}
 GENAI_FIELDS = {
     "input_mtok": "input",
@@ -219,40 +230,66 @@ def differences(ours: Rates, theirs: Rates) -> Iterator[str]:
             yield f"{field}{f' above {above}' if above else ''}: {shown[0]}, genai {shown[1]}"
 
 
-def compare(models: dict[str, tuple[str, Rates]], wheel: Path, day: date) -> None:
-    """Print to stderr where genai-prices has another figure, and what it does not know."""
+Known = dict[str, list[dict[str, Any]]]
+
+
+def genai_table(wheel: Path) -> Known:
+    """Provider -> the rows of genai-prices."""
     tree = ast.parse(read_member(wheel, "genai_prices/data.py"))
     (data,) = [n.value for n in tree.body if isinstance(n, ast.AnnAssign) and n.value]
-    known = {provider["id"]: provider["models"] for provider in literal(data)}
+    return {provider["id"]: provider["models"] for provider in literal(data)}
+
+
+def genai_find(known: Known, provider: str, model: str, day: date) -> Rates | None:
+    """What genai-prices has for one model."""
+    rows = known.get(GENAI_NAMES.get(provider, provider), [])
+    hits = [r for r in rows if r["id"] == model] or [r for r in rows if matches(r["match"], model)]
+    return genai_rates(current(hits[0]["prices"], day)) if hits else None
+
+
+def complete(models: dict[str, tuple[str, Rates]], known: Known, day: date) -> None:
+    """Adds ADDED and takes over CORRECTED."""
+    for names in (ADDED, CORRECTED):
+        for provider, wanted_ids in names.items():
+            for model in wanted_ids:
+                rates = genai_find(known, provider, model, day)
+                if rates is None or (names is ADDED) == (model in models):
+                    raise SystemExit(f"{model}: look at ADDED and CORRECTED again, the tables have changed")
+                models[model] = (provider, rates)
+
+
+def compare(models: dict[str, tuple[str, Rates]], known: Known, day: date) -> None:
+    """Print to stderr where genai-prices has another figure, and what it does not know."""
     seen = Counter[str]()
     for model, (provider, ours) in sorted(models.items()):
-        rows = known.get(GENAI_NAMES.get(provider, provider), [])
-        hits = [r for r in rows if r["id"] == model] or [r for r in rows if matches(r["match"], model)]
-        found = list(differences(ours, genai_rates(current(hits[0]["prices"], day)))) if hits else []
-        outcome = "differ" if found else "agree" if hits else "are unknown to genai-prices"
-        seen[outcome] += 1
-        for text in found or ([] if hits else ["unknown to genai-prices"]):
+        theirs = genai_find(known, provider, model, day)
+        found = list(differences(ours, theirs)) if theirs is not None else ["unknown to genai-prices"]
+        seen["are unknown to genai-prices" if theirs is None else "differ" if found else "agree"] += 1
+        for text in found:
             print(f"{model} ({provider}): {text}", file=sys.stderr)
     print(f"{len(models)} models:", ", ".join(f"{n} {o}" for o, n in seen.items()), file=sys.stderr)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Build the price table from litellm's wheel.")
+    parser = argparse.ArgumentParser(description="Build the price table from the wheels of two published ones.")
     parser.add_argument("wheel", type=Path, metavar="LITELLM_WHEEL")
+    parser.add_argument("genai", type=Path, metavar="GENAI_WHEEL")
     parser.add_argument("out", type=Path, metavar="OUT.json")
     parser.add_argument("--date", type=date.fromisoformat, metavar="YYYY-MM-DD", help="day of the prices")
-    parser.add_argument("--compare", type=Path, metavar="GENAI_WHEEL", help="report other figures there")
+    parser.add_argument("--compare", action="store_true", help="print where the two tables differ")
     args = parser.parse_args()
     day = args.date or datetime.now(UTC).date()
     text = read_member(args.wheel, f"litellm/{SOURCE}_backup.json")
     models = select(json.loads(text, parse_float=Decimal, parse_int=Decimal))
-    version = args.wheel.name.split("-")[1]
-    out = render(f"litellm {version} (MIT), {SOURCE}", day.isoformat(), models)
-    args.out.write_text(out, encoding="utf-8")
+    known = genai_table(args.genai)
+    complete(models, known, day)
+    versions = [wheel.name.split("-")[1] for wheel in (args.wheel, args.genai)]
+    source = f"litellm {versions[0]} and genai-prices {versions[1]} (both MIT)"
+    args.out.write_text(render(source, day.isoformat(), models), encoding="utf-8")
     counts = Counter(provider for provider, _ in models.values())
     print(f"{len(models)} models:", ", ".join(f"{p} {n}" for p, n in counts.items()))
     if args.compare:
-        compare(models, args.compare, day)
+        compare(models, known, day)
 
 
 if __name__ == "__main__":

@@ -55,7 +55,9 @@ def command_line(*words: str) -> list[str]:
     return [sys.executable, "-m", "lynkr", *words]
 
 
-def lynkr(*words: str, home: Path, cwd: Path | None = None, timeout: float = 120, stdin: str | None = None, **env: str) -> Ran:
+def lynkr(
+    *words: str, home: Path, cwd: Path | None = None, timeout: float = 120, stdin: str | None = None, **env: str
+) -> Ran:
     """Runs the command line as a user would, in a clean environment."""
     done = subprocess.run(
         command_line(*words),

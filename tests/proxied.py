@@ -16,7 +16,7 @@ from lynkr.proxy.thread import ProxyThread, Setting
 from lynkr.routing.router import Router
 from lynkr.secrets import Key
 
-SECRET = "s3cr3t-of-the-session"  # noqa: S105
+SECRET = "s3cr3t-of-the-session"
 
 
 @dataclass
@@ -87,7 +87,13 @@ def connect(port: int, timeout: float = 20.0) -> socket.socket:
 
 
 def request(
-    port: int, target: str, body: bytes = b"", headers: Sequence[str] = (), *, method: str = "POST", secret: str = SECRET
+    port: int,
+    target: str,
+    body: bytes = b"",
+    headers: Sequence[str] = (),
+    *,
+    method: str = "POST",
+    secret: str = SECRET,
 ) -> bytes:
     """The bytes of a request to the proxy."""
     lines = [f"{method} /{secret}{target} HTTP/1.1", f"Host: 127.0.0.1:{port}", *headers]

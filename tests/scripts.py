@@ -209,8 +209,16 @@ ANTHROPIC_USAGE = {
 
 
 def anthropic_events(content: list[dict[str, Any]], stop: str, usage: dict[str, Any], model: str) -> list[bytes]:
-    message = {"id": "msg_01", "type": "message", "role": "assistant", "model": model, "content": [],
-               "stop_reason": None, "stop_sequence": None, "usage": usage}
+    message = {
+        "id": "msg_01",
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": usage,
+    }
     events = [event("message_start", {"type": "message_start", "message": message})]
     for index, block in enumerate(content):
         empty = {**block, "input": {}} if block["type"] == "tool_use" else {**block, "text": ""}
@@ -219,11 +227,17 @@ def anthropic_events(content: list[dict[str, Any]], stop: str, usage: dict[str, 
             if block["type"] == "tool_use"
             else {"type": "text_delta", "text": block["text"]}
         )
-        events.append(event("content_block_start", {"type": "content_block_start", "index": index, "content_block": empty}))
+        events.append(
+            event("content_block_start", {"type": "content_block_start", "index": index, "content_block": empty})
+        )
         events.append(event("ping", {"type": "ping"}))
         events.append(event("content_block_delta", {"type": "content_block_delta", "index": index, "delta": delta}))
         events.append(event("content_block_stop", {"type": "content_block_stop", "index": index}))
-    last = {"type": "message_delta", "delta": {"stop_reason": stop, "stop_sequence": None}, "usage": {"output_tokens": 42}}
+    last = {
+        "type": "message_delta",
+        "delta": {"stop_reason": stop, "stop_sequence": None},
+        "usage": {"output_tokens": 42},
+    }
     return [*events, event("message_delta", last), event("message_stop", {"type": "message_stop"})]
 
 
@@ -240,8 +254,16 @@ def anthropic(text: str = "All done.", calls: list[dict[str, Any]] | None = None
         stop = "tool_use" if calls else "end_turn"
         if body.get("stream"):
             return stream(anthropic_events(content, stop, ANTHROPIC_USAGE, body["model"]))
-        message = {"id": "msg_01", "type": "message", "role": "assistant", "model": body["model"], "content": content,
-                   "stop_reason": stop, "stop_sequence": None, "usage": {**ANTHROPIC_USAGE, "output_tokens": 42}}
+        message = {
+            "id": "msg_01",
+            "type": "message",
+            "role": "assistant",
+            "model": body["model"],
+            "content": content,
+            "stop_reason": stop,
+            "stop_sequence": None,
+            "usage": {**ANTHROPIC_USAGE, "output_tokens": 42},
+        }
         return whole(message)
 
     return script
@@ -249,7 +271,12 @@ def anthropic(text: str = "All done.", calls: list[dict[str, Any]] | None = None
 
 def claude_loop(command: str) -> Script:
     """Claude Code's upstream: calls Bash once, then ends; housekeeping gets a short text."""
-    bash = {"type": "tool_use", "id": "toolu_01", "name": "Bash", "input": {"command": command, "description": "Run it"}}
+    bash = {
+        "type": "tool_use",
+        "id": "toolu_01",
+        "name": "Bash",
+        "input": {"command": command, "description": "Run it"},
+    }
 
     def script(asked: Asked) -> Iterable[Step]:
         if asked.method != "POST" or not asked.path.endswith("/v1/messages"):
@@ -279,9 +306,7 @@ RESPONSES_USAGE = {
 
 def responses_events(items: list[dict[str, Any]]) -> list[bytes]:
     created = {"type": "response.created", "response": {"id": "resp_1"}}
-    done = [
-        {"type": "response.output_item.done", "output_index": at, "item": item} for at, item in enumerate(items)
-    ]
+    done = [{"type": "response.output_item.done", "output_index": at, "item": item} for at, item in enumerate(items)]
     completed = {"type": "response.completed", "response": {"id": "resp_1", "output": items, "usage": RESPONSES_USAGE}}
     return [event(data["type"], data) for data in (created, *done, completed)]
 
@@ -301,8 +326,13 @@ def codex_loop(command: str) -> Script:
             return stream(responses_events([said("All done.")]))
         tools = [tool.get("name") for tool in body.get("tools", [])]
         if "exec_command" in tools:
-            call = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "exec_command",
-                    "arguments": json.dumps({"cmd": command})}
+            call = {
+                "type": "function_call",
+                "id": "fc_1",
+                "call_id": "call_1",
+                "name": "exec_command",
+                "arguments": json.dumps({"cmd": command}),
+            }
         elif tools or any(item.get("type") == "additional_tools" for item in body["input"]):
             code = f"const r = await tools.exec_command({json.dumps({'cmd': command})}); text(r.output);"
             call = {"type": "custom_tool_call", "id": "ctc_1", "call_id": "call_1", "name": "exec", "input": code}

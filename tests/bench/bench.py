@@ -48,7 +48,9 @@ def launching(home: Path, rounds: int) -> dict[str, float]:
     child, whole, bare = [], [], []
     for _ in range(rounds):
         began = time.time_ns()
-        done = subprocess.run([*LYNKR, "--", "date", "+%s%N"], env=environment(home), stdout=subprocess.PIPE, check=True)
+        done = subprocess.run(
+            [*LYNKR, "--", "date", "+%s%N"], env=environment(home), stdout=subprocess.PIPE, check=True
+        )
         child.append((int(done.stdout) - began) / 1e9)
         for command, into in (([*LYNKR, "--", "true"], whole), (["true"], bare)):
             started = time.perf_counter()

@@ -36,7 +36,10 @@ def body(size: int, *, streamed: bool) -> bytes:
     data: dict[str, Any] = {"model": "claude-opus-5-5", "stream": streamed, "max_tokens": 1000, "messages": []}
     while len(json.dumps(data)) < size:
         data["messages"] += [
-            {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "Read", "input": {"path": "x.py"}}]},
+            {
+                "role": "assistant",
+                "content": [{"type": "tool_use", "id": "t", "name": "Read", "input": {"path": "x.py"}}],
+            },
             {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": line * 50}]},
         ]
     return json.dumps(data).encode()
@@ -89,7 +92,9 @@ def compare(direct: Peer, lynkr: Peer, data: bytes, last: bytes, rounds: int, pi
         base = statistics.median(a)
         result[f"{kind}_direct_p50_ms"] = round(base, 3)
         result[f"{kind}_added_p50_ms"] = round(statistics.median(b) - base, 3)
-        result[f"{kind}_added_p99_ms"] = round(statistics.quantiles(b, n=100)[98] - statistics.quantiles(a, n=100)[98], 3)
+        result[f"{kind}_added_p99_ms"] = round(
+            statistics.quantiles(b, n=100)[98] - statistics.quantiles(a, n=100)[98], 3
+        )
     return result
 
 
@@ -103,7 +108,9 @@ def main() -> None:
     result: dict[str, Any] = {"rss_idle_mb": round(rss_mb(pid), 1)}
     result["small"] = compare(direct, lynkr, body(800, streamed=False), b"}}", rounds, pid)
     result["300 kB"] = compare(direct, lynkr, body(300_000, streamed=False), b"}}", rounds // 2, pid)
-    result["400 events"] = compare(direct, lynkr, body(800, streamed=True), b"\r\n0\r\n\r\n", max(20, rounds // 20), pid)
+    result["400 events"] = compare(
+        direct, lynkr, body(800, streamed=True), b"\r\n0\r\n\r\n", max(20, rounds // 20), pid
+    )
     for _ in range(max(0, 1000 - 2 * rounds)):
         lynkr.ask(body(800, streamed=False), b"}}")
     result["rss_after_mb"] = round(rss_mb(pid), 1)

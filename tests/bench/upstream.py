@@ -13,7 +13,11 @@ _MESSAGE = {
     "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-opus-5-5", "content": [],
     "stop_reason": "end_turn", "usage": {"input_tokens": 10, "output_tokens": 5},
 }  # fmt: skip
-_DELTA = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "some words of an answer "}}
+_DELTA = {
+    "type": "content_block_delta",
+    "index": 0,
+    "delta": {"type": "text_delta", "text": "some words of an answer "},
+}
 
 
 def _event(kind: str, data: dict[str, object]) -> bytes:
@@ -27,7 +31,9 @@ START = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encodin
 FRAMES = [
     _event("message_start", {"type": "message_start", "message": {**_MESSAGE, "stop_reason": None}}),
     *[_event("content_block_delta", _DELTA)] * (EVENTS - 3),
-    _event("message_delta", {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 5}}),
+    _event(
+        "message_delta", {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 5}}
+    ),
     _event("message_stop", {"type": "message_stop"}),
 ]
 

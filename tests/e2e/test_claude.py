@@ -90,7 +90,11 @@ def test_a_lane_with_its_own_key_hides_it_from_the_tool(clean_machine: Path) -> 
     project, env = claude_home(clean_machine)
     del env["ANTHROPIC_AUTH_TOKEN"]
     with upstream(claude_loop("env")) as up:
-        profile(clean_machine, "work", f'[lanes.corp]\nprovider = "anthropic"\nbase_url = "{up.url}"\nkey_env = "CORP_KEY"\n')
+        profile(
+            clean_machine,
+            "work",
+            f'[lanes.corp]\nprovider = "anthropic"\nbase_url = "{up.url}"\nkey_env = "CORP_KEY"\n',
+        )
         ran = lynkr("run", "-p", "work", "claude", *ASK, home=clean_machine, cwd=project, CORP_KEY="sk-corp-own",
                     PATH=with_tool(real_tool("claude")), **env)  # fmt: skip
     assert (ran.status, ran.out.strip()) == (0, "All done.")
@@ -114,7 +118,9 @@ def test_a_stream_that_is_cut_once_is_recovered_from(clean_machine: Path) -> Non
     def script(asked: Asked) -> list[Step]:
         if asked.method == "POST" and not cuts:
             cuts.append(asked)
-            events = anthropic_events([{"type": "text", "text": "half"}], "end_turn", ANTHROPIC_USAGE, "claude-opus-5-5")
+            events = anthropic_events(
+                [{"type": "text", "text": "half"}], "end_turn", ANTHROPIC_USAGE, "claude-opus-5-5"
+            )
             return [STREAM_HEAD, chunk(b"".join(events[:4])), Cut()]
         return list(anthropic()(asked))
 

@@ -22,7 +22,9 @@ def test_exec_completes_its_loop_and_is_reported(clean_machine: Path, model: tup
     with upstream(codex_loop("ls")) as up:
         project, env = codex_home(clean_machine, up.url + "/v1")
         before = snapshot(clean_machine)
-        ran = lynkr("run", "codex", *model, *ASK, home=clean_machine, cwd=project, PATH=with_tool(real_tool("codex")), **env)
+        ran = lynkr(
+            "run", "codex", *model, *ASK, home=clean_machine, cwd=project, PATH=with_tool(real_tool("codex")), **env
+        )
     assert (ran.status, ran.out.strip()) == (0, "All done."), ran.err
     posts = up.posts("/v1/responses")
     assert len(posts) == 2
@@ -88,9 +90,24 @@ def test_a_lane_with_its_own_key_serves_somebody_without_a_login(clean_machine: 
     with upstream(codex_loop("env")) as up:
         project, env = codex_home(clean_machine)
         (clean_machine / ".codex" / "auth.json").unlink()
-        profile(clean_machine, "work", f'[lanes.corp]\nprovider = "openai"\nbase_url = "{up.url}/v1"\nkey_env = "CORP_KEY"\n')
+        profile(
+            clean_machine,
+            "work",
+            f'[lanes.corp]\nprovider = "openai"\nbase_url = "{up.url}/v1"\nkey_env = "CORP_KEY"\n',
+        )
         path = with_tool(real_tool("codex"))
-        ran = lynkr("run", "-p", "work", "codex", *ASK, home=clean_machine, cwd=project, CORP_KEY="sk-corp-own", PATH=path, **env)
+        ran = lynkr(
+            "run",
+            "-p",
+            "work",
+            "codex",
+            *ASK,
+            home=clean_machine,
+            cwd=project,
+            CORP_KEY="sk-corp-own",
+            PATH=path,
+            **env,
+        )
         assert (ran.status, ran.out.strip()) == (0, "All done."), ran.err
         assert {asked.header("authorization") for asked in up.posts()} == {"Bearer sk-corp-own"}
         assert all(b"sk-corp-own" not in asked.body for asked in up.asked)
@@ -121,7 +138,9 @@ def test_interactive_codex_answers_and_leaves(clean_machine: Path) -> None:
 def test_codex_on_a_lane_that_does_not_speak_its_format_is_refused_before_it_starts(clean_machine: Path) -> None:
     project, env = codex_home(clean_machine)
     profile(clean_machine, "work", '[lanes.a]\nprovider = "anthropic"\nauth = "client"\n')
-    ran = lynkr("run", "-p", "work", "codex", *ASK, home=clean_machine, cwd=project, PATH=with_tool(real_tool("codex")), **env)
+    ran = lynkr(
+        "run", "-p", "work", "codex", *ASK, home=clean_machine, cwd=project, PATH=with_tool(real_tool("codex")), **env
+    )
     assert ran.status == 78
     assert "codex speaks openai-responses" in ran.err
 
@@ -140,8 +159,20 @@ def test_compressed_bodies_of_a_chatgpt_login_are_understood(clean_machine: Path
     with upstream(codex_loop("ls")) as up:
         project, env = codex_home(clean_machine)
         (clean_machine / ".codex" / "auth.json").write_text(json.dumps(login))
-        profile(clean_machine, "here", f'[lanes.here]\nprovider = "openai"\nauth = "client"\nbase_url = "{up.url}/v1"\n')
-        ran = lynkr("run", "-p", "here", "codex", *ASK, home=clean_machine, cwd=project, PATH=with_tool(real_tool("codex")), **env)
+        profile(
+            clean_machine, "here", f'[lanes.here]\nprovider = "openai"\nauth = "client"\nbase_url = "{up.url}/v1"\n'
+        )
+        ran = lynkr(
+            "run",
+            "-p",
+            "here",
+            "codex",
+            *ASK,
+            home=clean_machine,
+            cwd=project,
+            PATH=with_tool(real_tool("codex")),
+            **env,
+        )
     assert (ran.status, ran.out.strip()) == (0, "All done."), ran.err
     posts = up.posts("/responses")
     assert {asked.header("content-encoding") for asked in posts} == {"zstd"}

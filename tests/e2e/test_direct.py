@@ -59,7 +59,10 @@ def network(script: Script, folder: Path) -> Iterator[Network]:
             host = target.partition(":")[0]
             found.connects.append(target)
             self.request.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
-            with contextlib.suppress(OSError, ssl.SSLError), contexts[host].wrap_socket(self.request, server_side=True) as tls:
+            with (
+                contextlib.suppress(OSError, ssl.SSLError),
+                contexts[host].wrap_socket(self.request, server_side=True) as tls,
+            ):
                 serve(tls, found.state, host)
 
     class Server(socketserver.ThreadingTCPServer):
@@ -99,16 +102,23 @@ def run(home: Path, world: Network, *words: str, **env: str) -> int:
 def test_each_provider_is_reached_under_its_own_name_with_the_clients_credential(clean_machine: Path) -> None:
     claude = client("ANTHROPIC_BASE_URL", "/v1/messages", {"authorization": "Bearer sk-ant-oat01-mine"}, {"model": "m"})
     codex = client("OPENAI_BASE_URL", "/responses", {"authorization": "Bearer sk-mine"}, {"model": "m", "input": []})
-    gemini = client("GOOGLE_GEMINI_BASE_URL", "/v1beta/models/g:generateContent", {"x-goog-api-key": "k"}, {"contents": []})
+    gemini = client(
+        "GOOGLE_GEMINI_BASE_URL", "/v1beta/models/g:generateContent", {"x-goog-api-key": "k"}, {"contents": []}
+    )
     models = client("ANTHROPIC_BASE_URL", "/v1/models", {"anthropic-version": "2023-06-01"}, None)
 
     def script(asked: Asked) -> object:
-        return (anthropic() if asked.server_name == "api.anthropic.com" and asked.method == "POST" else codex_loop("ls"))(asked)
+        return (
+            anthropic() if asked.server_name == "api.anthropic.com" and asked.method == "POST" else codex_loop("ls")
+        )(asked)
 
     with network(script, clean_machine) as world:  # type: ignore[arg-type]
         for words in (claude, codex, gemini, models):
             run(clean_machine, world, *words)
-    assert [(a.method, a.target) for a in world.asked("api.anthropic.com")] == [("POST", "/v1/messages"), ("GET", "/v1/models")]
+    assert [(a.method, a.target) for a in world.asked("api.anthropic.com")] == [
+        ("POST", "/v1/messages"),
+        ("GET", "/v1/models"),
+    ]
     assert world.asked("api.anthropic.com")[0].header("authorization") == "Bearer sk-ant-oat01-mine"
     assert world.asked("api.anthropic.com")[0].header("host") == "api.anthropic.com"
     assert [a.target for a in world.asked("api.openai.com")] == ["/v1/responses"]

@@ -60,9 +60,14 @@ def session(home: Path, code: str, model: str, *options: str, **env: str) -> Ran
 
 def test_anthropics_sdk(clean_machine: Path) -> None:
     with upstream(anthropic()) as up:
-        ran = session(clean_machine, ANTHROPIC, "claude-opus-5-5", ANTHROPIC_BASE_URL=up.url, ANTHROPIC_API_KEY="sk-fake")
+        ran = session(
+            clean_machine, ANTHROPIC, "claude-opus-5-5", ANTHROPIC_BASE_URL=up.url, ANTHROPIC_API_KEY="sk-fake"
+        )
     assert json.loads(ran.out) == ["All done.", "All done.", "All done.", 42]
-    assert {asked.header("x-api-key") or asked.header("authorization") for asked in up.asked} <= {"sk-fake", "Bearer sk-fake"}
+    assert {asked.header("x-api-key") or asked.header("authorization") for asked in up.asked} <= {
+        "sk-fake",
+        "Bearer sk-fake",
+    }
     totals = ran.report()["totals"]
     assert (totals["requests"], totals["output_tokens"], totals["estimated"]) == (2, 84, False)
 
@@ -100,7 +105,9 @@ def llama() -> Iterator[str]:
 @pytest.mark.parametrize(("code", "provider", "tail"), [
     (ANTHROPIC, "anthropic", ""), (CHAT, "openai", "/v1"), (RESPONSES, "openai", "/v1"),
 ], ids=["messages", "chat", "responses"])  # fmt: skip
-def test_a_real_model_answers_in_each_format(clean_machine: Path, llama: str, code: str, provider: str, tail: str) -> None:
+def test_a_real_model_answers_in_each_format(
+    clean_machine: Path, llama: str, code: str, provider: str, tail: str
+) -> None:
     text = f'[lanes.local]\nprovider = "{provider}"\nbase_url = "{llama}{tail}"\nkey_env = "LOCAL_KEY"\n'
     profile(clean_machine, "local", text)
     ran = session(clean_machine, code, "local", "-p", "local", LOCAL_KEY="none-needed")

@@ -147,7 +147,9 @@ def test_a_session_that_is_killed_leaves_nothing_for_long(clean_machine: Path) -
     tool.write_text("#!/bin/sh\necho ready; exec sleep 60\n")
     tool.chmod(0o755)
     env = environment(clean_machine, PATH=f"{tool.parent}{os.pathsep}{os.environ['PATH']}")
-    session = subprocess.Popen(command_line("run", "claude"), env=env, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    session = subprocess.Popen(
+        command_line("run", "claude"), env=env, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
     assert session.stdout
     assert session.stdout.readline() == "ready\n"
     folder = clean_machine / "lynkr" / "state" / "sessions"

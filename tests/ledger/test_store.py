@@ -45,7 +45,9 @@ sys.exit(str(problem) if problem else 0)
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     with Ledger(tmp_path / "l.db") as ledger:
         ledger.save(SESSION, [ROW])
-        ledger.save(Session(*[getattr(SESSION, f) for f in ("id", "tool", "profile", "project", "started")], 3.5, 0), [ROW])
+        ledger.save(
+            Session(*[getattr(SESSION, f) for f in ("id", "tool", "profile", "project", "started")], 3.5, 0), [ROW]
+        )
         assert ledger.rows("01A") == [ROW]
         assert [(s.id, s.seconds, s.exit_status) for s in ledger.sessions(5)] == [("01A", 3.5, 0)]
         assert ledger.find("01") == ledger.find("1A") == ledger.sessions(1)
@@ -164,4 +166,6 @@ def test_a_session_that_is_killed_has_its_line(clean_machine: Path) -> None:
     with Ledger(path) as ledger:
         (line,) = ledger.sessions(5)
     assert line.exit_status is None
-    assert "killed" in lynkr("report", home=clean_machine).out or "No request" in lynkr("report", home=clean_machine).out
+    assert (
+        "killed" in lynkr("report", home=clean_machine).out or "No request" in lynkr("report", home=clean_machine).out
+    )

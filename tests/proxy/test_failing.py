@@ -153,7 +153,10 @@ def test_a_responses_stream_that_is_cut_fails_as_codex_expects() -> None:
 
 
 def test_a_chat_stream_cut_inside_an_event_ends_as_the_lane_ended_it() -> None:
-    with upstream(lambda _: [STREAM_HEAD, chunk(b'data: {"cho'), Cut()]) as up, proxy(openai_lane(up.url + "/v1")) as lynkr:
+    with (
+        upstream(lambda _: [STREAM_HEAD, chunk(b'data: {"cho'), Cut()]) as up,
+        proxy(openai_lane(up.url + "/v1")) as lynkr,
+    ):
         answer = ask(lynkr.port, "/v1/chat/completions", b'{"model":"gpt-5.5"}')
     assert (answer.body, answer.ended) == (b'data: {"cho', False)
 
@@ -211,7 +214,10 @@ def test_a_foreign_host_is_403(host: str) -> None:
 
 
 def test_the_secret_may_come_in_a_header_whose_own_value_is_put_back() -> None:
-    with upstream(lambda _: whole({})) as up, proxy(openai_lane(up.url + "/v1"), carrier=("OpenAI-Project", "proj_1")) as lynkr:
+    with (
+        upstream(lambda _: whole({})) as up,
+        proxy(openai_lane(up.url + "/v1"), carrier=("OpenAI-Project", "proj_1")) as lynkr,
+    ):
         with connect(lynkr.port) as connection:
             connection.sendall(
                 f"GET /v1/models HTTP/1.1\r\nHost: 127.0.0.1:{lynkr.port}\r\nopenai-project: {SECRET}\r\n\r\n".encode()
@@ -247,7 +253,9 @@ def test_headers_that_are_too_large_are_refused() -> None:
         assert read(connection).status == 431
 
 
-@pytest.mark.parametrize("garbage", [b"\x16\x03\x01\x02\x00", b"GET / HTTP/9.9\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"])
+@pytest.mark.parametrize(
+    "garbage", [b"\x16\x03\x01\x02\x00", b"GET / HTTP/9.9\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]
+)
 def test_what_is_no_http_is_refused_and_the_proxy_lives_on(garbage: bytes) -> None:
     with upstream(anthropic()) as up, proxy(anthropic_lane(up.url)) as lynkr:
         with connect(lynkr.port) as connection:

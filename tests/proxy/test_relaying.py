@@ -100,7 +100,10 @@ def test_chunks_come_as_they_are_made() -> None:
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 429, 500, 503, 529])
 def test_errors_of_the_lane_come_back_unchanged(status: int) -> None:
     body = b'{"type": "error", "error": {"type": "overloaded_error", "message": "capability_rejected: x"},"request_id":"r"}'
-    with upstream(lambda _: whole(body, status, "Retry-After: 7", "request-id: r")) as up, proxy(anthropic_lane(up.url)) as lynkr:
+    with (
+        upstream(lambda _: whole(body, status, "Retry-After: 7", "request-id: r")) as up,
+        proxy(anthropic_lane(up.url)) as lynkr,
+    ):
         answer = ask(lynkr.port, "/v1/messages", ODD)
         row = lynkr.row()
     assert (answer.status, answer.body, answer.header("retry-after")) == (status, body, "7")
@@ -140,7 +143,10 @@ def test_a_compressed_answer_passes_as_it_came_and_is_metered(coding: str) -> No
     plain = next(iter(anthropic()(Asked("POST", "/v1/messages", [], b'{"model":"claude-opus-5-5"}'))))
     body = plain.partition(b"\r\n\r\n")[2]
     packed = {"gzip": gzip.compress, "zstd": zstandard.compress, "deflate": zlib.compress}[coding](body)
-    with upstream(lambda _: whole(packed, 200, f"Content-Encoding: {coding}")) as up, proxy(anthropic_lane(up.url)) as lynkr:
+    with (
+        upstream(lambda _: whole(packed, 200, f"Content-Encoding: {coding}")) as up,
+        proxy(anthropic_lane(up.url)) as lynkr,
+    ):
         answer = ask(lynkr.port, "/v1/messages", ODD)
         row = lynkr.row()
     assert (answer.body, answer.header("content-encoding")) == (packed, coding)
