@@ -39,7 +39,8 @@ class Lane:
     """Provider, model, credential and limits under one name.
 
     `base_url` is None where the request goes to the provider's own address, or, with `auth` CLIENT, to wherever the
-    tool would have sent it. `model` None leaves the model to the tool. `timeout_s` bounds the wait for any one byte.
+    tool would have sent it. `model` None leaves the model to the tool. `timeout_s` bounds the wait for any
+    one byte; without it the client decides.
     """
 
     name: str

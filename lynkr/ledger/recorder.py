@@ -16,6 +16,7 @@ from lynkr.ledger.row import Row, Session
 
 # More rows than this in one go are still one transaction.
 _BATCH = 500
+_PAUSE_S = 0.2
 
 
 class Recorder:
@@ -27,6 +28,7 @@ class Recorder:
         self._session = session
         self._queue: queue.SimpleQueue[Row | Session | None] = queue.SimpleQueue()
         self._problem: LynkrError | None = None
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._write, name="ledger", daemon=True)
         self._thread.start()
 
@@ -37,6 +39,7 @@ class Recorder:
 
     def close(self, session: Session, wait_s: float = 8.0) -> LynkrError | None:
         """Writes the session's end; what is returned kept rows or the end from being written, None if nothing did."""
+        self._closing.set()
         self._queue.put(session)
         self._queue.put(None)
         self._thread.join(wait_s)
@@ -69,6 +72,8 @@ class Recorder:
 
     def _next(self) -> list[Row | Session | None]:
         items = [self._queue.get()]
+        # Rows come in bursts, and a write in the middle of one would compete with the proxy for the interpreter.
+        self._closing.wait(_PAUSE_S)
         while len(items) < _BATCH and items[-1] is not None:
             try:
                 items.append(self._queue.get_nowait())

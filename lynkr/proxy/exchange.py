@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import anyio
 
@@ -34,6 +34,8 @@ from lynkr.upstream.catalog import address, base_url
 from lynkr.upstream.client import Upstreams
 
 JSON = (b"Content-Type", b"application/json")
+# What the proxy answers itself, for whoever wants to know that it is there.
+_HERE = frozenset(("/health/live", "/health/ready"))
 
 
 class Clock(NamedTuple):
@@ -55,27 +57,25 @@ class Exchange:
     meter: Meter
     clock: Clock
     record: Callable[[Row], None]
-    _here: frozenset[str] = field(default=frozenset(("/health/live", "/health/ready")))
 
     async def __call__(self, request: Request, reply: Reply) -> None:
         """Serves one request."""
-        row = Row(self.clock.new_id(), self.clock.now(), request.method, request.path)
-        case = _Case(self, request, reply, row, self.clock.ms())
-        if request.path in self._here:
+        if request.path in _HERE:
             await request.body()
             await reply.whole(200, b'{"status": "ok"}', [JSON])
             return
-        await case.serve()
+        notes = {"id": self.clock.new_id(), "at": self.clock.now(), "method": request.method, "path": request.path}
+        await _Case(self, request, reply, notes, self.clock.ms()).serve()
 
 
 @dataclass(slots=True)
 class _Case:
-    """One request on its way."""
+    """One request on its way. `notes` are what its row will say."""
 
     house: Exchange
     request: Request
     reply: Reply
-    row: Row
+    notes: dict[str, Any]
     began: float
     match: Match | None = None
     codec: Codec = formats.CODECS[Format.OPENAI_RESPONSES]
@@ -88,7 +88,7 @@ class _Case:
         except LynkrError as error:
             await self._fail(error)
         except (ClientGone, anyio.BrokenResourceError, anyio.get_cancelled_exc_class()):
-            self.row = replace(self.row, outcome="gone")
+            self._note(outcome="gone")
             raise
         except Exception as error:  # noqa: BLE001 - a fault of ours must not end the user's session
             await self._fail(LynkrError(f"lynkr: a fault of its own ({type(error).__name__}); please report it"))
@@ -164,8 +164,7 @@ class _Case:
     def _listen(self, status: int, headers: Headers) -> None:
         self._note(status=status)
         if status >= 400:
-            self._note(outcome="refused")
-            self.row = replace(self.row, tried=(Try(self.row.lane or "", status),))
+            self._note(outcome="refused", tried=(Try(self.notes["lane"], status),))
         if self.match is None and self.request.method != "POST":
             return
         named = {name.lower(): value.decode("latin-1") for name, value in headers}
@@ -174,9 +173,9 @@ class _Case:
 
     def _added(self) -> Headers:
         return [
-            (b"x-lynkr-lane", (self.row.lane or "").encode()),
-            (b"x-lynkr-tier", (self.row.tier or "").encode()),
-            (b"x-lynkr-request", self.row.id.encode()),
+            (b"x-lynkr-lane", self.notes.get("lane", "").encode()),
+            (b"x-lynkr-tier", self.notes.get("tier", "").encode()),
+            (b"x-lynkr-request", self.notes["id"].encode()),
         ]
 
     def _first_byte(self) -> None:
@@ -191,7 +190,7 @@ class _Case:
                 await give_up(self.reply, self.ear, self.codec.error_event(error), self.codec.AFTER_BROKEN)
             return
         if isinstance(error, UpstreamError):
-            self.row = replace(self.row, tried=(Try(self.row.lane or "", None),))
+            self._note(tried=(Try(self.notes["lane"], None),))
         self._note(outcome="refused", status=error.status)
         # Clients of Anthropic's SDKs obey this header; without it Claude Code tries for three minutes.
         headers = [JSON, *self._added()] + ([] if error.retry else [(b"x-should-retry", b"false")])
@@ -201,21 +200,16 @@ class _Case:
 
     def _finished(self) -> Row:
         """The row, with what the answer said it cost."""
-        row = replace(self.row, ms=self._elapsed())
         heard = self.ear.heard() if self.ear else Heard()
-        row = replace(row, error=row.error or heard.failure)
-        if row.outcome == "ok" and not self.reply.finished:
-            row = replace(row, outcome="gone")
+        self.notes.setdefault("error", heard.failure)
+        if not self.reply.finished:
+            self.notes.setdefault("outcome", "gone")
+        row = Row(**self.notes, ms=self._elapsed())
         lane = next((lane for lane in self.house.router.lanes if lane.name == row.lane), None)
-        # Never sent, refused as a whole, or of a kind that nobody bills by the token.
-        if (
-            lane is None
-            or self.sent_bytes is None
-            or row.outcome == "refused"
-            or (self.match and not self.match.metered)
-        ):
+        if lane is None or self.sent_bytes is None or row.outcome == "refused":
             return row
-        if self.match is None and heard.usage is None:
+        # Free of charge, or of a kind that nobody bills by the token.
+        if (self.match is None and heard.usage is None) or (self.match is not None and not self.match.metered):
             return row
         cost = self.house.meter.count(heard, lane, row.model, row.asked_model, self.sent_bytes)
         return replace(
@@ -230,4 +224,4 @@ class _Case:
         return round(self.house.clock.ms() - self.began, 3)
 
     def _note(self, **changes: object) -> None:
-        self.row = replace(self.row, **changes)  # type: ignore[arg-type]
+        self.notes.update(changes)

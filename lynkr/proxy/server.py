@@ -1,8 +1,8 @@
-"""HTTP/1.1 in: h11 over anyio. One task a connection, one exchange at a time on it.
+"""HTTP/1.1 in: h11 over anyio. A reader and a server for each connection, one exchange at a time on it.
 
-What reaches the application has shown the secret and a Host of this machine. While it is served, somebody listens for
-the client to hang up, and then the exchange is cancelled: nobody pays for an answer that nobody reads. Clients that are
-slow to ask are dropped; those that are slow to read an answer are waited for a good while.
+What reaches the application has shown the secret and a Host of this machine. The reader also listens for the client to
+hang up while a request is served, and then the exchange is cancelled: nobody pays for an answer that nobody reads.
+Clients that are slow to ask are dropped; those that are slow to read an answer are waited for a good while.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import anyio
 import h11
-from anyio.abc import SocketListener, SocketStream, TaskGroup
+from anyio.abc import SocketListener, SocketStream
 
 from lynkr.errors import ClientError
 from lynkr.proxy.gate import Gate
@@ -126,21 +126,50 @@ async def serve(
 
 @dataclass(slots=True)
 class _Connection:
+    """One client: a reader, which is always listening, and a server, which takes what the reader has heard."""
+
     stream: SocketStream
     gate: Gate
     http: h11.Connection = field(default_factory=lambda: h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD))
     asked_for_head: bool = False
-    _group: TaskGroup | None = None
+    _news: anyio.Event = field(default_factory=anyio.Event)
+    _room: anyio.Event = field(default_factory=anyio.Event)
+    _serving: anyio.CancelScope | None = None
+    _ahead: int = 0
     _gone: bool = False
+    _ending: bool = False
 
     async def run(self, application: Application) -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._listen)
+            try:
+                while await self._one(application):
+                    self.http.start_next_cycle()
+                await self._linger()
+            except (ClientGone, anyio.BrokenResourceError, anyio.ClosedResourceError):
+                # Nobody is left to tell; the exchange, if one was under way, has written its row.
+                self._gone = True
+            group.cancel_scope.cancel()
+
+    async def _listen(self) -> None:
+        """The reader. When the client hangs up, what is being served for it is cancelled."""
         try:
-            while await self._one(application):
-                self.http.start_next_cycle()
-            await self._linger()
-        except (ClientGone, anyio.BrokenResourceError, anyio.ClosedResourceError):
-            # Nobody is left to tell; the exchange, if one was under way, has written its row.
-            return
+            while True:
+                data = await self.stream.receive(_READ)
+                if self._ending:
+                    continue
+                self.http.receive_data(data)
+                self._news.set()
+                if self._serving is not None:
+                    self._ahead += len(data)
+                    if self._ahead > _PIPELINED:
+                        self._room = anyio.Event()
+                        await self._room.wait()
+        except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
+            self._gone = True
+            self._news.set()
+            if self._serving is not None:
+                self._serving.cancel()
 
     async def _one(self, application: Application) -> bool:
         """Serves one request; whether the connection can take another."""
@@ -159,18 +188,11 @@ class _Connection:
         if status != 200:
             await reply.whole(status, b"", [(b"Connection", b"close")])
             return False
-        await self._apply(application, Request(head.method.decode(), target, headers, self), reply)
-        return self.http.our_state is h11.DONE and self.http.their_state is h11.DONE
-
-    async def _apply(self, application: Application, request: Request, reply: Reply) -> None:
-        async with anyio.create_task_group() as self._group:
-            try:
-                await application(request, reply)
-            except (ClientGone, anyio.BrokenResourceError):
-                self._gone = True
-            self._group.cancel_scope.cancel()
-        if self._gone:
-            raise ClientGone
+        with anyio.CancelScope() as self._serving:
+            await application(Request(head.method.decode(), target, headers, self), reply)
+        self._serving, self._ahead = None, 0
+        self._room.set()
+        return not self._gone and self.http.our_state is h11.DONE and self.http.their_state is h11.DONE
 
     async def _head(self) -> h11.Request | None:
         patience_s = IDLE_S
@@ -181,8 +203,8 @@ class _Connection:
             if event is not h11.NEED_DATA:
                 return None
             with anyio.move_on_after(patience_s) as scope:
-                await self._fill()
-            if scope.cancelled_caught:
+                await self._more()
+            if scope.cancelled_caught or self._gone:
                 return None
             patience_s = HEAD_S
 
@@ -201,8 +223,6 @@ class _Connection:
             size += len(event.data)
             if size > MAX_BODY:
                 raise _too_large()
-        if self._group is not None:
-            self._group.start_soon(self._until_gone)
         return b"".join(parts) if parts or announced else None
 
     async def _event(self) -> object:
@@ -215,31 +235,21 @@ class _Connection:
                 return event
             try:
                 with anyio.fail_after(BODY_S):
-                    await self._fill()
+                    await self._more()
             except TimeoutError as error:
                 raise ClientError("lynkr: the rest of the request did not come", status=408) from error
 
-    async def _fill(self) -> bool:
-        try:
-            data = await self.stream.receive(_READ)
-        except anyio.EndOfStream:
-            data = b""
-        self.http.receive_data(data)
-        return bool(data)
-
-    async def _until_gone(self) -> None:
-        """Waits for the client to hang up while its request is served; what it sends ahead is kept."""
-        try:
-            while await self._fill():
-                if len(self.http.trailing_data[0]) > _PIPELINED:
-                    return
-        except anyio.BrokenResourceError:
-            pass
-        self._gone = True
-        if self._group is not None:
-            self._group.cancel_scope.cancel()
+    async def _more(self) -> None:
+        """Waits until the reader has heard more, or the end."""
+        # What comes in now is of the request that is being read, not ahead of it.
+        self._ahead = 0
+        self._room.set()
+        if not self._gone:
+            self._news = anyio.Event()
+            await self._news.wait()
 
     async def write(self, data: bytes) -> None:
+        """Sends bytes to the client. Raises ClientGone where it does not take them."""
         try:
             with anyio.fail_after(SEND_S):
                 await self.stream.send(data)
@@ -248,13 +258,12 @@ class _Connection:
 
     async def _linger(self) -> None:
         """Ends our side and lets the client read what is on its way: closing at once could take it back."""
+        self._ending = True
+        self._room.set()
         await self.stream.send_eof()
         with anyio.move_on_after(LINGER_S):
-            try:
-                while True:
-                    await self.stream.receive(_READ)
-            except (anyio.EndOfStream, anyio.BrokenResourceError):
-                return
+            while not self._gone:
+                await self._more()
 
 
 def _too_large() -> ClientError:

@@ -25,9 +25,8 @@ from lynkr.lane import Lane
 from lynkr.upstream.auth import Headers
 from lynkr.upstream.catalog import Address
 
-# A direct client waits as long as its user does, so the proxy must not be the first to give up: Anthropic's SDKs stop
-# at 10 minutes for a whole answer, local models can take longer for their first token.
-TIMEOUT_S = 3600.0
+# For a connection only. How long to wait for an answer is the client's to decide, as it is without us: when it has had
+# enough it hangs up, and that ends the request here too. A lane's `timeout_s` is a limit that the user has asked for.
 CONNECT_TIMEOUT_S = 20.0
 # Coding tools pause 25 s between requests on average; common servers keep an idle connection for 60 s and more.
 KEEPALIVE_S = 45.0
@@ -63,9 +62,9 @@ class _ExactURL(httpx.URL):
     httpcore's extension `target` does not serve: it would also become the target of a proxy's CONNECT.
     """
 
-    def __init__(self, where: Address) -> None:
-        super().__init__(scheme=where.scheme, host=where.host, port=where.port)
-        self._target = where.target.encode("ascii", "surrogateescape")
+    def __init__(self, host: httpx.URL, target: str) -> None:
+        super().__init__(host)
+        self._target = target.encode("ascii", "surrogateescape")
 
     @property
     def raw_path(self) -> bytes:
@@ -79,23 +78,33 @@ class Upstreams:
         self._environ = environ
         self._proxies = getproxies()
         self._transports: dict[str | None, httpx.AsyncHTTPTransport] = {}
+        self._ways: dict[tuple[str, str, int | None], tuple[httpx.URL, httpx.AsyncHTTPTransport]] = {}
         self._tls: ssl.SSLContext | None = None
 
     async def open(self, lane: Lane, where: Address, method: str, headers: Headers, body: bytes | None) -> Answer:
         """Sends a request down `lane` and waits for the head of its answer. Raises UpstreamError."""
-        read = lane.timeout_s or TIMEOUT_S
-        timeout = {"connect": min(CONNECT_TIMEOUT_S, read), "read": read, "write": read, "pool": None}
-        url = _ExactURL(where)
+        limit = lane.timeout_s
+        timeout = {"connect": min(CONNECT_TIMEOUT_S, limit or CONNECT_TIMEOUT_S), "read": limit, "write": limit}
+        host, transport = self._way(where)
+        url = _ExactURL(host, where.target)
         request = httpx.Request(
             method, url, headers=headers, stream=httpx.ByteStream(body or b""), extensions={"timeout": timeout}
         )
         request.url = url  # the constructor makes a plain URL of it
         try:
-            response = await self._transport(where).handle_async_request(request)
+            response = await transport.handle_async_request(request)
         except httpx.TransportError as error:
             raise explain(error, lane, where) from error
         reason = response.extensions.get("reason_phrase", b"")
         return Answer(response.status_code, reason, response.headers.raw, response, lane)
+
+    def _way(self, where: Address) -> tuple[httpx.URL, httpx.AsyncHTTPTransport]:
+        # Kept, because finding it costs as much as reading a small body, and there are only ever a few.
+        key = (where.scheme, where.host, where.port)
+        if key not in self._ways:
+            url = httpx.URL(scheme=where.scheme, host=where.host, port=where.port)
+            self._ways[key] = (url, self._transport(where))
+        return self._ways[key]
 
     def _transport(self, where: Address) -> httpx.AsyncHTTPTransport:
         proxy = self._proxy(where)
@@ -197,7 +206,7 @@ def _failed(sentence: str, status: int = 502, *, retry: bool = False) -> Upstrea
 
 def _cut(error: httpx.TransportError, lane: Lane) -> UpstreamError:
     if isinstance(error, httpx.TimeoutException):
-        what = f"sent nothing for {lane.timeout_s or TIMEOUT_S:g} s; raise timeout_s in the profile if it needs longer"
+        what = f"sent nothing for {lane.timeout_s:g} s; raise timeout_s in the profile if it needs longer"
     else:
         what = "stopped in the middle of its answer; try again"
     return UpstreamError(f"lynkr: lane '{lane.name}' {what}", kind="upstream_cut", retry=True)

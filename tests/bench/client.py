@@ -53,9 +53,9 @@ class Peer:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.head = f"POST {prefix}/v1/messages?beta=true HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{HEADERS}"
 
-    def ask(self, data: bytes, last: bytes) -> tuple[float, float]:
+    def ask(self, data: bytes, last: bytes, extra: str = "") -> tuple[float, float]:
         """(ms to the first byte of the body, ms in all); `last` ends the answer."""
-        sent = f"{self.head}Content-Length: {len(data)}\r\n\r\n".encode() + data
+        sent = f"{self.head}{extra}Content-Length: {len(data)}\r\n\r\n".encode() + data
         began, first, tail, seen = time.perf_counter(), 0.0, b"", False
         self.socket.sendall(sent)
         while not tail.endswith(last):
@@ -77,14 +77,16 @@ def rss_mb(pid: int) -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
 
 
-def compare(direct: Peer, lynkr: Peer, data: bytes, last: bytes, rounds: int, pid: int) -> dict[str, float]:
+def compare(
+    direct: Peer, lynkr: Peer, data: bytes, last: bytes, rounds: int, pid: int, extra: str = ""
+) -> dict[str, float]:
     """Asks both in turn and compares; the first tenth warms up."""
     times: dict[str, list[tuple[float, float]]] = {"direct": [], "lynkr": []}
     before = cpu_ms(pid)
     for number in range(rounds):
         order = (("direct", direct), ("lynkr", lynkr))
         for name, peer in order if number % 2 else order[::-1]:
-            times[name].append(peer.ask(data, last))
+            times[name].append(peer.ask(data, last, extra))
     used = cpu_ms(pid) - before
     result: dict[str, float] = {"cpu_ms_per_request": round(used / rounds, 3)}
     for at, kind in ((0, "first"), (1, "total")):
@@ -108,9 +110,9 @@ def main() -> None:
     result: dict[str, Any] = {"rss_idle_mb": round(rss_mb(pid), 1)}
     result["small"] = compare(direct, lynkr, body(800, streamed=False), b"}}", rounds, pid)
     result["300 kB"] = compare(direct, lynkr, body(300_000, streamed=False), b"}}", rounds // 2, pid)
-    result["400 events"] = compare(
-        direct, lynkr, body(800, streamed=True), b"\r\n0\r\n\r\n", max(20, rounds // 20), pid
-    )
+    events, end = body(800, streamed=True), b"\r\n0\r\n\r\n"
+    result["400 events"] = compare(direct, lynkr, events, end, rounds // 4, pid)
+    result["400 events, paced"] = compare(direct, lynkr, events, end, max(12, rounds // 50), pid, "x-paced: yes\r\n")
     for _ in range(max(0, 1000 - 2 * rounds)):
         lynkr.ask(body(800, streamed=False), b"}}")
     result["rss_after_mb"] = round(rss_mb(pid), 1)

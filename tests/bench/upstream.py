@@ -55,6 +55,7 @@ class Server(asyncio.Protocol):
             if len(self.buffer) < end + 4 + length:
                 return
             streamed = b'"stream": true' in self.buffer[end : end + 300]
+            self.pace = 0.002 if b"x-paced: yes" in head else 0.0
             del self.buffer[: end + 4 + length]
             if streamed:
                 self._stream(0)
@@ -62,14 +63,15 @@ class Server(asyncio.Protocol):
                 self.transport.write(WHOLE)
 
     def _stream(self, at: int) -> None:
-        # An event a turn of the loop, so that each is a segment of its own, as a model's tokens are.
+        # An event a turn of the loop, so that each is a segment of its own, as a model's tokens are; `x-paced` puts
+        # 2 ms between them, which no model is faster than, and leaves both sides idle in between.
         if at == 0:
             self.transport.write(START)
         if at == len(FRAMES):
             self.transport.write(b"0\r\n\r\n")
             return
         self.transport.write(FRAMES[at])
-        asyncio.get_running_loop().call_later(0.0005, self._stream, at + 1)
+        asyncio.get_running_loop().call_later(self.pace, self._stream, at + 1)
 
 
 async def main() -> None:

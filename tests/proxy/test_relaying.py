@@ -234,6 +234,7 @@ def test_many_requests_share_a_connection_both_ways() -> None:
             connection.sendall(request(lynkr.port, "/v1/messages", ODD))
             assert read(connection).ended
         assert up.connections == 1
+        lynkr.row(4)
         assert len({row.id for row in lynkr.rows}) == 5
 
 
