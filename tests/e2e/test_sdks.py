@@ -21,7 +21,7 @@ MODEL_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 ANTHROPIC = """
 import anthropic, json, sys
 client = anthropic.Anthropic()
-ask = dict(model=sys.argv[1], max_tokens=16, messages=[{"role": "user", "content": "Say hello."}])
+ask = dict(model=sys.argv[1], max_tokens=16, extra_body={"temperature": 0}, messages=[{"role": "user", "content": "Say hello."}])
 whole = client.messages.create(**ask)
 with client.messages.stream(**ask) as stream:
     text = "".join(stream.text_stream)
@@ -31,7 +31,7 @@ print(json.dumps([whole.content[0].text, text, final.content[0].text, final.usag
 CHAT = """
 import json, openai, sys
 client = openai.OpenAI()
-ask = dict(model=sys.argv[1], max_tokens=16, messages=[{"role": "user", "content": "Say hello."}])
+ask = dict(model=sys.argv[1], max_tokens=16, temperature=0, messages=[{"role": "user", "content": "Say hello."}])
 whole = client.chat.completions.create(**ask)
 text, usage = "", None
 for chunk in client.chat.completions.create(**ask, stream=True, stream_options={"include_usage": True}):
@@ -42,7 +42,7 @@ print(json.dumps([whole.choices[0].message.content, text, text, usage.completion
 RESPONSES = """
 import json, openai, sys
 client = openai.OpenAI()
-ask = dict(model=sys.argv[1], max_output_tokens=16, input="Say hello.")
+ask = dict(model=sys.argv[1], max_output_tokens=16, temperature=0, input="Say hello.")
 whole = client.responses.create(**ask)
 final = None
 for event in client.responses.create(**ask, stream=True):
