@@ -26,6 +26,10 @@ class Key:
         """The key itself."""
         return self._text
 
+    def is_in(self, text: str) -> bool:
+        """Whether `text` holds the key."""
+        return self._text in text
+
     def __repr__(self) -> str:
         return "Key(…)"
 

@@ -76,9 +76,11 @@ class Plan:
 
     @property
     def key_variables(self) -> tuple[str, ...]:
-        """The environment variables that hold a key of any lane of the profile."""
-        lanes = self.profile.lanes.values()
-        return tuple({name for lane in lanes if lane.auth is Auth.KEY for name in secrets.variables(lane)})
+        """The environment variables that hold a key of a lane: by their name, or by what is in them."""
+        lanes, keys = self.profile.lanes.values(), [key for key in self.keys.values() if key is not None]
+        named = {name for lane in lanes if lane.auth is Auth.KEY for name in secrets.variables(lane)}
+        environ = self.options.environ.items()
+        return tuple(named | {name for name, value in environ if any(key.is_in(value) for key in keys)})
 
 
 def plan(options: Options) -> Plan:
@@ -254,6 +256,8 @@ def _sweep(sessions: Path) -> None:
 
 
 def _alive(pid: int) -> bool:
+    if os.name == "nt":  # there, signal 0 is Ctrl-C
+        return True
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

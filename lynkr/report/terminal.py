@@ -81,7 +81,7 @@ def _headline(session: dict[str, Any], totals: dict[str, Any], paint: Paint) -> 
         ("Cost", _cost_words(totals)),
         ("Baseline", f"{usd(totals['baseline_usd'])}, what the models asked for would have cost"),
         ("Saved", usd(saved)),
-        ("Requests", f"{totals['requests']} in {duration(session['seconds'])}, {_exit(session)}"),
+        ("Requests", f"{totals['requests']}; {_end(session)}"),
         ("Cache", f"{share(totals['cache_read_tokens'], prompt)} of {tokens(prompt)} input tokens read from it"),
     ]
     if not saved:
@@ -94,8 +94,10 @@ def _minute(session: dict[str, Any]) -> str:
     return str(session["started"])[:16].replace("T", " ")
 
 
-def _exit(session: dict[str, Any]) -> str:
-    return "not ended" if session["exit_status"] is None else f"exit status {session['exit_status']}"
+def _end(session: dict[str, Any]) -> str:
+    if session["exit_status"] is None:
+        return "the session still runs, or was killed"
+    return f"{duration(session['seconds'])}, exit status {session['exit_status']}"
 
 
 def _token_bars(totals: dict[str, Any], paint: Paint) -> list[str]:

@@ -37,10 +37,8 @@ def share(part: int, whole: int) -> str:
     return f"{min(99, round(percent)) if part < whole else 100}%"
 
 
-def duration(seconds: float | None) -> str:
+def duration(seconds: float) -> str:
     """4.2 s, 13 min 32 s, 2 h 5 min."""
-    if seconds is None:
-        return "still running, or it was killed"
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -113,7 +113,7 @@ def main() -> None:
     events, end = body(800, streamed=True), b"\r\n0\r\n\r\n"
     result["400 events"] = compare(direct, lynkr, events, end, rounds // 4, pid)
     result["400 events, paced"] = compare(direct, lynkr, events, end, max(12, rounds // 50), pid, "x-paced: yes\r\n")
-    for _ in range(max(0, 1000 - 2 * rounds)):
+    for _ in range(max(0, 1000 - rounds - rounds // 2 - rounds // 4)):
         lynkr.ask(body(800, streamed=False), b"}}")
     result["rss_after_mb"] = round(rss_mb(pid), 1)
     result["client_rss_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)

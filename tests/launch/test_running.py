@@ -93,7 +93,7 @@ def test_the_child_never_sees_a_lanes_key(clean_machine: Path) -> None:
         "keys",
         '[tiers]\ncomplex = ["a"]\n[lanes.a]\nprovider = "anthropic"\n[lanes.b]\nprovider = "openai"\nkey_env = "SPARE"\n',
     )
-    given = {"ANTHROPIC_API_KEY": "sk-ant-own", "SPARE": "sk-spare", "OTHER": "kept"}
+    given = {"ANTHROPIC_API_KEY": "sk-ant-own", "SPARE": "sk-spare", "OTHER": "kept", "COPY": "Bearer sk-ant-own"}
     seen = variables(clean_machine, "-p", "keys", **given)
     assert "sk-ant-own" not in str(seen)
     assert "sk-spare" not in str(seen)
