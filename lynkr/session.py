@@ -289,7 +289,7 @@ def _start_proxy(session: Prepared, recorder: Recorder) -> ProxyThread:
 
 def _finish(planned: Plan, line: Session, recorder: Recorder, say: Callable[[str], None]) -> dict[str, Any]:
     """Writes the session's end to the ledger, or the report beside it, and says what it cost."""
-    problem = recorder.close(line)
+    problem = recorder.close(line, waiting=lambda: say("waiting for the ledger, which something else holds …"))
     values = report(line, recorder.rows)
     text = json.dumps(values, indent=1)
     if problem is not None:

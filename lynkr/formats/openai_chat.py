@@ -6,9 +6,8 @@ import re
 from typing import Any
 
 from lynkr.errors import LynkrError
-from lynkr.events import Usage
-from lynkr.formats.openai import OTHER_RATES, error_body
-from lynkr.formats.watch import Watch, count, failure, member
+from lynkr.formats.openai import error_body, usage_of
+from lynkr.formats.watch import Watch, failure, member
 from lynkr.framing import sse
 from lynkr.lane import Format
 
@@ -47,21 +46,5 @@ class AnswerWatch(Watch):
     def _take(self, value: dict[str, Any]) -> None:
         figures = member(value, "usage")
         if figures:
-            self._usage = usage_of(figures, value.get("service_tier"))
+            self._usage = usage_of(figures, "prompt_tokens", "completion_tokens", value.get("service_tier"))
             self._final = True
-
-
-def usage_of(figures: dict[str, Any], tier: object = None) -> Usage:
-    """OpenAI's `usage` object; `prompt_tokens` includes what was cached. DeepSeek names its cache hits otherwise."""
-    details = member(figures, "prompt_tokens_details")
-    read = count(details, "cached_tokens") or count(figures, "prompt_cache_hit_tokens")
-    written = count(details, "cache_write_tokens")
-    output = count(figures, "completion_tokens")
-    return Usage(
-        input=max(0, count(figures, "prompt_tokens") - read - written),
-        cache_read=read,
-        cache_write=written,
-        output=output,
-        reasoning=min(output, count(member(figures, "completion_tokens_details"), "reasoning_tokens")),
-        extras=tier in OTHER_RATES,
-    )

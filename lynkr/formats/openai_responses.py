@@ -7,9 +7,8 @@ import re
 from typing import Any
 
 from lynkr.errors import LynkrError
-from lynkr.events import Usage
-from lynkr.formats.openai import OTHER_RATES, error_body
-from lynkr.formats.watch import Watch, count, failure, member
+from lynkr.formats.openai import error_body, usage_of
+from lynkr.formats.watch import Watch, failure, member
 from lynkr.framing import sse
 from lynkr.lane import Format
 
@@ -47,20 +46,5 @@ class AnswerWatch(Watch):
         self._failure = failure(value)
         figures = member(value, "usage")
         if figures:
-            self._usage = usage_of(figures, value.get("service_tier"))
+            self._usage = usage_of(figures, "input_tokens", "output_tokens", value.get("service_tier"))
             self._final = True
-
-
-def usage_of(figures: dict[str, Any], tier: object = None) -> Usage:
-    """The Responses API's `usage` object; `input_tokens` includes what was cached."""
-    details = member(figures, "input_tokens_details")
-    read, written = count(details, "cached_tokens"), count(details, "cache_write_tokens")
-    output = count(figures, "output_tokens")
-    return Usage(
-        input=max(0, count(figures, "input_tokens") - read - written),
-        cache_read=read,
-        cache_write=written,
-        output=output,
-        reasoning=min(output, count(member(figures, "output_tokens_details"), "reasoning_tokens")),
-        extras=tier in OTHER_RATES,
-    )

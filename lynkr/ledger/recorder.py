@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from lynkr.errors import LynkrError
@@ -17,6 +18,7 @@ from lynkr.ledger.row import Row, Session
 # More rows than this in one go are still one transaction.
 _BATCH = 500
 _PAUSE_S = 0.2
+_UNNOTICED_S = 1.5
 
 
 class Recorder:
@@ -37,12 +39,20 @@ class Recorder:
         self.rows.append(row)
         self._queue.put(row)
 
-    def close(self, session: Session, wait_s: float = 8.0) -> LynkrError | None:
-        """Writes the session's end; what is returned kept rows or the end from being written, None if nothing did."""
+    def close(
+        self, session: Session, wait_s: float = 8.0, waiting: Callable[[], None] | None = None
+    ) -> LynkrError | None:
+        """Writes the session's end; gives what kept rows or the end from being written, None if nothing did.
+
+        `waiting` is called where that takes longer than a user would think nothing of.
+        """
         self._closing.set()
         self._queue.put(session)
         self._queue.put(None)
-        self._thread.join(wait_s)
+        self._thread.join(min(wait_s, _UNNOTICED_S))
+        if self._thread.is_alive() and waiting is not None:
+            waiting()
+        self._thread.join(max(0.0, wait_s - _UNNOTICED_S))
         if self._thread.is_alive():
             return LynkrError(f"the ledger {self._path} did not take this session's rows in {wait_s:g} s")
         return self._problem
