@@ -1,0 +1,147 @@
+"""The provider's figures count as they are; only where they are missing are tokens estimated, and that is said."""
+
+from __future__ import annotations
+
+import pytest
+
+from lynkr.events import Heard, Usage
+from lynkr.lane import Auth, Format, Lane, Price
+from lynkr.ledger.meter import Cost, Meter
+from lynkr.ledger.prices import Table
+
+MILLION = 1_000_000
+# Round prices: a million tokens of new input cost 4 dollars, read ones 1.
+PRICES = Table(
+    "2026-01-01",
+    "here",
+    {
+        "big": {"input": 4, "output": 20, "cache_read": 1, "cache_write": 5, "cache_write_1h": 8},
+        "small": {"input": 2, "output": 10, "cache_read": 0.5},
+    },
+)
+LANE = Lane("main", "anthropic", (Format.ANTHROPIC,), Auth.CLIENT)
+FIGURES = Usage(input=100_000, cache_read=300_000, output=10_000)
+FINAL = Heard(FIGURES, final=True, complete=True, text_chars=99)
+
+
+def count(
+    heard: Heard,
+    model: str | None = "big",
+    asked: str | None = None,
+    size: int = 400,
+    lane: Lane = LANE,
+    meter: Meter | None = None,
+) -> Cost:
+    return (meter or Meter(PRICES)).count(heard, lane, model, asked or model, size)
+
+
+def test_final_figures_are_taken_as_they_are() -> None:
+    found = count(FINAL)
+    assert found.usage is FIGURES
+    assert not found.estimated
+    # 0.1 × 4 + 0.3 × 1 + 0.01 × 20
+    assert found.cost_usd == pytest.approx(0.9)
+    assert found.baseline_usd == found.cost_usd
+
+
+def test_a_stream_cut_after_its_start_has_its_output_from_the_text() -> None:
+    found = count(Heard(Usage(input=1000, output=1), final=False, text_chars=400))
+    assert found.usage == Usage(input=1000, output=100)
+    assert found.estimated
+    assert found.cost_usd == pytest.approx((1000 * 4 + 100 * 20) / MILLION)
+
+
+def test_a_placeholder_that_is_more_than_the_text_stands() -> None:
+    found = count(Heard(Usage(input=1000, output=7), final=False, text_chars=3))
+    assert (found.usage.output, found.estimated) == (7, True)
+
+
+def test_without_figures_tokens_are_estimated_from_bytes_and_characters() -> None:
+    found = count(Heard(None, complete=True, text_chars=80), size=4000)
+    assert (found.usage, found.estimated) == (Usage(input=1000, output=20), True)
+    assert found.cost_usd == found.baseline_usd == pytest.approx(0.0044)
+
+
+def test_an_estimate_has_the_cached_share_of_the_last_request_of_the_same_model() -> None:
+    meter = Meter(PRICES)
+    count(FINAL, meter=meter)
+    found = count(Heard(), size=4000, meter=meter)
+    assert found.usage == Usage(input=250, cache_read=750)
+    assert found.estimated
+    assert found.cost_usd == pytest.approx((250 * 4 + 750 * 1) / MILLION)
+
+
+def test_the_last_share_counts_and_an_estimate_does_not_change_it() -> None:
+    meter = Meter(PRICES)
+    count(FINAL, meter=meter)
+    count(Heard(Usage(input=50, cache_read=50), final=True), meter=meter)
+    assert [count(Heard(), size=400, meter=meter).usage.cache_read for _ in range(2)] == [50, 50]
+
+
+def test_figures_of_a_cut_stream_give_a_share_too() -> None:
+    meter = Meter(PRICES)
+    count(Heard(Usage(input=10, cache_read=90), final=False), meter=meter)
+    assert count(Heard(), size=400, meter=meter).usage == Usage(input=10, cache_read=90)
+
+
+def test_a_request_without_a_prompt_does_not_change_the_share() -> None:
+    meter = Meter(PRICES)
+    count(FINAL, meter=meter)
+    count(Heard(Usage(output=5), final=True), meter=meter)
+    assert count(Heard(), size=400, meter=meter).usage.cache_read == 75
+
+
+def test_another_model_or_lane_has_another_share() -> None:
+    meter = Meter(PRICES)
+    count(FINAL, meter=meter)
+    other = Lane("other", "anthropic", (Format.ANTHROPIC,), Auth.CLIENT)
+    assert count(Heard(), model="small", meter=meter).usage == Usage(input=100)
+    assert count(Heard(), lane=other, meter=meter).usage == Usage(input=100)
+
+
+def test_a_price_of_the_lane_comes_before_the_table() -> None:
+    lane = Lane("main", "openai", (Format.OPENAI_CHAT,), Auth.KEY, price=Price(input=1, output=2, cache_read=0))
+    assert count(FINAL, lane=lane).cost_usd == pytest.approx(0.1 * 1 + 0.01 * 2)
+    assert count(FINAL, model="unknown", lane=lane).cost_usd == pytest.approx(0.12)
+
+
+def test_an_unknown_model_has_no_price_and_keeps_its_tokens() -> None:
+    assert count(FINAL, model="unknown") == Cost(FIGURES, False, None, None)
+    assert count(FINAL, model=None) == Cost(FIGURES, False, None, None)
+
+
+def test_the_baseline_is_what_the_model_that_was_asked_for_would_have_cost() -> None:
+    found = count(FINAL, model="small", asked="big")
+    assert found.cost_usd == pytest.approx(0.1 * 2 + 0.3 * 0.5 + 0.01 * 10)
+    assert found.baseline_usd == pytest.approx(0.9)
+    # Another model counts the same text otherwise.
+    assert found.estimated
+
+
+def test_an_asked_model_without_a_price_leaves_no_baseline_and_no_estimate() -> None:
+    found = count(FINAL, model="small", asked="unknown")
+    assert found.cost_usd is not None
+    assert found.baseline_usd is None
+    assert not found.estimated
+
+
+def test_an_unpriced_model_in_place_of_a_priced_one_has_a_baseline() -> None:
+    found = count(FINAL, model="unknown", asked="big")
+    assert found.cost_usd is None
+    assert found.baseline_usd == pytest.approx(0.9)
+
+
+def test_a_request_that_names_no_model_is_its_own_baseline() -> None:
+    found = Meter(PRICES).count(FINAL, LANE, "big", None, 400)
+    assert found.baseline_usd == found.cost_usd
+    assert not found.estimated
+
+
+def test_what_is_billed_besides_tokens_makes_the_cost_an_estimate() -> None:
+    assert count(Heard(Usage(input=10, extras=True), final=True)).estimated
+
+
+def test_an_hour_long_write_without_a_rate_makes_the_cost_an_estimate() -> None:
+    hour = Heard(Usage(cache_write_1h=10), final=True)
+    assert not count(hour, model="big").estimated
+    assert count(hour, model="small").estimated

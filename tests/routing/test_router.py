@@ -1,0 +1,110 @@
+"""A request goes to the first lane of its tier that speaks its format; where none does the error says what would help."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lynkr.errors import ClientError
+from lynkr.lane import Auth, Format, Lane
+from lynkr.routing.router import DEFAULT_TIER, TIERS, Route, Router, router
+
+few = settings(max_examples=60, deadline=None)
+
+
+def lane(name: str, *formats: Format) -> Lane:
+    return Lane(name, "openai", formats or (Format.ANTHROPIC,), Auth.CLIENT)
+
+
+A = lane("a", Format.ANTHROPIC)
+B = lane("b", Format.OPENAI_RESPONSES, Format.OPENAI_CHAT)
+C = lane("c", Format.ANTHROPIC, Format.GEMINI)
+LANES = {found.name: found for found in (A, B, C)}
+
+
+def names(found: Router) -> list[str]:
+    return [lane.name for lane in found.lanes]
+
+
+def test_the_first_lane_that_speaks_the_format_is_taken() -> None:
+    found = Router((A, B, C), "complex", "because")
+    assert found.plan(Format.ANTHROPIC) == Route(A, "complex", "because")
+    assert found.plan(Format.OPENAI_CHAT).lane is B
+    assert found.plan(Format.GEMINI).lane is C
+
+
+def test_where_no_lane_speaks_the_format_the_error_says_which_do_and_the_way_out() -> None:
+    with pytest.raises(ClientError) as caught:
+        Router((A, B), "complex", "").plan(Format.GEMINI)
+    error = caught.value
+    assert (error.status, error.kind, error.retry) == (400, "format_not_spoken", False)
+    assert "speaks gemini" in error.sentence
+    assert "lane 'a' speaks anthropic" in error.sentence
+    assert "lane 'b' speaks openai-responses and openai-chat" in error.sentence
+    assert "--profile direct" in error.sentence
+
+
+def test_what_is_only_tunnelled_goes_down_the_lane_of_its_house_or_the_first() -> None:
+    found = Router((A, B), "complex", "")
+    assert found.plan(Format.OPENAI_RESPONSES, tunnelled=True).lane is B
+    assert found.plan(Format.GEMINI, tunnelled=True).lane is A
+
+
+def test_the_tier_complex_serves_all_in_its_order() -> None:
+    found = router(LANES, {"simple": ["b"], "complex": ["c", "a"]})
+    assert (names(found), found.tier) == (["c", "a"], DEFAULT_TIER)
+
+
+def test_a_pinned_lane_is_the_only_one() -> None:
+    found = router(LANES, {"complex": ["a"]}, lane="b")
+    assert (names(found), found.tier, found.why) == (["b"], DEFAULT_TIER, "pinned by --lane")
+
+
+def test_a_pinned_tier_is_served_by_its_own_lanes() -> None:
+    found = router(LANES, {"complex": ["a"], "simple": ["b", "c"]}, tier="simple")
+    assert (names(found), found.tier, found.why) == (["b", "c"], "simple", "pinned by --tier")
+
+
+def test_a_pinned_lane_keeps_the_tier_that_is_pinned_too() -> None:
+    found = router(LANES, {"simple": ["a"]}, lane="b", tier="simple")
+    assert (names(found), found.tier) == (["b"], "simple")
+
+
+@pytest.mark.parametrize(
+    ("tiers", "expected"),
+    [
+        ({"simple": ["a"], "reasoning": ["b"]}, ["b"]),
+        ({"simple": ["a"], "medium": ["c"]}, ["c"]),
+        ({"complex": [], "simple": ["a"]}, ["a"]),
+        ({}, ["a", "b", "c"]),
+        ({"complex": []}, ["a", "b", "c"]),
+    ],
+)
+def test_without_the_tier_complex_the_hardest_one_serves_all(tiers: dict[str, list[str]], expected: list[str]) -> None:
+    assert names(router(LANES, tiers)) == expected
+
+
+def test_a_profile_without_tiers_says_that_its_first_lane_was_taken() -> None:
+    assert router(LANES, {}).why == "first lane of the profile"
+    assert router(LANES, {"simple": ["a"]}).why == "first lane of the tier"
+
+
+TIERED = st.dictionaries(st.sampled_from(TIERS), st.lists(st.sampled_from(sorted(LANES)), max_size=3))
+
+
+@few
+@given(TIERED, st.sampled_from([None, *TIERS]), st.sampled_from([None, *LANES]), st.sampled_from(list(Format)))
+def test_always_a_lane_that_speaks_the_format_or_a_reason(
+    tiers: Mapping[str, Sequence[str]], tier: str | None, pinned: str | None, spoken: Format
+) -> None:
+    found = router(LANES, tiers, lane=pinned, tier=tier)
+    assert found.lanes
+    assert found.plan(spoken, tunnelled=True).lane in found.lanes
+    if any(spoken in lane.formats for lane in found.lanes):
+        assert spoken in found.plan(spoken).lane.formats
+    else:
+        with pytest.raises(ClientError, match="no lane of the profile does"):
+            found.plan(spoken)
