@@ -65,4 +65,5 @@ def private_folder(path: Path) -> Path:
 def write_private(path: Path, text: str) -> None:
     """Writes a file that nobody else may read, whatever the umask."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        path.chmod(0o600)  # it may have been there, with another mode
         file.write(text)

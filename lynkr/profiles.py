@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lynkr.errors import ConfigError
 from lynkr.lane import Auth, Format, Lane, Price
@@ -22,6 +22,10 @@ from lynkr.upstream.catalog import PROVIDERS, check_url
 DEFAULT = "direct"
 LOCAL_FILE = ".lynkr.toml"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_KEY = re.compile(r"""[A-Za-z0-9_."' -]+""")
+_PART = re.compile(r""""[^"]*"|'[^']*'|[^.\s]+""")
+# These are written for each connection, or decided for each request.
+_OUR_HEADERS = ("host", "content-length", "transfer-encoding", "connection", "accept-encoding")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
@@ -40,8 +44,12 @@ class Profile:
 
 def choose(name: str | None, environ: Mapping[str, str], folder: Path, where: Paths) -> Profile:
     """The profile to use: `name`, LYNKR_PROFILE, the nearest .lynkr.toml from `folder` up, `lynkr use`, `direct`."""
-    name = name or environ.get("LYNKR_PROFILE") or _local(folder) or _used(where) or DEFAULT
-    return load(name, where)
+    name = name or environ.get("LYNKR_PROFILE")
+    local = None if name else _local(folder)
+    profile = load(name or (local and local.profile) or _used(where) or DEFAULT, where)
+    return (
+        replace(profile, later=(*profile.later, f"the budget in {local.path}")) if local and local.budget else profile
+    )
 
 
 def load(name: str, where: Paths) -> Profile:
@@ -73,37 +81,44 @@ def read(path: Path, name: str) -> Profile:
         raise ConfigError(f"profile {path} cannot be read: {error}") from error
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"profile {path} is not TOML: {error}") from error
     return _Reader(path, name, text).profile(data)
 
 
-def _local(folder: Path) -> str | None:
-    """What the nearest .lynkr.toml names. It may name a profile and nothing that sends traffic elsewhere."""
-    for parent in (folder, *folder.parents):
-        path = parent / LOCAL_FILE
-        if not path.is_file():
-            continue
-        try:
-            data = tomllib.loads(path.read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"{path} cannot be read: {error}") from error
-        if unknown := sorted(set(data) - {"profile", "budget"}):
-            raise ConfigError(
-                f'{path}: {unknown[0]!r} cannot stand here; it may say profile = "NAME" and lower a budget'
-            )
-        named = data.get("profile")
-        if named is not None and not isinstance(named, str):
-            raise ConfigError(f"{path}: profile must be a name in quotes")
-        return named
-    return None
+class _Local(NamedTuple):
+    """What a .lynkr.toml says."""
+
+    path: Path
+    profile: str | None
+    budget: bool
+
+
+def _local(folder: Path) -> _Local | None:
+    """The nearest .lynkr.toml. It may name a profile and lower a budget, nothing that sends traffic elsewhere."""
+    path = next((parent / LOCAL_FILE for parent in (folder, *folder.parents) if (parent / LOCAL_FILE).is_file()), None)
+    if path is None:
+        return None
+    try:
+        text = path.read_text("utf-8")
+        data = tomllib.loads(text)
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    if unknown := sorted(set(data) - {"profile", "budget"}):
+        may = 'it may say profile = "NAME" and lower a budget'
+        raise ConfigError(f"{path}: {unknown[0]!r} cannot stand here; {may}")
+    named = data.get("profile")
+    if named is not None and not isinstance(named, str):
+        raise ConfigError(f"{path}: profile must be a name in quotes")
+    _Reader(path, LOCAL_FILE, text).budget(data)
+    return _Local(path, named, "budget" in data)
 
 
 def _used(where: Paths) -> str | None:
     """What `lynkr use` chose."""
     try:
         return (where.config / "profile").read_text("utf-8").strip() or None
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         return None
 
 
@@ -114,11 +129,12 @@ def _nearest(word: str, known: list[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
-_SECTIONS: dict[str, tuple[str, ...]] = {
-    "route": ("mode",),
-    "compress": ("tool_results", "tool_schemas", "terse"),
-    "cache": ("answers",),
-    "budget": ("session_usd", "day_usd", "month_usd", "on_exceed"),
+# Section → key → what it may be: one of some words, a switch, or an amount of money.
+_SECTIONS: dict[str, dict[str, tuple[str, ...] | type]] = {
+    "route": {"mode": ("tiered", "off")},
+    "compress": {"tool_results": bool, "tool_schemas": bool, "terse": ("off", "lite", "full", "ultra")},
+    "cache": {"answers": ("off", "exact", "semantic")},
+    "budget": {"session_usd": float, "day_usd": float, "month_usd": float, "on_exceed": ("warn", "downgrade", "stop")},
 }
 _LANE = ("provider", "auth", "model", "base_url", "format", "headers", "timeout_s", "price", "key", "key_env",
          "context", "region")  # fmt: skip
@@ -140,11 +156,25 @@ class _Reader:
         if not lanes:
             raise self._mistake((), "it has no lane; add a section [lanes.NAME] with a provider")
         tiers = self._tiers(self._table(data, "tiers", ()), lanes)
-        for section, keys in _SECTIONS.items():
-            self._keys(self._table(data, section, ()), keys, (section,))
+        for section in _SECTIONS:
+            self._section(section, self._table(data, section, ()))
         acted = {"route": data.get("route") in ({"mode": "off"}, None)}
         later = tuple(f"[{s}]" for s in _SECTIONS if s in data and not acted.get(s))
         return Profile(self.name, self.path, description, lanes, tiers, later, self.text)
+
+    def budget(self, data: dict[str, Any]) -> None:
+        """Checks a budget that stands outside of a profile."""
+        self._section("budget", self._table(data, "budget", ()))
+
+    def _section(self, name: str, data: dict[str, Any]) -> None:
+        self._keys(data, tuple(_SECTIONS[name]), (name,))
+        for key, kind in _SECTIONS[name].items():
+            if isinstance(kind, tuple):
+                self._one_of(data, key, (name,), list(kind))
+            elif kind is float:
+                self._positive(data, key, (name,))
+            elif not isinstance(data.get(key, False), bool):
+                raise self._mistake((name, key), "it must be true or false")
 
     def _tiers(self, data: dict[str, Any], lanes: Mapping[str, Lane]) -> dict[str, tuple[str, ...]]:
         self._keys(data, TIERS, ("tiers",))
@@ -168,7 +198,7 @@ class _Reader:
         provider = self._one_of(data, "provider", at, list(PROVIDERS))
         if provider is None:
             raise self._mistake(at, f"it needs a provider: {', '.join(PROVIDERS)}")
-        spoken = self._one_of(data, "format", at, [*Format])
+        spoken = self._one_of(data, "format", at, [str(name) for name in Format])
         base_url = self._take(data, "base_url", at, str, "a URL")
         if base_url is not None:
             check_url(base_url, self._place((*at, "base_url")) + " base_url")
@@ -176,11 +206,13 @@ class _Reader:
         for header, value in headers.items():
             if not _HEADER.fullmatch(header) or not isinstance(value, str) or not value.isprintable():
                 raise self._mistake((*at, "headers", header), "a header is a name and a text of one line")
+            if header.lower() in _OUR_HEADERS:
+                raise self._mistake((*at, "headers", header), "lynkr writes this header itself")
         return Lane(
             name=name,
             provider=provider,
             formats=(Format(spoken),) if spoken else PROVIDERS[provider].formats,
-            auth=Auth(self._one_of(data, "auth", at, [*Auth]) or Auth.KEY),
+            auth=Auth(self._one_of(data, "auth", at, [str(name) for name in Auth]) or Auth.KEY),
             base_url=base_url.rstrip("/") if base_url else None,
             model=self._take(data, "model", at, str, "a name in quotes"),
             key=self._take(data, "key", at, str, "a name in quotes"),
@@ -188,7 +220,7 @@ class _Reader:
             headers=headers,
             timeout_s=self._positive(data, "timeout_s", at),
             price=self._price(data, at),
-            context=self._take(data, "context", at, int, "a number of tokens"),
+            context=self._whole(data, "context", at),
             region=self._take(data, "region", at, str, "a name in quotes"),
         )
 
@@ -198,7 +230,7 @@ class _Reader:
         at, rates = (*at, "price"), self._table(data, "price", at)
         self._keys(rates, _RATES, at)
         for name, rate in rates.items():
-            if not isinstance(rate, (int, float)) or isinstance(rate, bool) or rate < 0:
+            if not _is_number(rate) or rate < 0:
                 raise self._mistake((*at, name), "a price is a number of USD per million tokens")
         if missing := [name for name in ("input", "output") if name not in rates]:
             raise self._mistake(at, f"it needs {' and '.join(missing)}, in USD per million tokens")
@@ -208,9 +240,15 @@ class _Reader:
         value = data.get(key)
         if value is None:
             return None
-        if not isinstance(value, (int, float)) or isinstance(value, bool) or value <= 0:
+        if not _is_number(value) or value <= 0:
             raise self._mistake((*at, key), "it must be a number above 0")
         return float(value)
+
+    def _whole(self, data: dict[str, Any], key: str, at: tuple[str, ...]) -> int | None:
+        value = data.get(key)
+        if value is not None and (not _is_number(value) or value != int(value) or value <= 0):
+            raise self._mistake((*at, key), "it must be a number of tokens")
+        return None if value is None else int(value)
 
     def _take(self, data: dict[str, Any], key: str, at: tuple[str, ...], kind: type, what: str) -> Any:
         value = data.get(key)
@@ -245,6 +283,11 @@ class _Reader:
         return f"{self.path}:{line}:" if line else f"{self.path}:"
 
 
+def _is_number(value: object) -> bool:
+    """Whether it is a number that can be reckoned with: TOML has nan, inf and integers of any length."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e15
+
+
 def line_of(text: str, at: tuple[str, ...]) -> int | None:
     """The line on which the key `at` stands in TOML `text`, or the nearest section that holds it."""
     section: tuple[str, ...] = ()
@@ -254,8 +297,8 @@ def line_of(text: str, at: tuple[str, ...]) -> int | None:
         if header := re.match(r"\[\[?([^\[\]]+)\]\]?\s*(?:#.*)?$", line):
             section = _key(header[1])
             found = section
-        elif assigned := re.match(r"""((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'|[\s.])+?)\s*=""", line):
-            found = section + _key(assigned[1])
+        elif "=" in line and _KEY.fullmatch(assigned := line.partition("=")[0]):
+            found = section + _key(assigned)
         else:
             continue
         depth = len(found) if at[: len(found)] == found else 0
@@ -265,4 +308,4 @@ def line_of(text: str, at: tuple[str, ...]) -> int | None:
 
 
 def _key(text: str) -> tuple[str, ...]:
-    return tuple(part.strip().strip("\"'") for part in text.split("."))
+    return tuple(part.strip("\"'") for part in _PART.findall(text))

@@ -13,6 +13,8 @@ from lynkr.errors import ConfigError
 from lynkr.lane import Auth, Lane
 from lynkr.upstream.catalog import PROVIDERS
 
+_UNMISTAKABLE = 16
+
 
 class Key:
     """A credential that cannot be shown by accident."""
@@ -27,8 +29,8 @@ class Key:
         return self._text
 
     def is_in(self, text: str) -> bool:
-        """Whether `text` holds the key."""
-        return self._text in text
+        """Whether `text` holds the key. A word such as `ollama`, which local servers take for one, is in much else."""
+        return len(self._text) >= _UNMISTAKABLE and self._text in text
 
     def __repr__(self) -> str:
         return "Key(…)"

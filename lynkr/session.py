@@ -35,8 +35,10 @@ from lynkr.profiles import Profile
 from lynkr.report.terminal import summary
 from lynkr.report.values import report, unreport
 from lynkr.routing.router import Router, router
+from lynkr.upstream.catalog import check_url
 
 if TYPE_CHECKING:
+    from lynkr.ledger.store import Ledger
     from lynkr.proxy.thread import ProxyThread
 
 _BACKLOG = 128
@@ -97,6 +99,9 @@ def plan(options: Options) -> Plan:
         raise ConfigError(
             f"profile {profile.name!r} has no lane {options.lane!r}; it has {', '.join(profile.lanes)} ({profile.path})"
         )
+    if options.tier is not None and not profile.tiers.get(options.tier):
+        known = ", ".join(profile.tiers) or "none"
+        raise ConfigError(f"profile {profile.name!r} has no lanes for the tier {options.tier!r}; it has: {known}")
     chosen = router(profile.lanes, profile.tiers, lane=options.lane, tier=options.tier)
     tool_name, tool = _tool(options)
     _check_spoken(tool_name, tool, chosen)
@@ -201,17 +206,18 @@ def run(planned: Plan, say: Callable[[str], None]) -> Ended:
             say(note)
         began, started = time.monotonic(), _now()
         line = Session(session.id, planned.tool_name, planned.profile.name, str(_cwd()), started)
-        child = Child(session.launch.argv, session.environment)
-        recorder = Recorder(planned.where.ledger, line)
-        proxy = _start_proxy(session, recorder)
-        try:
-            status = child.wait()
-        finally:
-            proxy.stop()
-        line = replace(line, seconds=round(time.monotonic() - began, 3), exit_status=status)
-        if proxy.problem is not None:
-            say(f"the proxy had a fault of its own ({proxy.problem!r}); please report it")
-        return Ended(status, _finish(planned, line, recorder, say))
+        with Child(session.launch.argv, session.environment) as child:
+            recorder = Recorder(planned.where.ledger, line)
+            proxy = _start_proxy(session, recorder, say)
+            try:
+                status = child.wait()
+            finally:
+                proxy.stop()
+            line = replace(line, seconds=round(time.monotonic() - began, 3), exit_status=status)
+            if proxy.problem is not None and not proxy.alarmed:
+                say(f"the proxy had a fault of its own ({proxy.problem!r}); please report it")
+            # Still within: a Ctrl-C here must not cost the report.
+            return Ended(status, _finish(planned, line, recorder, child, say))
 
 
 def _unacted(planned: Plan) -> tuple[str, ...]:
@@ -228,6 +234,8 @@ def _prepared(planned: Plan) -> Iterator[Prepared]:
     try:
         port = int(listener.getsockname()[1])
         launch = planned.tool.launch(_call(planned, port, secret, folder))
+        for provider, url in launch.origins.items():
+            check_url(url, f"the base URL that is set for {provider}")
         for path, text in launch.files.items():
             write_private(path, text)
         yield Prepared(planned, identity, secret, listener, folder, launch)
@@ -267,7 +275,7 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def _start_proxy(session: Prepared, recorder: Recorder) -> ProxyThread:
+def _start_proxy(session: Prepared, recorder: Recorder, say: Callable[[str], None]) -> ProxyThread:
     # Only now: the thread that this starts imports what is heavy.
     from lynkr.proxy.thread import ProxyThread, Setting
 
@@ -280,17 +288,22 @@ def _start_proxy(session: Prepared, recorder: Recorder) -> ProxyThread:
         origins=session.launch.origins,
         keys=session.plan.keys,
         environ=session.plan.options.environ,
+        speaks=session.plan.tool.SPEAKS,
         record=recorder.put,
+        alarm=say,
         now=_now,
         new_id=_new_id,
     )
     return ProxyThread(setting)
 
 
-def _finish(planned: Plan, line: Session, recorder: Recorder, say: Callable[[str], None]) -> dict[str, Any]:
+def _finish(
+    planned: Plan, line: Session, recorder: Recorder, child: Child, say: Callable[[str], None]
+) -> dict[str, Any]:
     """Writes the session's end to the ledger, or the report beside it, and says what it cost."""
-    problem = recorder.close(line, waiting=lambda: say("waiting for the ledger, which something else holds …"))
-    values = report(line, recorder.rows)
+    waiting = "waiting for the ledger, which something else holds; Ctrl-C keeps the report in a file instead"
+    problem = recorder.close(line, waiting=lambda: say(waiting), enough=lambda: child.hurried)
+    values = report(line, sorted(recorder.rows, key=lambda row: row.id))
     text = json.dumps(values, indent=1)
     if problem is not None:
         say(f"{problem}; this session's report is kept in {_keep(planned.where, line.id, text)}")
@@ -330,11 +343,19 @@ def _adopt(where: Paths, say: Callable[[str], None]) -> None:
     try:
         with Ledger(where.ledger) as ledger:
             for path in kept:
-                ledger.save(*unreport(json.loads(path.read_text("utf-8"))))
-                path.unlink()
-                say(f"the ledger can be written again: {path.name} is in it now")
-    except (LynkrError, OSError, ValueError, KeyError, TypeError) as error:
-        say(f"{path.name} could not be taken into the ledger: {error}")
+                _adopt_one(ledger, path, say)
+    except LynkrError as error:
+        say(f"{error}; {len(kept)} reports wait beside it")
+
+
+def _adopt_one(ledger: Ledger, path: Path, say: Callable[[str], None]) -> None:
+    try:
+        ledger.save(*unreport(json.loads(path.read_text("utf-8"))))
+        path.unlink()
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        say(f"{path} cannot be taken into the ledger ({error!r}); remove it, or mend it")
+    else:
+        say(f"the ledger can be written again: {path.name} is in it now")
 
 
 def _now() -> str:

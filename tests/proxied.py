@@ -23,6 +23,7 @@ SECRET = "s3cr3t-of-the-session"
 class Proxy:
     port: int
     rows: list[Row] = field(default_factory=list)
+    alarms: list[str] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -53,6 +54,7 @@ def proxy(
     origins: Mapping[str, str] | None = None,
     carrier: tuple[str, str | None] | None = None,
     environ: Mapping[str, str] | None = None,
+    speaks: tuple[Format, ...] = tuple(Format),
 ) -> Iterator[Proxy]:
     listener = socket.create_server(("127.0.0.1", 0), backlog=256)
     found = Proxy(listener.getsockname()[1])
@@ -67,7 +69,9 @@ def proxy(
             origins=origins or {},
             keys=keys or {},
             environ=environ or {},
+            speaks=speaks,
             record=found.rows.append,
+            alarm=found.alarms.append,
             now=lambda: "2026-11-21T00:00:00.000Z",
             new_id=lambda: f"{next(counter):06}",
         )

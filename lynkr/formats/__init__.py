@@ -8,6 +8,7 @@ to stand between a broken event and that one: `AFTER_BROKEN`), and how to read t
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 from lynkr.errors import LynkrError
@@ -72,13 +73,33 @@ def match(method: str, path: str) -> Match | None:
     return None
 
 
-def resembling(path: str, headers: dict[str, str]) -> Format:
-    """The format whose house a path without one of its own belongs to, by its prefix and the client's headers.
+# Paths of the OpenAI API that no other provider here has.
+_OPENAI = re.compile(
+    r"/v1/(?:audio|assistants|batches|chat|completions|containers|conversations|embeddings|evals|fine_tuning|images|"
+    r"moderations|realtime|responses|threads|uploads|vector_stores|videos)(?:/|$)"
+)
+_HINTS = (
+    (("anthropic-version", "anthropic-beta", "x-api-key"), Format.ANTHROPIC),
+    (("x-goog-api-key", "x-goog-api-client"), Format.GEMINI),
+    (("openai-organization", "openai-project", "chatgpt-account-id"), Format.OPENAI_RESPONSES),
+)
 
-    `/v1/models` is Anthropic's and OpenAI's alike; only the headers of an Anthropic client tell them apart.
+
+def resembling(path: str, headers: Mapping[str, str]) -> Format | None:
+    """The format whose provider a path without a format of its own belongs to; None where that cannot be told.
+
+    Such a request may carry a credential, so nothing is guessed: it takes a header, a key or a client that one provider
+    has and the others have not.
     """
-    if path.startswith(("/v1beta", "/v1alpha")) or "x-goog-api-key" in headers:
-        return Format.GEMINI
-    if "anthropic-version" in headers or "x-api-key" in headers or path.startswith(("/v1/messages", "/api/")):
+    for names, spoken in _HINTS:
+        if any(name in headers for name in names):
+            return spoken
+    agent = headers.get("user-agent", "").lower()
+    bearer = headers.get("authorization", "").removeprefix("Bearer ")
+    if bearer.startswith("sk-ant-") or agent.startswith(("anthropic/", "asyncanthropic/", "claude-cli/")):
         return Format.ANTHROPIC
-    return Format.OPENAI_CHAT if path.startswith("/v1/chat") else Format.OPENAI_RESPONSES
+    if bearer.startswith("sk-") or agent.startswith(("openai/", "asyncopenai/", "codex")) or _OPENAI.match(path):
+        return Format.OPENAI_RESPONSES
+    if path.startswith(("/v1beta/", "/v1alpha/")):
+        return Format.GEMINI
+    return Format.ANTHROPIC if path.startswith(("/v1/messages/", "/api/")) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 from lynkr.errors import LynkrError
 from lynkr.events import Usage
@@ -76,19 +76,39 @@ class AnswerWatch(Watch):
 
 
 def usage_of(figures: dict[str, Any]) -> Usage:
-    """Anthropic's `usage` object. `input_tokens` is uncached already; cache writes are split by how long they last."""
+    """Anthropic's `usage` object. `input_tokens` is uncached already; cache writes are split by how long they last.
+
+    Where the answer took several rounds at the provider (a compaction, an adviser), `iterations` has the figures of
+    each and the totals leave some out. A round on another model is billed at its rates, which makes it an estimate.
+    """
+    rounds = [usage for usage in _list(figures.get("iterations")) if isinstance(usage, dict)]
+    if rounds:
+        each = [_counts(usage) for usage in rounds]
+        other_model = any(usage.get("model") for usage in rounds)
+        sums = _Counts(*(sum(counts) for counts in zip(*each, strict=True)))
+        if sum(sums) >= sum(_counts(figures)):
+            return Usage(**sums._asdict(), extras=_extras(figures) or other_model)
+    return Usage(**_counts(figures)._asdict(), extras=_extras(figures))
+
+
+class _Counts(NamedTuple):
+    """The counts of a Usage, to be added up."""
+
+    input: int
+    cache_read: int
+    cache_write: int
+    cache_write_1h: int
+    output: int
+    reasoning: int
+
+
+def _counts(figures: dict[str, Any]) -> _Counts:
     written = count(figures, "cache_creation_input_tokens")
     hour = min(written, count(member(figures, "cache_creation"), "ephemeral_1h_input_tokens"))
     output = count(figures, "output_tokens")
-    return Usage(
-        input=count(figures, "input_tokens"),
-        cache_read=count(figures, "cache_read_input_tokens"),
-        cache_write=written - hour,
-        cache_write_1h=hour,
-        output=output,
-        reasoning=min(output, count(member(figures, "output_tokens_details"), "thinking_tokens")),
-        extras=_extras(figures),
-    )
+    thinking = min(output, count(member(figures, "output_tokens_details"), "thinking_tokens"))
+    fresh, read = count(figures, "input_tokens"), count(figures, "cache_read_input_tokens")
+    return _Counts(fresh, read, written - hour, hour, output, thinking)
 
 
 def _extras(figures: dict[str, Any]) -> bool:
@@ -99,3 +119,7 @@ def _extras(figures: dict[str, Any]) -> bool:
         or figures.get("service_tier") not in (None, "standard")
         or figures.get("inference_geo") not in (None, "", "global", "not_available")
     )
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []

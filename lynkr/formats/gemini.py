@@ -8,7 +8,7 @@ from typing import Any
 
 from lynkr.errors import LynkrError
 from lynkr.events import Usage
-from lynkr.formats.watch import Watch, count, failure, member
+from lynkr.formats.watch import Watch, count, failure, member, parsed
 from lynkr.framing import sse
 from lynkr.lane import Format
 
@@ -45,6 +45,14 @@ class AnswerWatch(Watch):
         self.answer(value)
         self._final = self._complete and self._usage is not None
 
+    def body(self, body: bytes) -> None:
+        # Streamed without `alt=sse`, the chunks come as one JSON array.
+        super().body(body)
+        if body.lstrip()[:1] == b"[":
+            for chunk in parsed(b'{"chunks":' + body + b"}").get("chunks", ()):
+                if isinstance(chunk, dict):
+                    self.event(chunk)
+
     def answer(self, value: dict[str, Any]) -> None:
         self._failure = failure(value) or self._failure
         figures = member(value, "usageMetadata")
@@ -63,4 +71,5 @@ def usage_of(figures: dict[str, Any]) -> Usage:
         cache_read=read,
         output=count(figures, "candidatesTokenCount") + thoughts,
         reasoning=thoughts,
+        extras=figures.get("trafficType") not in (None, "ON_DEMAND", "TRAFFIC_TYPE_UNSPECIFIED"),
     )

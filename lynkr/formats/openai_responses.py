@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 from lynkr.errors import LynkrError
 from lynkr.formats.openai import error_body, usage_of
-from lynkr.formats.watch import Watch, failure, member
+from lynkr.formats.watch import Watch, count, failure, member
 from lynkr.framing import sse
 from lynkr.lane import Format
 
@@ -32,6 +33,7 @@ class AnswerWatch(Watch):
     """The last event (`response.completed`, `.incomplete`, `.failed`) holds the whole answer and its figures."""
 
     telling = (b'"response.completed"', b'"response.incomplete"', b'"response.failed"', b'"error"')
+    whole_text = re.compile(rb'"(?:text|arguments|input)"\s*:\s*"((?:[^"\\]|\\.)*)"')
     text = re.compile(rb'"delta"\s*:\s*"((?:[^"\\]|\\.)*)"')
 
     def event(self, value: dict[str, Any]) -> None:
@@ -48,3 +50,6 @@ class AnswerWatch(Watch):
         if figures:
             self._usage = usage_of(figures, "input_tokens", "output_tokens", value.get("service_tier"))
             self._final = True
+            searches = member(value, "tool_usage").values()
+            if any(count(member({"tool": tool}, "tool"), "num_requests") for tool in searches):
+                self._usage = replace(self._usage, extras=True)

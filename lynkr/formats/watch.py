@@ -23,6 +23,8 @@ class Watch(ABC):
     telling: tuple[bytes, ...] = (b'"usage"', b'"error"')
     # Where output text stands in a streamed event; group 1 is the text, escapes and all.
     text = re.compile(rb'"text"\s*:\s*"((?:[^"\\]|\\.)*)"')
+    # The same in an answer that is not streamed; None where it is no different.
+    whole_text: re.Pattern[bytes] | None = None
 
     def __init__(self) -> None:
         self._usage: Usage | None = None
@@ -48,6 +50,8 @@ class Watch(ABC):
 
     def body(self, body: bytes) -> None:
         """Reads a whole answer that was not streamed."""
+        for match in (self.whole_text or self.text).finditer(body):
+            self._chars += len(match[1])
         value = parsed(body)
         if value:
             self._complete = True
@@ -64,6 +68,10 @@ class Watch(ABC):
     def heard(self) -> Heard:
         """What the answer said so far."""
         return Heard(self._usage, self._final, self._complete, self._chars, self._failure)
+
+
+# No count is larger; what is would not fit into the ledger (and infinity into no integer).
+_MOST = 2**53
 
 
 def parsed(data: bytes) -> dict[str, Any]:
@@ -85,13 +93,15 @@ def count(value: Mapping[str, Any], *names: str) -> int:
     """The first of `names` that holds a count; 0 where none does."""
     for name in names:
         found = value.get(name)
-        if isinstance(found, (int, float)) and not isinstance(found, bool) and found >= 0:
+        if isinstance(found, (int, float)) and not isinstance(found, bool) and 0 <= found < _MOST:
             return int(found)
     return 0
 
 
 def failure(value: Mapping[str, Any]) -> str | None:
     """The name of the error that `value` carries under `error`: its code or type, never its message."""
-    error = member(value, "error")
-    name = error.get("code") or error.get("type") or error.get("status")
-    return str(name)[:80] if name else ("error" if error else None)
+    error = value.get("error")
+    if not isinstance(error, dict):
+        return "error" if error else None
+    names = (error.get("code"), error.get("type"), error.get("status"))
+    return next((str(name)[:80] for name in names if name and isinstance(name, (str, int))), "error")

@@ -36,7 +36,9 @@ class Blocks:
         # A blank line is at most four bytes, so at most three of it were there before; nothing is searched twice.
         seek = max(0, len(buffer) - 3)
         buffer += data
-        if not self._started and len(buffer) >= len(_BOM):
+        if not self._started:
+            if len(buffer) < len(_BOM) and _BOM.startswith(buffer):
+                return []
             self._started = True
             if buffer.startswith(_BOM):
                 del buffer[: len(_BOM)]

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Self
 
 from lynkr.errors import EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, ToolError
 
@@ -46,10 +46,12 @@ def locate(name: str, environ: Mapping[str, str], install: str = "") -> str:
 
 
 class Child:
-    """A tool that runs in our terminal."""
+    """A tool that runs in our terminal. Within its `with`, signals are the child's; `hurried` says that one came after
+    the child's end."""
 
     def __init__(self, argv: tuple[str, ...], environment: Mapping[str, str]) -> None:
         """Starts it. Raises ToolError."""
+        self.hurried = False
         self._before = _signals()
         self._process: subprocess.Popen[bytes] | None = None
         self._early: list[int] = []
@@ -63,13 +65,16 @@ class Child:
         for number in self._early:
             self._process.send_signal(number)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._restore_signals()
+
     def wait(self) -> int:
         """Waits for its end; its exit status, 128+N where signal N ended it."""
         assert self._process is not None
-        try:
-            status = self._process.wait()
-        finally:
-            self._restore_signals()
+        status = self._process.wait()
         if status >= 0:
             return status
         _restore_terminal(self._terminal)
@@ -83,11 +88,13 @@ class Child:
                 signal.signal(number, self._swallow if number.name in _SWALLOWED else self._forward)
 
     def _swallow(self, _number: int, _frame: FrameType | None) -> None:
-        return
+        self.hurried = self._process is not None and self._process.returncode is not None
 
     def _forward(self, number: int, _frame: FrameType | None) -> None:
         if self._process is None:
             self._early.append(number)
+        elif self._process.returncode is not None:
+            self.hurried = True
         else:
             self._process.send_signal(number)
 

@@ -86,6 +86,9 @@ def no_proxy(environ: Mapping[str, str]) -> dict[str, str]:
     added = {}
     for name in ("NO_PROXY", "no_proxy"):
         before = environ.get(name) or environ.get(name.swapcase()) or ""
+        if before.strip() == "*":  # nothing goes through a proxy; with company it would not be understood
+            added[name] = before
+            continue
         hosts = [host.strip() for host in before.split(",") if host.strip()]
         added[name] = ",".join([*hosts, *(host for host in ("127.0.0.1", "localhost") if host not in hosts)])
     return added

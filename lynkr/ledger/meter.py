@@ -51,12 +51,21 @@ class Meter:
         entry = Entry(lane.price) if lane.price else self._prices.find(model or "")
         usd, guessed = cost(usage, entry) if entry else (None, False)
         baseline = usd
-        if asked and asked != model:
-            original = self._prices.find(asked)
-            baseline = cost(usage, original)[0] if original else None
+        if usd is not None and asked and asked != model:
+            baseline = self._baseline(usage, asked, usd)
             # Another model would have counted the same text otherwise.
-            estimated = estimated or baseline is not None
+            estimated = estimated or baseline != usd
         return Cost(usage, estimated or guessed, usd, baseline)
+
+    def _baseline(self, usage: Usage, asked: str, usd: float) -> float:
+        """What the same tokens would have cost on the model that was asked for, with the same of them cached.
+
+        A lane that says nothing about a cache leaves open what the other's would have held; counted as all new, a
+        coding session looks several times dearer than it was. Then, and where no price is known, nothing is claimed.
+        """
+        original = self._prices.find(asked)
+        cached = usage.cache_read or usage.cache_write or usage.cache_write_1h
+        return cost(usage, original)[0] if original and cached else usd
 
     def _estimate(self, heard: Heard, known: tuple[str, str | None], request_bytes: int) -> Usage:
         prompt = request_bytes // CHARS_PER_TOKEN

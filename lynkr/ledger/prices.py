@@ -1,7 +1,7 @@
 """What tokens cost: a dated table in the package, looked up by the model's name.
 
-A price is never invented. A name that the table does not hold is tried without what vendors put around it (a date, a
-region, a context hint) and is then simply unknown. A rate that a vendor does not list apart is the input rate (so bill
+A price is never invented. A name that the table does not hold is tried without what vendors put around it (a
+date, a context hint) and is then simply unknown. A rate that a vendor does not list apart is the input rate (so bill
 those who have no price for cache writes); an hour-long cache write without a rate of its own makes the cost an
 estimate. Some models cost more once a prompt passes a size: then every token of that request is at the higher rate.
 """

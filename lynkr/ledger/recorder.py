@@ -19,6 +19,7 @@ from lynkr.ledger.row import Row, Session
 _BATCH = 500
 _PAUSE_S = 0.2
 _UNNOTICED_S = 1.5
+_STEP_S = 0.1
 
 
 class Recorder:
@@ -40,22 +41,31 @@ class Recorder:
         self._queue.put(row)
 
     def close(
-        self, session: Session, wait_s: float = 8.0, waiting: Callable[[], None] | None = None
+        self,
+        session: Session,
+        wait_s: float = 8.0,
+        waiting: Callable[[], None] = lambda: None,
+        enough: Callable[[], bool] = lambda: False,
     ) -> LynkrError | None:
         """Writes the session's end; gives what kept rows or the end from being written, None if nothing did.
 
-        `waiting` is called where that takes longer than a user would think nothing of.
+        `waiting` is called once where that takes longer than a user would think nothing of; it ends early when
+        `enough` says so.
         """
         self._closing.set()
         self._queue.put(session)
         self._queue.put(None)
-        self._thread.join(min(wait_s, _UNNOTICED_S))
-        if self._thread.is_alive() and waiting is not None:
-            waiting()
-        self._thread.join(max(0.0, wait_s - _UNNOTICED_S))
-        if self._thread.is_alive():
-            return LynkrError(f"the ledger {self._path} did not take this session's rows in {wait_s:g} s")
-        return self._problem
+        told = False
+        for step in range(int(wait_s / _STEP_S)):
+            self._thread.join(_STEP_S)
+            if not self._thread.is_alive():
+                return self._problem
+            if step * _STEP_S > _UNNOTICED_S and not told:
+                told = True
+                waiting()
+            if enough():
+                break
+        return LynkrError(f"the ledger {self._path} did not take this session's rows yet")
 
     def _write(self) -> None:
         # Here and not above: the child is already starting, and this thread has the time.
@@ -74,6 +84,8 @@ class Recorder:
                 ledger.save(session, waiting)
             except LynkrError as error:
                 self._problem = error
+            except Exception as error:  # noqa: BLE001 - whatever it is, the rows are kept and the user is told
+                self._problem = LynkrError(f"the ledger {self._path} cannot be written: {error!r}")
             else:
                 self._problem = None
                 waiting.clear()

@@ -83,8 +83,8 @@ class Ledger:
                 "INSERT INTO sessions (id, tool, profile, project, started, seconds, exit_status) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET seconds = coalesce(excluded.seconds, "
                 "seconds), exit_status = coalesce(excluded.exit_status, exit_status)",
-                (session.id, session.tool, session.profile, session.project, session.started, session.seconds,
-                 session.exit_status),
+                _storable((session.id, session.tool, session.profile, session.project, session.started, session.seconds,
+                           session.exit_status)),
             )  # fmt: skip
             self._db.executemany(
                 f"INSERT OR IGNORE INTO requests ({_ROW}) VALUES ({', '.join('?' * 29)})",  # noqa: S608 - constants
@@ -135,9 +135,9 @@ class Ledger:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.OperationalError as error:
-            raise LedgerError(f"the ledger {self.path} cannot be used: {error}") from error
         except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", None) not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                raise LedgerError(f"the ledger {self.path} cannot be used: {error}") from error
             raise LedgerError(
                 f"the ledger {self.path} is damaged ({error}); move it away and the next session starts a new one"
             ) from error
@@ -162,12 +162,17 @@ def _wal(db: sqlite3.Connection, wait_s: float) -> None:
 def _values(session: str, row: Row) -> tuple[object, ...]:
     usage = row.usage
     tried = json.dumps([[attempt.lane, attempt.status] for attempt in row.tried])
-    return (
+    return _storable((
         row.id, session, row.at, row.method, row.path, row.format, row.tier, row.why, row.lane, row.provider, row.model,
         row.asked_model, row.status, row.outcome, row.error, tried, usage.input, usage.cache_read, usage.cache_write,
         usage.cache_write_1h, usage.output, usage.reasoning, usage.extras, row.estimated, row.cost_usd,
         row.baseline_usd, row.removed_tokens, row.first_byte_ms, row.ms,
-    )  # fmt: skip
+    ))  # fmt: skip
+
+
+def _storable(values: tuple[object, ...]) -> tuple[object, ...]:
+    """The values with every text as UTF-8 can hold it: names of files and models may have lone surrogates."""
+    return tuple(v.encode("utf-8", "replace").decode() if isinstance(v, str) else v for v in values)
 
 
 def _row(values: tuple[Any, ...]) -> Row:

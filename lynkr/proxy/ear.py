@@ -5,6 +5,8 @@ Undoes its coding on a copy, finds its events, and lets the format's watch read 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from lynkr.events import Heard
 from lynkr.formats.watch import Watch
 from lynkr.framing.sse import Blocks
@@ -22,6 +24,7 @@ class Ear:
         self._blocks = Blocks() if content_type.lower().startswith("text/event-stream") else None
         self._body = bytearray()
         self._deaf = False
+        self._plain = coding.strip().lower() in ("", "identity")
         try:
             self._decoder = decoder(coding)
         except Unreadable:
@@ -38,14 +41,15 @@ class Ear:
         Where the stream stopped inside an event, `after_broken` are the line ends that the format's clients need
         between that and ours; None if nothing helps them.
         """
-        if self._deaf or self._blocks is None:
+        if self._deaf or not self._plain or self._blocks is None:
             return None
         rest = self._blocks.rest
         if not rest:
             return event
         if after_broken is None:
             return None
-        return after_broken[rest.endswith((b"\r", b"\n")) :] + event
+        # After a CR ours would only complete a CRLF, so just an LF counts as an end that is there already.
+        return after_broken[rest.endswith(b"\n") :] + event
 
     def hear(self, chunk: bytes) -> None:
         """Takes the next bytes of the answer."""
@@ -61,12 +65,18 @@ class Ear:
             self._deaf = len(self._body) > LIMIT
             return
         for block in self._blocks.feed(data):
-            self._watch.block(block)
-        self._deaf = self._blocks.pending > LIMIT
+            self._listen(self._watch.block, block)
+        self._deaf = self._deaf or self._blocks.pending > LIMIT
 
     def heard(self) -> Heard:
         """What the answer said; call it once the answer is over."""
         if self._blocks is None and self._body and not self._deaf:
-            self._watch.body(bytes(self._body))
+            self._listen(self._watch.body, bytes(self._body))
             self._body.clear()
         return self._watch.heard()
+
+    def _listen(self, watch: Callable[[bytes], None], data: bytes) -> None:
+        try:
+            watch(data)
+        except Exception:  # noqa: BLE001 - an answer that cannot be read is still an answer to be relayed
+            self._deaf = True

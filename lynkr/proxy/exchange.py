@@ -20,7 +20,7 @@ from lynkr.document import Document, Edit, MalformedDocument
 from lynkr.errors import ClientError, LynkrError, UpstreamError
 from lynkr.events import Heard
 from lynkr.formats import Codec, Match
-from lynkr.lane import Format, Lane
+from lynkr.lane import Auth, Format, Lane
 from lynkr.ledger.meter import Meter
 from lynkr.ledger.row import Row, Try
 from lynkr.proxy.coding import Unreadable, plain
@@ -48,9 +48,10 @@ class Clock(NamedTuple):
 
 @dataclass(slots=True)
 class Exchange:
-    """What one session's requests have in common."""
+    """What one session's requests have in common. `speaks` are the formats that the tool speaks."""
 
     router: Router
+    speaks: tuple[Format, ...]
     origins: Mapping[str, str]
     keys: Mapping[str, Key | None]
     upstreams: Upstreams
@@ -80,7 +81,8 @@ class _Case:
     match: Match | None = None
     codec: Codec = formats.CODECS[Format.OPENAI_RESPONSES]
     ear: Ear | None = None
-    sent_bytes: int | None = None
+    size: int = 0
+    sent: bool = False
 
     async def serve(self) -> None:
         try:
@@ -99,13 +101,13 @@ class _Case:
         request, house = self.request, self.house
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request.headers}
         self.match = formats.match(request.method, request.path)
-        spoken = self.match.format if self.match else formats.resembling(request.path, headers)
-        self.codec = formats.CODECS[spoken]
+        spoken = self.match.format if self.match else self._house(headers)
+        self.codec = formats.CODECS[spoken or Format.OPENAI_RESPONSES]
         self._note(format=self.match.format if self.match else None)
         body = await request.body()
         if "websocket" in headers.get("upgrade", "").lower():
             raise ClientError("lynkr: no WebSocket here; use HTTP", status=426, kind="upgrade")
-        route = house.router.plan(spoken, tunnelled=self.match is None)
+        route = house.router.plan(spoken)
         self._take(route)
         body, dropped = self._understand(route.lane, body, headers)
         where = address(route.lane, base_url(route.lane, house.origins, headers), self._target(route.lane))
@@ -117,7 +119,7 @@ class _Case:
             length=None if body is None else len(body),
             metered=bool(self.match),
         )
-        self.sent_bytes = len(body or b"")
+        self.sent = True
         answer = await house.upstreams.open(route.lane, where, request.method, sent, body)
         try:
             self._listen(answer.status, answer.headers)
@@ -125,6 +127,18 @@ class _Case:
         finally:
             with anyio.CancelScope(shield=True):
                 await answer.aclose()
+
+    def _house(self, headers: Mapping[str, str]) -> Format | None:
+        """Whose house a request belongs to that speaks no format: the tool's own, or what it shows."""
+        house = self.house
+        if len(house.speaks) == 1:
+            return house.speaks[0]
+        spoken = formats.resembling(self.request.path, headers)
+        if len(house.router.lanes) == 1:
+            return None
+        # OpenAI's two formats share a house; a lane may speak only one of them.
+        served = {name for lane in house.router.lanes for name in lane.formats}
+        return Format.OPENAI_CHAT if spoken is Format.OPENAI_RESPONSES and spoken not in served else spoken
 
     def _take(self, route: Route) -> None:
         lane = route.lane
@@ -136,9 +150,11 @@ class _Case:
         """Reads what the body asks for; gives the bytes to send and the headers that no longer describe them."""
         if self.match is None or body is None:
             return body, set()
+        self.size = len(body)
         self._note(asked_model=self.match.model, model=lane.model or self.match.model)
         try:
             clear = plain(body, headers.get("content-encoding", ""), MAX_BODY)
+            self.size = len(clear)
             document = Document.read(clear)
         except (Unreadable, MalformedDocument) as error:
             if lane.model and not self.match.model:
@@ -159,6 +175,11 @@ class _Case:
         target = self.request.target
         if self.match and self.match.model and lane.model:
             target = target.replace(f"/models/{self.match.model}:", f"/models/{lane.model}:", 1)
+        if lane.auth is Auth.KEY and Format.GEMINI in lane.formats:
+            # Google takes a key in the query as well; the client's has no business beside the lane's.
+            path, mark, query = target.partition("?")
+            kept = [part for part in query.split("&") if not part.startswith("key=")] if query else []
+            target = path + (mark + "&".join(kept) if kept else "")
         return target
 
     def _listen(self, status: int, headers: Headers) -> None:
@@ -206,12 +227,12 @@ class _Case:
             self.notes.setdefault("outcome", "gone")
         row = Row(**self.notes, ms=self._elapsed())
         lane = next((lane for lane in self.house.router.lanes if lane.name == row.lane), None)
-        if lane is None or self.sent_bytes is None or row.outcome == "refused":
+        if lane is None or not self.sent or row.outcome == "refused":
             return row
         # Free of charge, or of a kind that nobody bills by the token.
         if (self.match is None and heard.usage is None) or (self.match is not None and not self.match.metered):
             return row
-        cost = self.house.meter.count(heard, lane, row.model, row.asked_model, self.sent_bytes)
+        cost = self.house.meter.count(heard, lane, row.model, row.asked_model, self.size)
         return replace(
             row,
             usage=cost.usage,

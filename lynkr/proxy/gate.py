@@ -31,17 +31,20 @@ class Gate:
 
     def admit(self, target: str, headers: Headers) -> tuple[int, str, Headers]:
         """(200, the target without the secret, the headers without it), or (401 or 403, "", [])."""
-        target, _, query = target.partition("?")
-        head, _, rest = target.lstrip("/").partition("/")
+        path, mark, query = target.partition("?")
+        head, _, rest = path.lstrip("/").partition("/")
         if self._is_secret(head):
-            target = "/" + rest.lstrip("/")  # a base URL may end in a slash
+            path = "/" + rest.lstrip("/")  # a base URL may end in a slash
         elif (carried := self._carried(headers)) is not None:
             headers = carried
         else:
             return 401, "", []
+        target = path + mark + query
+        if self.secret in target:
+            return 401, "", []  # whatever this is, it must not travel on
         if not self._is_home(headers):
             return 403, "", []
-        return 200, f"{target}?{query}" if query else target, headers
+        return 200, target, headers
 
     def _is_secret(self, text: str) -> bool:
         return hmac.compare_digest(text.encode("utf-8", "surrogateescape"), self.secret.encode())

@@ -21,6 +21,8 @@ async def relay(answer: Answer, reply: Reply, ear: Ear | None, added: Headers, f
     Raises UpstreamError where the lane stops before the end.
     """
     ends_here = connection_headers(answer.headers)
+    if any(name.lower() == b"transfer-encoding" for name, _ in answer.headers):
+        ends_here |= {b"content-length"}  # it does not count then (RFC 9112, section 6.3)
     headers = [(name, value) for name, value in answer.headers if name.lower() not in ends_here] + added
     async for chunk in answer.chunks():
         if not reply.started:

@@ -7,6 +7,7 @@ Clients that are slow to ask are dropped; those that are slow to read an answer 
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -22,11 +23,14 @@ from lynkr.upstream.auth import Headers
 MAX_HEAD = 64 * 1024
 MAX_BODY = 64 * 1024 * 1024
 IDLE_S = 900.0  # between requests; longer than clients keep a connection
-HEAD_S = 30.0  # from a request's first byte to the end of its headers
+HEAD_S = 30.0  # for a first request to begin, and from any request's first byte to the end of its headers
 BODY_S = 60.0  # for each read of a body
 SEND_S = 300.0  # for each write of an answer
 LINGER_S = 2.0  # for the rest of a body that was refused
 _READ = 256 * 1024
+# Too many open files and the like: what is open goes on, and what comes waits until something has closed.
+_PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ECONNABORTED)
+_BREATH_S = 0.1
 _PIPELINED = 64 * 1024
 
 
@@ -69,9 +73,9 @@ class Reply:
 
     async def start(self, status: int, headers: Headers, reason: bytes = b"") -> None:
         """Makes the head ready; it leaves with the first bytes after it."""
-        self.started = True
         response = h11.Response(status_code=status, headers=headers, reason=reason)
         self._head = self.connection.http.send(response) or b""
+        self.started = True
 
     async def send(self, data: bytes) -> None:
         """Sends bytes of the body as they are."""
@@ -118,8 +122,17 @@ async def serve(
         except Exception as error:  # noqa: BLE001 - the other connections go on, and the session's end tells of it
             fault(error)
 
+    async def accept() -> None:
+        while True:
+            try:
+                group.start_soon(one, await accepting.accept())
+            except OSError as error:
+                if error.errno not in _PASSING:
+                    raise
+                await anyio.sleep(_BREATH_S)
+
     async with accepting, anyio.create_task_group() as group:
-        group.start_soon(accepting.serve, one)
+        group.start_soon(accept)
         await stop.wait()
         group.cancel_scope.cancel()
 
@@ -137,6 +150,7 @@ class _Connection:
     _serving: anyio.CancelScope | None = None
     _ahead: int = 0
     _gone: bool = False
+    _known: bool = False
     _ending: bool = False
 
     async def run(self, application: Application) -> None:
@@ -182,12 +196,16 @@ class _Connection:
             return False
         if head is None:
             return False
+        if sum(len(name) + len(value) for name, value in head.headers) + len(head.target) > MAX_HEAD:
+            await reply.whole(431, b"", [(b"Connection", b"close")])
+            return False
         self.asked_for_head = head.method == b"HEAD"
         target = head.target.decode("ascii", "surrogateescape")
         status, target, headers = self.gate.admit(target, head.headers.raw_items())
         if status != 200:
             await reply.whole(status, b"", [(b"Connection", b"close")])
             return False
+        self._known = True
         with anyio.CancelScope() as self._serving:
             await application(Request(head.method.decode(), target, headers, self), reply)
         self._serving, self._ahead = None, 0
@@ -195,18 +213,17 @@ class _Connection:
         return not self._gone and self.http.our_state is h11.DONE and self.http.their_state is h11.DONE
 
     async def _head(self) -> h11.Request | None:
-        patience_s = IDLE_S
-        while True:
-            event = self.http.next_event()
-            if isinstance(event, h11.Request):
-                return event
-            if event is not h11.NEED_DATA:
-                return None
-            with anyio.move_on_after(patience_s) as scope:
+        if self.http.trailing_data[0] == b"":
+            # Whoever has not shown the secret yet is not kept for long.
+            with anyio.move_on_after(IDLE_S if self._known else HEAD_S):
                 await self._more()
-            if scope.cancelled_caught or self._gone:
-                return None
-            patience_s = HEAD_S
+        with anyio.move_on_after(HEAD_S):
+            while (event := self.http.next_event()) is h11.NEED_DATA and not self._gone:
+                if self.http.trailing_data[0] == b"":
+                    return None
+                await self._more()
+            return event if isinstance(event, h11.Request) else None
+        return None
 
     async def body(self, request: Request) -> bytes | None:
         """See Request.body."""
@@ -233,6 +250,8 @@ class _Connection:
                 raise ClientError(f"lynkr: the request is not HTTP as it should be: {error}") from error
             if event is not h11.NEED_DATA:
                 return event
+            if self._gone:
+                raise ClientGone
             try:
                 with anyio.fail_after(BODY_S):
                     await self._more()

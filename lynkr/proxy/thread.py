@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from lynkr.lane import Format
 from lynkr.ledger.row import Row
 from lynkr.routing.router import Router
 from lynkr.secrets import Key
@@ -33,16 +34,22 @@ class Setting:
     origins: Mapping[str, str]
     keys: Mapping[str, Key | None]
     environ: Mapping[str, str]
+    speaks: tuple[Format, ...]
     record: Callable[[Row], None]
+    alarm: Callable[[str], None]
     now: Callable[[], str]
     new_id: Callable[[], str]
 
 
 class ProxyThread:
-    """Starts at once; `stop` ends it. `problem` is the first fault of its own, if there was one."""
+    """Starts at once; `stop` ends it. `problem` is the first fault of its own, if there was one.
+
+    `alarmed` says that the user has been told of it.
+    """
 
     def __init__(self, setting: Setting) -> None:
         self.problem: Exception | None = None
+        self.alarmed = False
         self._setting = setting
         self._stopping = False
         self._lock = threading.Lock()
@@ -56,7 +63,8 @@ class ProxyThread:
             self._stopping = True
             halt = self._halt
         if halt is not None:
-            halt()
+            # In a thread, because it waits for the proxy's, which may be past listening.
+            threading.Thread(target=halt, daemon=True).start()
         self._thread.join(10)
 
     def _run(self) -> None:
@@ -68,8 +76,11 @@ class ProxyThread:
             import anyio
 
             anyio.run(self._serve)
-        except Exception as error:  # noqa: BLE001 - told to the user at the session's end; the child's status stands
-            self.problem = error
+        except Exception as error:  # noqa: BLE001 - the child's status stands, and the user is told
+            self.problem, self.alarmed = error, True
+            # Refused is better than waiting for an answer that will not come.
+            self._setting.listener.close()
+            self._setting.alarm(f"the proxy cannot go on ({error!r}); the tool will not reach its model")
 
     async def _serve(self) -> None:
         import anyio
@@ -101,7 +112,14 @@ class ProxyThread:
         upstreams = Upstreams(setting.environ)
         clock = Clock(ms=lambda: time.perf_counter() * 1000, now=setting.now, new_id=setting.new_id)
         exchange = Exchange(
-            setting.router, setting.origins, setting.keys, upstreams, Meter(table()), clock, setting.record
+            setting.router,
+            setting.speaks,
+            setting.origins,
+            setting.keys,
+            upstreams,
+            Meter(table()),
+            clock,
+            setting.record,
         )
         carrier = Carrier(*setting.carrier) if setting.carrier else None
         try:

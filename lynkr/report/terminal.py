@@ -14,6 +14,8 @@ from lynkr.report.words import duration, milliseconds, plural, share, tokens, us
 # (text, style) → text; a style is "bold" or "dim".
 Paint = Callable[[str, str], str]
 _BAR = 20
+_WIDTH = 80
+_LEAST = 6  # columns that even a name which gives way keeps
 _SHOWN = 12
 
 
@@ -60,9 +62,10 @@ def _cost_words(totals: dict[str, Any]) -> str:
 def session_report(report: dict[str, Any], prices_date: str, paint: Paint = unpainted) -> list[str]:
     """The report of one session."""
     session, totals = report["session"], report["totals"]
+    tool, profile = _short(session["tool"], 24), _short(session["profile"], 24)
     lines = [
-        f"{paint(session['tool'], 'bold')} · profile {session['profile']} · {_minute(session)} UTC",
-        paint(f"{session['id']} · {session['project']}", "dim"),
+        f"{paint(tool, 'bold')} · profile {profile} · {_minute(session)} UTC",
+        paint(f"{session['id']} · {_short(session['project'], _WIDTH - len(session['id']) - 3)}", "dim"),
         "",
     ]
     if not report["requests"]:
@@ -95,7 +98,7 @@ def _minute(session: dict[str, Any]) -> str:
 
 
 def _end(session: dict[str, Any]) -> str:
-    if session["exit_status"] is None:
+    if session["exit_status"] is None or session["seconds"] is None:
         return "the session still runs, or was killed"
     return f"{duration(session['seconds'])}, exit status {session['exit_status']}"
 
@@ -114,30 +117,41 @@ def _token_bars(totals: dict[str, Any], paint: Paint) -> list[str]:
     ]
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int, paint: Paint) -> list[str]:
-    """Columns as wide as what they hold; the first `left` are flush left, the others right."""
+def table(
+    head: Sequence[str], rows: Sequence[Sequence[str]], left: int, paint: Paint, flexible: Sequence[int] = ()
+) -> list[str]:
+    """Columns as wide as what they hold; the first `left` are flush left, the others right.
+
+    Where a line would be wider than the terminal, the widest of the `flexible` columns give way.
+    """
     widths = [max(len(row[at]) for row in [head, *rows]) for at in range(len(head))]
+    while flexible and sum(widths) + 2 * len(widths) > _WIDTH:
+        widest = max(flexible, key=lambda at: widths[at])
+        if widths[widest] <= _LEAST:
+            break
+        widths[widest] -= 1
 
     def line(row: Sequence[str]) -> str:
-        cells = [
-            f"{cell:<{w}}" if at < left else f"{cell:>{w}}"
-            for at, (cell, w) in enumerate(zip(row, widths, strict=True))
-        ]
+        cells = []
+        for at, (text, width) in enumerate(zip(row, widths, strict=True)):
+            cell = _short(text, width)
+            cells.append(f"{cell:<{width}}" if at < left else f"{cell:>{width}}")
         return ("  " + "  ".join(cells)).rstrip()
 
     return [paint(line(head), "dim"), *map(line, rows)]
 
 
-def _short(text: str | None, width: int) -> str:
-    text = text or "–"
+def _short(text: str | None, width: int = 40) -> str:
+    """`text` in `width` columns and without control characters: names come from files and from clients."""
+    text = "".join(letter if letter.isprintable() else "?" for letter in text or "–")
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def _lane_table(lanes: list[dict[str, Any]], paint: Paint) -> list[str]:
     rows = [
         [
-            _short(lane["lane"], 12),
-            _short(lane["model"] if lane["model"] else "(no model)", 22),
+            _short(lane["lane"]),
+            _short(lane["model"] or "(no model)"),
             str(lane["requests"]),
             str(lane["failures"] or "–"),
             share(lane["cache_read_tokens"], prompt_tokens(lane)),
@@ -147,7 +161,7 @@ def _lane_table(lanes: list[dict[str, Any]], paint: Paint) -> list[str]:
         for lane in lanes
     ]
     head = ("lane", "model", "requests", "failed", "cached", "median", "cost")
-    return [paint("Lanes", "bold"), *table(head, rows, 2, paint)]
+    return [paint("Lanes", "bold"), *table(head, rows, 2, paint, (0, 1))]
 
 
 def _request_table(requests: list[dict[str, Any]], paint: Paint) -> list[str]:
@@ -155,7 +169,7 @@ def _request_table(requests: list[dict[str, Any]], paint: Paint) -> list[str]:
     rows = [
         [
             request["at"][11:19],
-            _short(request["model"] or request["path"], 22),
+            _short(request["model"] or request["path"]),
             _status(request),
             tokens(prompt_tokens(request)),
             share(request["cache_read_tokens"], prompt_tokens(request)),
@@ -167,7 +181,7 @@ def _request_table(requests: list[dict[str, Any]], paint: Paint) -> list[str]:
     ]
     hidden = len(requests) - len(shown)
     title = paint("Requests", "bold") + (paint(f", the last {len(shown)} of {len(requests)}", "dim") if hidden else "")
-    return [title, *table(("time", "model", "status", "in", "cached", "out", "took", "cost"), rows, 3, paint)]
+    return [title, *table(("time", "model", "status", "in", "cached", "out", "took", "cost"), rows, 3, paint, (1,))]
 
 
 def _status(request: dict[str, Any]) -> str:
@@ -182,7 +196,7 @@ def _footnotes(report: dict[str, Any], prices_date: str, paint: Paint) -> list[s
     totals = report["totals"]
     notes = [f"List prices of {prices_date}; a subscription is billed by its plan, not by these."]
     if totals["estimated"]:
-        notes.append("~ rests on an estimate: the provider gave no full figures, or bills more than tokens.")
+        notes.append("~ is estimated: the provider gave no full figures, or bills more than tokens.")
     if totals["unpriced_requests"]:
         notes.append("– no price is known for the model: it is left out of every sum of money.")
     return [paint(note, "dim") for note in notes]
@@ -194,8 +208,8 @@ def session_list(lines: Sequence[tuple[dict[str, Any], dict[str, Any]]], paint: 
         [
             session["id"][-8:],
             _minute(session),
-            _short(session["tool"], 10),
-            _short(session["profile"], 10),
+            _short(session["tool"]),
+            _short(session["profile"]),
             str(totals["requests"]),
             share(totals["cache_read_tokens"], prompt_tokens(totals)),
             usd(totals["cost_usd"]) + ("~" if totals["estimated"] else ""),
@@ -203,4 +217,6 @@ def session_list(lines: Sequence[tuple[dict[str, Any], dict[str, Any]]], paint: 
         ]
         for session, totals in lines
     ]
-    return table(("session", "started (UTC)", "tool", "profile", "requests", "cached", "cost", "exit"), rows, 4, paint)
+    return table(
+        ("session", "started (UTC)", "tool", "profile", "requests", "cached", "cost", "exit"), rows, 4, paint, (2, 3)
+    )

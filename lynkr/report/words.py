@@ -4,15 +4,12 @@ from __future__ import annotations
 
 
 def tokens(count: int) -> str:
-    """812, 20.3k, 1.84M."""
+    """812, 20.3k, 1.84M: three digits."""
     if count < 1000:
         return str(count)
-    for size, unit in ((1_000_000, "k"), (1_000_000_000, "M")):
-        if count < size * 0.9995 or unit == "M":
-            scaled = count / size * 1000
-            digits = 0 if scaled >= 100 else 1 if scaled >= 10 else 2
-            return f"{scaled:.{digits}f}{unit}"
-    raise AssertionError("unreachable")
+    scaled, unit = (count / 1000, "k") if count < 999_500 else (count / 1_000_000, "M")
+    digits = 2 if scaled < 9.995 else 1 if scaled < 99.95 else 0
+    return f"{scaled:.{digits}f}{unit}"
 
 
 def usd(amount: float | None) -> str:
@@ -24,7 +21,7 @@ def usd(amount: float | None) -> str:
     sign, size = ("-" if amount < 0 else ""), abs(amount)
     if size < 0.00005:
         return f"{sign}<$0.0001"
-    return f"{sign}${size:.2f}" if size >= 0.995 else f"{sign}${size:.4f}"
+    return f"{sign}${size:.2f}" if size >= 0.99995 else f"{sign}${size:.4f}"
 
 
 def share(part: int, whole: int) -> str:
@@ -39,7 +36,7 @@ def share(part: int, whole: int) -> str:
 
 def duration(seconds: float) -> str:
     """4.2 s, 13 min 32 s, 2 h 5 min."""
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
@@ -51,7 +48,7 @@ def milliseconds(ms: float | None) -> str:
     """420 ms, 2.1 s."""
     if ms is None:
         return "–"
-    return f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s"
+    return f"{ms:.0f} ms" if ms < 999.5 else f"{ms / 1000:.1f} s"
 
 
 def plural(count: int, word: str) -> str:

@@ -33,17 +33,19 @@ class Router:
     tier: str
     why: str
 
-    def plan(self, spoken: Format, *, tunnelled: bool = False) -> Route:
+    def plan(self, spoken: Format | None) -> Route:
         """The route of a request that speaks `spoken`. Raises ClientError where no lane understands it.
 
-        What is only `tunnelled` speaks nothing that must be understood: without a lane of its house it goes down the
-        first one.
+        None is what speaks no known format. It may carry a credential, so it goes down a lane only where there is no
+        choice.
         """
+        if spoken is None:
+            if len(self.lanes) > 1:
+                raise ClientError("lynkr: it cannot be told which provider this request is for; name one with --lane")
+            return Route(self.lanes[0], self.tier, self.why)
         for lane in self.lanes:
             if spoken in lane.formats:
                 return Route(lane, self.tier, self.why)
-        if tunnelled:
-            return Route(self.lanes[0], self.tier, self.why)
         known = "; ".join(f"lane '{lane.name}' speaks {' and '.join(lane.formats)}" for lane in self.lanes)
         raise ClientError(
             f"lynkr: this request speaks {spoken} and no lane of the profile does ({known}); "

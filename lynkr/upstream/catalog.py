@@ -79,10 +79,11 @@ def base_url(lane: Lane, origins: Mapping[str, str], headers: Mapping[str, str])
     if lane.base_url:
         return lane.base_url
     if lane.auth is Auth.CLIENT:
+        if provider.name in origins:
+            return origins[provider.name]
         for header, url in provider.elsewhere.items():
             if header in headers:
                 return url
-        return origins.get(provider.name, provider.base_url)
     return provider.base_url
 
 
@@ -100,8 +101,10 @@ def check_url(url: str, what: str) -> None:
     """Raises ConfigError unless `url` is an absolute http(s) URL that can be a base."""
     try:
         parts = urlsplit(url)
-        port_is_fine = parts.port is None or parts.port > 0
+        right = parts.port != 0 and parts.scheme in ("http", "https") and bool(parts.hostname)
+        right = right and not (parts.query or parts.fragment or parts.username)
+        right = right and url.isascii() and url.isprintable() and " " not in url
     except ValueError:
-        port_is_fine = False
-    if not port_is_fine or parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        right = False
+    if not right:
         raise ConfigError(f"{what} = {url!r} is no base URL; it must look like https://host[:port][/path]")

@@ -94,7 +94,7 @@ class Upstreams:
         try:
             response = await transport.handle_async_request(request)
         except httpx.TransportError as error:
-            raise explain(error, lane, where) from error
+            raise explain(error, lane, where, self._proxy(where)) from error
         reason = response.extensions.get("reason_phrase", b"")
         return Answer(response.status_code, reason, response.headers.raw, response, lane)
 
@@ -117,7 +117,7 @@ class Upstreams:
                         max_connections=None, max_keepalive_connections=64, keepalive_expiry=KEEPALIVE_S
                     ),
                 )
-            except (ImportError, ValueError) as error:
+            except (ImportError, ValueError, httpx.InvalidURL) as error:
                 raise UpstreamError(f"lynkr: the proxy in your environment cannot be used: {error}") from error
         return self._transports[proxy]
 
@@ -166,9 +166,13 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def explain(error: httpx.TransportError, lane: Lane, where: Address) -> UpstreamError:
+def explain(error: httpx.TransportError, lane: Lane, where: Address, proxy: str | None = None) -> UpstreamError:
     """What went wrong before the answer began, in a sentence that names the lane and the way out."""
     name, host = f"lane '{lane.name}'", where.authority
+    if proxy is not None and isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
+        # Without what may stand before the @: a name and a password.
+        there = proxy.rpartition("@")[2].rpartition("//")[2]
+        return _failed(f"{name}: no way to {host} through the proxy {there} of your environment ({error})", retry=True)
     causes = list(_causes(error))
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
@@ -184,8 +188,6 @@ def explain(error: httpx.TransportError, lane: Lane, where: Address) -> Upstream
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
         way = "start the server there" if is_loopback(where.host) else "check the base_url of the lane"
         return _failed(f"{name}: nothing listens at {host} (connection refused); {way}")
-    if isinstance(error, httpx.ProxyError):
-        return _failed(f"{name}: the proxy in your environment refused the way to {host}: {error}")
     if isinstance(error, httpx.ConnectTimeout):
         return _failed(f"{name}: {host} did not accept a connection in time; is this machine online?", 504, retry=True)
     if isinstance(error, httpx.TimeoutException):
@@ -197,6 +199,8 @@ def explain(error: httpx.TransportError, lane: Lane, where: Address) -> Upstream
         return _failed(f"{name}: the request cannot be sent on as HTTP ({error})", 400)
     if isinstance(error, httpx.ConnectError):
         return _failed(f"{name}: {host} cannot be reached ({error}); check the lane's base_url", retry=True)
+    if isinstance(error, httpx.RemoteProtocolError) and "disconnected" not in str(error):
+        return _failed(f"{name}: {host} answered with something that is not HTTP ({error}); check the lane's base_url")
     return _failed(f"{name}: {host} closed the connection before it answered; try again", retry=True)
 
 

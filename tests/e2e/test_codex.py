@@ -86,6 +86,31 @@ def test_a_provider_of_the_users_own_keeps_its_name_and_goes_through_lynkr(clean
     assert "provider: corp" in ran.err
 
 
+def test_a_provider_in_the_arguments_cannot_pass_lynkr_by(clean_machine: Path) -> None:
+    with upstream(codex_loop("ls")) as up:
+        project, env = codex_home(clean_machine)
+        table = (
+            f'model_providers.corp={{name="corp",base_url="{up.url}/corp/v1",wire_api="responses",env_key="CORP_KEY"}}'
+        )
+        flags = ("-c", table, '-cmodel_provider="corp"')
+        path = with_tool(real_tool("codex"))
+        ran = lynkr(
+            "run",
+            "codex",
+            *ASK[:2],
+            *flags,
+            ASK[2],
+            home=clean_machine,
+            cwd=project,
+            CORP_KEY="sk-corp",
+            PATH=path,
+            **env,
+        )
+    assert (ran.status, ran.out.strip()) == (0, "All done."), ran.err
+    assert {asked.path for asked in up.posts()} == {"/corp/v1/responses"}
+    assert ran.report()["totals"]["requests"] == 2
+
+
 def test_a_lane_with_its_own_key_serves_somebody_without_a_login(clean_machine: Path) -> None:
     with upstream(codex_loop("env")) as up:
         project, env = codex_home(clean_machine)

@@ -61,11 +61,16 @@ def test_any_other_path_is_only_tunnelled(path: str) -> None:
     [
         ("/v1/models", ["anthropic-version"], Format.ANTHROPIC),
         ("/v1/models", ["x-api-key"], Format.ANTHROPIC),
-        ("/v1/models", ["authorization"], Format.OPENAI_RESPONSES),
-        ("/v1/models", [], Format.OPENAI_RESPONSES),
+        ("/v1/models", ["anthropic-beta"], Format.ANTHROPIC),
+        ("/v1/models", ["openai-project"], Format.OPENAI_RESPONSES),
+        ("/v1/models", ["authorization"], None),
+        ("/v1/models", [], None),
+        ("/v1/oauth/token", [], None),
+        ("/", [], None),
+        ("/v1/embeddings", [], Format.OPENAI_RESPONSES),
         ("/v1/messages/batches", [], Format.ANTHROPIC),
         ("/api/oauth/profile", ["authorization"], Format.ANTHROPIC),
-        ("/v1/chat/completions/chatcmpl-1", [], Format.OPENAI_CHAT),
+        ("/v1/chat/completions/chatcmpl-1", [], Format.OPENAI_RESPONSES),
         ("/v1/responses/resp_1", [], Format.OPENAI_RESPONSES),
         ("/v1beta/models", [], Format.GEMINI),
         ("/v1alpha/models", ["authorization"], Format.GEMINI),
@@ -73,9 +78,26 @@ def test_any_other_path_is_only_tunnelled(path: str) -> None:
     ],
 )
 def test_a_path_without_a_format_belongs_to_the_house_of_its_prefix_and_headers(
-    path: str, headers: list[str], house: Format
+    path: str, headers: list[str], house: Format | None
 ) -> None:
     assert resembling(path, dict.fromkeys(headers, "x")) is house
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "house"),
+    [
+        ("authorization", "Bearer sk-ant-oat01-x", Format.ANTHROPIC),
+        ("authorization", "Bearer sk-proj-x", Format.OPENAI_RESPONSES),
+        ("authorization", "Bearer eyJhbGciOi", None),
+        ("user-agent", "Anthropic/Python 2.11.0", Format.ANTHROPIC),
+        ("user-agent", "AsyncOpenAI/Python 3.52.0", Format.OPENAI_RESPONSES),
+        ("user-agent", "curl/8.0", None),
+    ],
+)
+def test_a_key_or_a_client_says_whose_request_it_is_and_nothing_is_guessed(
+    header: str, value: str, house: Format | None
+) -> None:
+    assert resembling("/v1/files", {header: value}) is house
 
 
 def test_every_format_has_a_codec_that_knows_its_name() -> None:

@@ -87,20 +87,48 @@ def test_the_child_knows_its_session_and_the_proxy(clean_machine: Path) -> None:
     assert seen["HTTPS_PROXY"] == "http://proxy.example:3128"
 
 
+def test_a_proxy_that_is_switched_off_stays_off(clean_machine: Path) -> None:
+    assert variables(clean_machine, NO_PROXY="*")["NO_PROXY"] == "*"
+
+
+def test_a_short_key_takes_nothing_else_away(clean_machine: Path) -> None:
+    profile(clean_machine, "local", '[lanes.a]\nprovider = "openai"\nkey_env = "LOCAL_KEY"\n')
+    seen = variables(clean_machine, "-p", "local", LOCAL_KEY="bin")
+    assert "bin" in seen["PATH"]
+    assert "LOCAL_KEY" not in seen
+
+
+def test_a_base_url_that_is_none_is_named(clean_machine: Path) -> None:
+    ran = lynkr("run", "--", "true", home=clean_machine, ANTHROPIC_BASE_URL="localhost:9")
+    assert ran.status == 78
+    assert "localhost:9" in ran.err
+
+
+def test_a_tier_that_has_no_lanes_is_named(clean_machine: Path) -> None:
+    ran = lynkr("run", "--tier", "simple", "--", "true", home=clean_machine)
+    assert ran.status == 78
+    assert "it has: complex" in ran.err
+
+
 def test_the_child_never_sees_a_lanes_key(clean_machine: Path) -> None:
     profile(
         clean_machine,
         "keys",
         '[tiers]\ncomplex = ["a"]\n[lanes.a]\nprovider = "anthropic"\n[lanes.b]\nprovider = "openai"\nkey_env = "SPARE"\n',
     )
-    given = {"ANTHROPIC_API_KEY": "sk-ant-own", "SPARE": "sk-spare", "OTHER": "kept", "COPY": "Bearer sk-ant-own"}
+    given = {
+        "ANTHROPIC_API_KEY": "sk-ant-own-0123456789",
+        "SPARE": "sk-spare",
+        "OTHER": "kept",
+        "COPY": "Bearer sk-ant-own-0123456789",
+    }
     seen = variables(clean_machine, "-p", "keys", **given)
-    assert "sk-ant-own" not in str(seen)
+    assert "sk-ant-own-0123456789" not in str(seen)
     assert "sk-spare" not in str(seen)
     assert seen["OTHER"] == "kept"
     assert seen["ANTHROPIC_API_KEY"]  # an SDK wants one
     # With the tool's own credential there is nothing to hide.
-    assert variables(clean_machine, **given)["ANTHROPIC_API_KEY"] == "sk-ant-own"
+    assert variables(clean_machine, **given)["ANTHROPIC_API_KEY"] == "sk-ant-own-0123456789"
 
 
 def test_a_session_in_a_session_is_refused_unless_asked_for(clean_machine: Path) -> None:

@@ -118,17 +118,22 @@ def test_the_baseline_is_what_the_model_that_was_asked_for_would_have_cost() -> 
     assert found.estimated
 
 
-def test_an_asked_model_without_a_price_leaves_no_baseline_and_no_estimate() -> None:
+def test_an_asked_model_without_a_price_claims_no_saving() -> None:
     found = count(FINAL, model="small", asked="unknown")
     assert found.cost_usd is not None
-    assert found.baseline_usd is None
+    assert found.baseline_usd == found.cost_usd
     assert not found.estimated
 
 
-def test_an_unpriced_model_in_place_of_a_priced_one_has_a_baseline() -> None:
+def test_an_unpriced_model_in_place_of_a_priced_one_claims_no_saving() -> None:
     found = count(FINAL, model="unknown", asked="big")
-    assert found.cost_usd is None
-    assert found.baseline_usd == pytest.approx(0.9)
+    assert found.cost_usd is found.baseline_usd is None
+
+
+def test_a_lane_that_says_nothing_of_a_cache_claims_no_saving() -> None:
+    uncached = Heard(usage=Usage(input=100_000, output=100), final=True, complete=True)
+    found = count(uncached, model="small", asked="big")
+    assert found.baseline_usd == found.cost_usd
 
 
 def test_a_request_that_names_no_model_is_its_own_baseline() -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,55 @@ def test_a_place_that_cannot_be_written_to_does_not_stop_a_session(clean_machine
     assert "is kept in" in ran.err
     assert json.loads((clean_machine / "r.json").read_text())["session"]["exit_status"] == 6
     Path(ran.err.partition("is kept in ")[2].splitlines()[0]).unlink()
+
+
+def test_names_that_are_no_text_are_stored_all_the_same(tmp_path: Path) -> None:
+    odd = replace(ROW, model="x\ud800", asked_model="\udcff")
+    recorder = Recorder(tmp_path / "l.db", replace(SESSION, project="/p\udcff"))
+    recorder.put(odd)
+    assert recorder.close(SESSION) is None
+    with Ledger(tmp_path / "l.db") as ledger:
+        assert [row.model for row in ledger.rows("01A")] == ["x?"]
+
+
+def test_a_fault_while_writing_is_told(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "l.db", SESSION)
+    recorder.put(replace(ROW, ms=object()))  # type: ignore[arg-type]
+    assert "cannot be" in str(recorder.close(SESSION))
+
+
+def test_one_report_that_cannot_be_read_does_not_keep_the_others_out(clean_machine: Path) -> None:
+    first = lynkr("run", "--report", "r.json", "-q", "--", "true", home=clean_machine)
+    data = clean_machine / "lynkr" / "data"
+    report = json.loads((clean_machine / "r.json").read_text())
+    report["session"]["id"] = "01ZZZZZZZZZZZZZZZZZZZZZZZZ"
+    (data / "unsaved-a.json").write_text("{broken")
+    (data / "unsaved-b.json").write_text(json.dumps(report))
+    ran = lynkr("run", "-q", "--", "true", home=clean_machine)
+    assert "unsaved-a.json cannot be taken" in ran.err
+    assert [path.name for path in kept(clean_machine)] == ["unsaved-a.json"]
+    assert first.report("01ZZZZZZZZZZZZZZZZZZZZZZZZ")["session"] == report["session"]
+
+
+def test_ctrl_c_after_the_childs_end_costs_neither_the_report_nor_the_status(clean_machine: Path) -> None:
+    path = clean_machine / "lynkr" / "data" / "ledger.db"
+    Ledger(path).close()
+    lock = sqlite3.connect(path, isolation_level=None)
+    lock.execute("BEGIN EXCLUSIVE")
+    session = subprocess.Popen(
+        command_line("run", "--", "sh", "-c", "echo ready; exit 3"),
+        env=environment(clean_machine), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert session.stdout
+    session.stdout.readline()
+    time.sleep(1)
+    session.send_signal(signal.SIGINT)
+    _, said = session.communicate(timeout=5)
+    lock.execute("ROLLBACK")
+    lock.close()
+    assert session.returncode == 3
+    assert "is kept in" in said
+    assert len(kept(clean_machine)) == 1
 
 
 def test_a_session_that_is_killed_has_its_line(clean_machine: Path) -> None:

@@ -124,7 +124,8 @@ def test_inside_of_an_event_nothing_can_be_said_where_nothing_helps() -> None:
     [
         (b'data: {"cho', b"\n", b"\n" + ERROR),
         (b'data: {"cho\n', b"\n", ERROR),
-        (b'data: {"cho\r', b"\n", ERROR),
+        (b'data: {"cho\r', b"\n", b"\n" + ERROR),
+        (b'data: {"cho\r', b"\n\n", b"\n\n" + ERROR),
         (b'data: {"cho', b"\n\n", b"\n\n" + ERROR),
         (b'data: {"cho\n', b"\n\n", b"\n" + ERROR),
         (b"event: ping", b"\n", b"\n" + ERROR),

@@ -27,6 +27,8 @@ from scripts import (
     whole,
 )
 
+from lynkr.lane import Format
+
 BODY = b'{"model":"claude-opus-5-5","stream":true,"messages":[]}'
 EVENTS = anthropic_events([{"type": "text", "text": "x" * 400}], "end_turn", ANTHROPIC_USAGE, "claude-opus-5-5")
 
@@ -303,3 +305,125 @@ def test_an_odd_answer_is_relayed_all_the_same() -> None:
         row = lynkr.row()
     assert answer.body == b"event: message_start\ndata: {broken\n\n\xff\xfe\n\n"
     assert (row.outcome, row.estimated) == ("ok", True)
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_an_upload_that_is_broken_off_ends_that_connection_only(reset: bool) -> None:
+    with upstream(anthropic()) as up, proxy(anthropic_lane(up.url)) as lynkr:
+        with connect(lynkr.port) as connection:
+            connection.sendall(request(lynkr.port, "/v1/messages", BODY)[:-10])
+            time.sleep(0.1)
+            if reset:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        assert ask(lynkr.port, "/v1/messages", BODY).status == 200
+        assert sorted(row.outcome for row in (lynkr.row(0), lynkr.row(1))) == ["gone", "ok"]
+
+
+@pytest.mark.parametrize("figure", [b"1e999", b"9" * 400, b"-5", b'"x"', b"null", b"[]"])
+@pytest.mark.parametrize("streamed", [False, True])
+def test_figures_that_are_none_change_nothing_on_the_way(figure: bytes, streamed: bool) -> None:
+    usage = b'"usage":{"input_tokens":5,"output_tokens":' + figure + b"}}"
+    if streamed:
+        sent = b'event: message_delta\ndata: {"type":"message_delta",' + usage + b"\n\n"
+        steps: list[Step] = [STREAM_HEAD, chunk(sent), END]
+    else:
+        sent = b'{"id":"m",' + usage
+        steps = whole(sent)
+    with upstream(lambda _: steps) as up, proxy(anthropic_lane(up.url)) as lynkr:
+        answer = ask(lynkr.port, "/v1/messages", BODY)
+        row = lynkr.row()
+    assert (answer.body, answer.ended) == (sent, True)
+    assert (row.outcome, row.usage.output) == ("ok", 0)
+
+
+def test_both_kinds_of_length_are_chunks() -> None:
+    steps: list[Step] = [head(200, "Content-Length: 3", "Transfer-Encoding: chunked") + chunk(b"hello") + END]
+    with upstream(lambda _: steps) as up, proxy(anthropic_lane(up.url)) as lynkr:
+        assert ask(lynkr.port, "/v1/messages", BODY).body == b"hello"
+
+
+def test_an_upstream_that_speaks_no_http_is_not_asked_again() -> None:
+    with upstream(lambda _: [b"SSH-2.0-OpenSSH_9.2\r\n\r\n", Cut()]) as up, proxy(anthropic_lane(up.url)) as lynkr:
+        answer = ask(lynkr.port, "/v1/messages", BODY)
+    assert "not HTTP" in error_of(answer.body)
+    assert answer.header("x-should-retry") == "false"
+
+
+def test_a_proxy_that_is_not_there_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", f"http://user:pass-word@127.0.0.1:{free_port()}")
+    with proxy(anthropic_lane("http://provider.example")) as lynkr:
+        answer = ask(lynkr.port, "/v1/messages", BODY)
+    assert "through the proxy 127.0.0.1:" in error_of(answer.body)
+    assert b"pass-word" not in answer.body
+
+
+def test_the_secret_never_travels_on() -> None:
+    with upstream(anthropic()) as up, proxy(anthropic_lane(up.url)) as lynkr:
+        for target in (f"/{SECRET}/v1/messages", f"/v1/messages?x={SECRET}"):
+            assert ask(lynkr.port, target, BODY).status == 401
+        assert not up.asked
+
+
+def test_a_credential_is_not_sent_to_a_provider_that_is_only_a_guess() -> None:
+    with upstream(anthropic()) as up:
+        lanes = (anthropic_lane(up.url), openai_lane(up.url + "/v1"))
+        with proxy(*lanes) as lynkr:
+            answer = ask(lynkr.port, "/v1/oauth/token", b'{"assertion":"a.b.c"}', ["Authorization: Bearer eyJ"])
+            assert answer.status == 400
+            assert not up.asked
+        with proxy(*lanes, speaks=(Format.ANTHROPIC,)) as lynkr:
+            assert ask(lynkr.port, "/v1/oauth/token", b'{"model":"m"}').header("x-lynkr-lane") == "main"
+
+
+def test_a_slow_head_is_dropped_however_steadily_it_drips(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lynkr.proxy.server.HEAD_S", 0.4)
+    with upstream(anthropic()) as up, proxy(anthropic_lane(up.url)) as lynkr, connect(lynkr.port) as connection:
+        began = time.monotonic()
+        with pytest.raises(OSError):
+            for letter in request(lynkr.port, "/v1/messages", BODY) * 100:
+                connection.sendall(bytes([letter]))
+                time.sleep(0.05)
+                if time.monotonic() - began > 0.3:
+                    connection.settimeout(0.01)
+                    try:
+                        if connection.recv(10) == b"":
+                            raise ConnectionResetError
+                    except TimeoutError:
+                        continue
+        assert time.monotonic() - began < 5
+
+
+def test_running_out_of_files_is_survived() -> None:
+    """In a process of its own, whose limit is low."""
+    import subprocess
+    import sys
+
+    code = """
+import resource, socket, sys, time
+sys.path[:0] = sys.argv[1:]
+from proxied import SECRET, anthropic_lane, ask, connect, proxy
+from scripts import anthropic, upstream
+from lynkr.lane import Format
+
+BODY = b'{"model":"m"}'
+with upstream(anthropic()) as up, proxy(anthropic_lane(up.url)) as lynkr:
+    assert ask(lynkr.port, "/v1/messages", BODY).status == 200
+    import os
+    used = len(os.listdir("/proc/self/fd"))
+    crowd = [connect(lynkr.port) for _ in range(30)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used + 50, used + 50))
+    more = []
+    try:
+        while True: more.append(connect(lynkr.port))
+    except OSError: pass
+    time.sleep(0.3)
+    for connection in crowd + more: connection.close()
+    time.sleep(0.5)
+    assert ask(lynkr.port, "/v1/messages", BODY).status == 200
+print("survived")
+"""
+    from pathlib import Path
+
+    folder = str(Path(__file__).parent.parent)
+    done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == "survived\n", done.stderr

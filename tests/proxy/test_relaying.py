@@ -226,6 +226,8 @@ def test_requests_of_a_chatgpt_login_go_to_chatgpts_backend_in_their_own_paths()
     base = base_url(lane, {}, {"chatgpt-account-id": "a"})
     assert address(lane, base, "/v1/responses").target == "/backend-api/codex/responses"
     assert base_url(lane, {}, {}) == "https://api.openai.com/v1"
+    own = {"openai": "https://gateway.example/v1"}
+    assert base_url(lane, own, {"chatgpt-account-id": "a"}) == "https://gateway.example/v1"
 
 
 def test_many_requests_share_a_connection_both_ways() -> None:

@@ -47,10 +47,10 @@ def test_where_no_lane_speaks_the_format_the_error_says_which_do_and_the_way_out
     assert "--profile direct" in error.sentence
 
 
-def test_what_is_only_tunnelled_goes_down_the_lane_of_its_house_or_the_first() -> None:
-    found = Router((A, B), "complex", "")
-    assert found.plan(Format.OPENAI_RESPONSES, tunnelled=True).lane is B
-    assert found.plan(Format.GEMINI, tunnelled=True).lane is A
+def test_what_speaks_nothing_known_goes_down_the_only_lane_or_none() -> None:
+    assert Router((A,), "complex", "").plan(None).lane is A
+    with pytest.raises(ClientError, match="--lane"):
+        Router((A, B), "complex", "").plan(None)
 
 
 def test_the_tier_complex_serves_all_in_its_order() -> None:
@@ -102,7 +102,6 @@ def test_always_a_lane_that_speaks_the_format_or_a_reason(
 ) -> None:
     found = router(LANES, tiers, lane=pinned, tier=tier)
     assert found.lanes
-    assert found.plan(spoken, tunnelled=True).lane in found.lanes
     if any(spoken in lane.formats for lane in found.lanes):
         assert spoken in found.plan(spoken).lane.formats
     else:

@@ -170,6 +170,17 @@ def test_a_stream_cut_before_its_end_leaves_the_cached_input_known() -> None:
     assert not heard.complete
 
 
+def test_rounds_that_the_totals_leave_out_are_counted() -> None:
+    """A compaction: the last event's totals are those of its last round, its `iterations` are what was billed."""
+    rounds = last(values(COMPACTION), "usage")["iterations"]
+    usage = hear(COMPACTION, [body_of(COMPACTION)]).usage
+    assert usage is not None
+    assert len(rounds) > 1
+    for found, name in ((usage.input, "input_tokens"), (usage.cache_read, "cache_read_input_tokens")):
+        assert found == sum(usage.get(name) or 0 for usage in rounds)
+    assert usage.output == sum(usage["output_tokens"] for usage in rounds)
+
+
 def test_the_text_of_a_stream_is_counted() -> None:
     texts = [value["delta"]["text"] for value in values("anthropic-stream") if "text" in value.get("delta", {})]
     # Escapes count as they stand, so that the count is never below the text.

@@ -19,7 +19,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lynkr.errors import ConfigError
 from lynkr.lane import Format
@@ -48,7 +48,10 @@ def launch(call: Call) -> Launch:
         raise ConfigError(f"Codex is set to its built-in provider {config.provider!r}, whose address cannot be changed")
     if config.provider != BUILT_IN:
         at = f"model_providers.{config.provider}"
+        headers = {**_table(config.table.get("env_http_headers")), _OWN_HEADER: SECRET_VARIABLE}
         flags: dict[str, Any] = {f"{at}.base_url": base, f"{at}.env_http_headers.{_OWN_HEADER}": SECRET_VARIABLE}
+        if config.table:
+            flags = {at: {**config.table, "base_url": base, "env_http_headers": headers}}
         return _launch(call, config, flags, {SECRET_VARIABLE: call.secret, **key}, (_OWN_HEADER, None))
     if own_key and not key and not config.logged_in:
         provider = {
@@ -85,11 +88,13 @@ def _toml(value: object) -> str:
 class _Config:
     """What the user's own configuration and arguments say.
 
-    `arguments` are the user's without a base URL of theirs, `origin` is that URL: where requests go without us.
+    `arguments` are the user's without those that say where requests go; `table` is what such flags made of the
+    provider, to be passed on with our address; `origin` is where requests go without us.
     """
 
     arguments: tuple[str, ...]
     provider: str
+    table: dict[str, Any]
     origin: str | None
     excluded: tuple[str, ...]
     logged_in: bool
@@ -98,23 +103,29 @@ class _Config:
     @classmethod
     def read(cls, call: Call) -> _Config:
         home = Path(call.environ.get("CODEX_HOME") or call.home / ".codex")
-        file = _quietly(home / "config.toml")
-        arguments, flags, named = _flags(call.argv[1:])
-        chosen = named or file.get("profile")
+        given, named = _words(call.argv[1:])
+        config = _quietly(home / "config.toml")
+        chosen = named or config.get("profile")
         if isinstance(chosen, str):
-            profile = _table(_table(file.get("profiles")).get(chosen))
-            file = {**file, **profile, **_quietly(home / f"{chosen}.config.toml")}
-        provider = flags.get("model_provider") or file.get("model_provider") or BUILT_IN
-        providers = _table(file.get("model_providers"))
-        own = flags.get(f"model_providers.{provider}.base_url") or _table(providers.get(provider)).get("base_url")
-        url = (flags.get("openai_base_url") or file.get("openai_base_url")) if provider == BUILT_IN else own
-        excluded = _table(file.get("shell_environment_policy")).get("exclude")
+            profile = _table(_table(config.get("profiles")).get(chosen))
+            config = {**config, **profile, **_quietly(home / f"{chosen}.config.toml")}
+        for word in given:
+            if word.setting:
+                _put(config, word.setting.key, word.setting.value)
+        provider = str(config.get("model_provider") or BUILT_IN)
+        table = _table(_table(config.get("model_providers")).get(provider))
+        url = config.get("openai_base_url") if provider == BUILT_IN else table.get("base_url")
+        excluded = _table(config.get("shell_environment_policy")).get("exclude")
+        # What says where requests go is ours to say; a flag after ours would undo it.
+        ours = ("openai_base_url", f"model_providers.{provider}")
+        kept = [w for w in given if not (w.setting and f"{w.setting.key}.".startswith(tuple(f"{o}." for o in ours)))]
         return cls(
-            arguments=tuple(arguments),
-            provider=str(provider),
+            arguments=tuple(text for word in kept for text in word.texts),
+            provider=provider,
+            table=table if len(kept) < len(given) else {},
             origin=str(url) if url else None,
             excluded=tuple(str(name) for name in excluded) if isinstance(excluded, list) else (),
-            logged_in=(home / "auth.json").is_file() or file.get("cli_auth_credentials_store") in ("keyring", "auto"),
+            logged_in=(home / "auth.json").is_file() or config.get("cli_auth_credentials_store") in ("keyring", "auto"),
             dotenv=_text(home / ".env"),
         )
 
@@ -126,35 +137,73 @@ class _Config:
         raise ConfigError(f"the file .env in Codex's home sets {' and '.join(_CARRIERS.values())}; lynkr needs one")
 
 
-def _flags(words: tuple[str, ...]) -> tuple[list[str], dict[str, str], str | None]:
-    """(the arguments less a base URL, the `-c` settings among them, the profile named)."""
-    kept, settings, profile = list[str](), dict[str, str](), None
-    given = list(words)
+class _Setting(NamedTuple):
+    """A `-c KEY=VALUE`."""
+
+    key: str
+    value: Any
+
+
+class _Word(NamedTuple):
+    """One of the user's arguments, with its value if it takes one."""
+
+    texts: tuple[str, ...]
+    setting: _Setting | None = None
+
+
+def _words(arguments: tuple[str, ...]) -> tuple[list[_Word], str | None]:
+    """(the user's arguments, the profile that they name); a flag's value may be attached or follow."""
+    words, profile, given = list[_Word](), None, list(arguments)
     while given:
-        word = given.pop(0)
-        if word == "--":
-            return [*kept, word, *given], settings, profile
-        name, joined, value = word.partition("=")
-        if name in ("-c", "--config", "-p", "--profile") and (joined or given):
-            value = value if joined else given.pop(0)
-            if name in ("-p", "--profile"):
-                profile = value
-            else:
-                key, _, text = value.partition("=")
-                settings[key.strip()] = text.strip().strip("\"'")
-                if key.strip().endswith("base_url"):
-                    continue
-            kept += [name, value] if not joined else [word]
-        else:
-            kept.append(word)
-    return kept, settings, profile
+        text = given.pop(0)
+        if text == "--":
+            return [*words, _Word((text, *given))], profile
+        name, value = _split(text)
+        if name not in ("-c", "--config", "-p", "--profile"):
+            words.append(_Word((text,)))
+            continue
+        texts: tuple[str, ...] = (text,)
+        if value is None and given:
+            value = given.pop(0)
+            texts = (text, value)
+        if name in ("-p", "--profile"):
+            profile = value
+        key, _, raw = (value or "").partition("=")
+        words.append(_Word(texts, _Setting(key.strip(), _value(raw)) if name in ("-c", "--config") else None))
+    return words, profile
+
+
+def _split(text: str) -> tuple[str, str | None]:
+    """A flag and the value attached to it: `--config=a=1`, `-ca=1`, `-c=a=1`."""
+    if text.startswith("--"):
+        name, mark, value = text.partition("=")
+        return name, value if mark else None
+    if text[:2] in ("-c", "-p") and len(text) > 2:
+        return text[:2], text[2:].removeprefix("=")
+    return text, None
+
+
+def _value(text: str) -> Any:
+    """What Codex makes of a value: TOML, or else the text itself."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except (ValueError, RecursionError):
+        return text.strip()
+
+
+def _put(config: dict[str, Any], key: str, value: object) -> None:
+    *path, last = key.split(".")
+    for name in path:
+        config[name] = dict(_table(config.get(name)))
+        config = config[name]
+    config[last] = value
 
 
 def _quietly(path: Path) -> dict[str, Any]:
     """A configuration file that is Codex's to complain about."""
     try:
         return tomllib.loads(_text(path))
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return {}
 
 
