@@ -70,7 +70,8 @@ def load(name: str, where: Paths) -> Profile:
 def names(where: Paths) -> list[str]:
     """All profiles that can be named, sorted."""
     folders = (where.profiles, shipped("profiles"))
-    return sorted({path.stem for folder in folders if folder.is_dir() for path in folder.glob("*.toml")})
+    found = [path for folder in folders if folder.is_dir() for path in folder.glob("*.toml")]
+    return sorted({path.stem for path in found if path.is_file()})
 
 
 def read(path: Path, name: str) -> Profile:
@@ -78,7 +79,8 @@ def read(path: Path, name: str) -> Profile:
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"profile {path} cannot be read: {error}") from error
+        why = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise ConfigError(f"profile {path} cannot be read: {why}") from error
     try:
         data = tomllib.loads(text)
     except (ValueError, RecursionError) as error:

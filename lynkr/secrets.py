@@ -54,7 +54,8 @@ def find(lane: Lane, environ: Mapping[str, str]) -> Key | None:
                 raise ConfigError(f"the key in {name} (lane {lane.name!r}) has characters that no header can carry")
             return Key(text)
     names = " or ".join(variables(lane))
+    keyring = f"; the keyring entry {lane.key!r} is not looked up by this version" if lane.key else ""
     raise ConfigError(
         f"lane {lane.name!r} needs a key: set {names} in the environment, or name another variable with "
-        f'key_env in the profile, or say auth = "client" to use the tool\'s own credential'
+        f'key_env in the profile, or say auth = "client" to use the tool\'s own credential{keyring}'
     )

@@ -35,7 +35,7 @@ from lynkr.profiles import Profile
 from lynkr.report.terminal import summary
 from lynkr.report.values import report, unreport
 from lynkr.routing.router import Router, router
-from lynkr.upstream.catalog import check_url
+from lynkr.upstream.catalog import base_url, check_url
 
 if TYPE_CHECKING:
     from lynkr.ledger.store import Ledger
@@ -124,9 +124,13 @@ def _tool(options: Options) -> tuple[str, Tool]:
         return name, TOOLS[name]
     if options.as_command:
         return name, ANY
+    import difflib
+
+    close = difflib.get_close_matches(name, list(TOOLS), 1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
     raise UsageError(
-        f"{name!r} is not a tool that lynkr knows ({', '.join(TOOLS)}); "
-        f"for any command that reads the usual base-URL variables: lynkr run -- {' '.join(options.words)}"
+        f"{name!r} is not a tool that lynkr knows ({', '.join(TOOLS)}); {hint}"
+        f"For any command that reads the usual base-URL variables: lynkr run -- {' '.join(options.words)}"
     )
 
 
@@ -183,10 +187,29 @@ def _call(planned: Plan, port: int, secret: str, folder: Path) -> Call:
     return Call(planned.argv, environ, _cwd(), home, port, secret, folder, planned.router.lanes)
 
 
+def _launch(planned: Plan, call: Call) -> Launch:
+    launch = planned.tool.launch(call)
+    for provider, url in launch.origins.items():
+        check_url(url, f"the base URL that is set for {provider}")
+    return launch
+
+
+def destinations(planned: Plan) -> list[str]:
+    """Where the session's lanes send things, a line each."""
+    launch, _ = preview(planned)
+    lines = []
+    for lane in planned.router.lanes:
+        names = " or ".join(secrets.variables(lane))
+        credential = "the tool's own credential" if lane.auth is Auth.CLIENT else f"key from {names}"
+        model = f", model {lane.model}" if lane.model else ""
+        lines.append(f"lane {lane.name} → {base_url(lane, launch.origins, {})}{model}, {credential}")
+    return lines
+
+
 def preview(planned: Plan) -> tuple[Launch, dict[str, str]]:
     """What starting would inject, with PORT and SECRET in place of the real ones: (the launch, the environment)."""
     call = _call(planned, 0, "SECRET", Path("SESSION_FOLDER"))
-    launch = planned.tool.launch(call)
+    launch = _launch(planned, call)
     environment = child_environment(call, launch, "SESSION", planned.key_variables)
     changed = {name: value for name, value in environment.items() if planned.options.environ.get(name) != value}
     return launch, changed
@@ -233,9 +256,7 @@ def _prepared(planned: Plan) -> Iterator[Prepared]:
     folder = _session_folder(planned.where, identity)
     try:
         port = int(listener.getsockname()[1])
-        launch = planned.tool.launch(_call(planned, port, secret, folder))
-        for provider, url in launch.origins.items():
-            check_url(url, f"the base URL that is set for {provider}")
+        launch = _launch(planned, _call(planned, port, secret, folder))
         for path, text in launch.files.items():
             write_private(path, text)
         yield Prepared(planned, identity, secret, listener, folder, launch)
@@ -305,6 +326,7 @@ def _finish(
     problem = recorder.close(line, waiting=lambda: say(waiting), enough=lambda: child.hurried)
     values = report(line, sorted(recorder.rows, key=lambda row: row.id))
     text = json.dumps(values, indent=1)
+    stored = problem is None
     if problem is not None:
         say(f"{problem}; this session's report is kept in {_keep(planned.where, line.id, text)}")
     else:
@@ -315,7 +337,7 @@ def _finish(
         except OSError as error:
             say(f"--report {planned.options.report} cannot be written: {error.strerror}")
     if not planned.options.quiet:
-        say(summary(values))
+        say(summary(values, stored=stored))
     return values
 
 

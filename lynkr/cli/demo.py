@@ -26,7 +26,7 @@ _ASKED = "claude-sonnet-5-5"
     "--gguf",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Run the agent on a real model, through llama.cpp (pip install 'lynkr-cli[gguf]').",
+    help="Run the agent on a real model, through llama.cpp (pip install xllamacpp).",
 )
 def command(gguf: Path | None) -> int:
     """A small agent mends a bug through the real proxy, and the real report follows.
@@ -41,17 +41,22 @@ def command(gguf: Path | None) -> int:
     from lynkr.report.terminal import session_report
 
     if gguf is not None and importlib.util.find_spec("xllamacpp") is None:
-        raise ConfigError("--gguf needs llama.cpp's wheel: pip install 'lynkr-cli[gguf]'")
+        raise ConfigError("--gguf needs llama.cpp's wheel: pip install xllamacpp")
+    if gguf is not None:
+        with gguf.open("rb") as file:
+            if file.read(4) != b"GGUF":
+                raise ConfigError(f"{gguf} is no GGUF model; it would begin with the letters GGUF")
     model = "a real model, answering from " + gguf.name if gguf else "a stand-in whose answers are canned"
     click.echo(paint(f"The model is {model}; the agent, the proxy and the report are real.", "bold"))
     click.echo(paint("Nothing leaves this machine and nothing is spent.\n", "dim"))
     server = ["lynkr.demo.llama", str(gguf)] if gguf else ["lynkr.demo.model"]
     if gguf:
         say(f"loading {gguf.name} …")
-    with companion([sys.executable, "-m", *server]) as line, tempfile.TemporaryDirectory(prefix="lynkr-demo-") as name:
+    helper = companion([sys.executable, "-m", *server], quiet=gguf is not None)
+    with helper as line, tempfile.TemporaryDirectory(prefix="lynkr-demo-") as name:
         word, _, port = line.partition(" ")
         if word != "listening":
-            raise LynkrError("the demo's model did not start")
+            raise LynkrError(f"llama.cpp could not load {gguf}" if gguf else "the demo's model did not start")
         project.make(Path(name))
         ended = session.run(session.plan(_options(Path(name), int(port), gguf)), say)
     click.echo()

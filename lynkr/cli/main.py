@@ -39,7 +39,9 @@ class Commands(click.Group):
         if args and args[0] not in known:
             import difflib
 
-            close = difflib.get_close_matches(args[0], known, 1)
+            close = difflib.get_close_matches(args[0], known, 1, 0.75)
+            if args[0] in ("claude", "codex"):
+                raise click.UsageError(f"there is no command {args[0]!r}; run the tool with: lynkr run {args[0]}", ctx)
             hint = f"; did you mean {close[0]!r}?" if close else "; lynkr --help lists all commands"
             raise click.UsageError(f"there is no command {args[0]!r}{hint}", ctx)
         return super().resolve_command(ctx, args)
@@ -74,6 +76,9 @@ def main() -> None:
     except LynkrError as error:
         say(error.sentence)
         sys.exit(error.exit_status)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        sys.exit(0)
     except click.UsageError as error:
         say(error.format_message())
         sys.exit(error.exit_code)
@@ -87,4 +92,7 @@ def main() -> None:
         # Whoever read our output has seen enough; Python would complain once more when it closes stdout.
         sys.stdout = None
         sys.exit(0)
+    except OSError as error:
+        say(f"the output cannot be written: {error.strerror or error}")
+        sys.exit(1)
     sys.exit(status if isinstance(status, int) else 0)

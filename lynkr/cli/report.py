@@ -33,9 +33,9 @@ def _find(path: Path, wanted: str) -> tuple[Session, list[Row]]:
     if not path.exists():
         raise LynkrError("there is no session yet; start one with lynkr run claude, or see lynkr demo")
     with Ledger(path) as ledger:
-        found = ledger.sessions(1) if wanted == "last" else ledger.find(wanted.upper())
+        found = ledger.sessions(1) if wanted.lower() == "last" else ledger.find(wanted.upper())
         if not found:
-            if wanted == "last":
+            if wanted.lower() == "last":
                 raise LynkrError("there is no session yet; start one with lynkr run claude, or see lynkr demo")
             raise UsageError(f"there is no session {wanted!r}; lynkr sessions lists them")
         if len(found) > 1:

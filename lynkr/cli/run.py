@@ -58,6 +58,9 @@ def command(
     After `--` stands any command that reads ANTHROPIC_BASE_URL, OPENAI_BASE_URL, OPENAI_API_BASE or
     GOOGLE_GEMINI_BASE_URL.
 
+    The profile is --profile, else LYNKR_PROFILE, else what the nearest .lynkr.toml names, else direct. Yours are TOML
+    files under LYNKR_HOME (config/profiles/NAME.toml) or your platform's configuration folder.
+
     Exit status: the tool's own; 128+N when signal N ended it; 127 not found; 126 not executable; 2 usage;
     78 configuration.
     """
@@ -65,8 +68,9 @@ def command(
 
     if quiet and verbose:
         raise click.UsageError("--quiet and --verbose exclude each other")
-    if report is not None and not report.resolve().parent.is_dir():
-        raise ConfigError(f"--report {report}: there is no folder {report.resolve().parent}")
+    if report is not None and (report.is_dir() or not report.resolve().parent.is_dir()):
+        what = "is a folder" if report.is_dir() else f"cannot be written: there is no folder {report.resolve().parent}"
+        raise ConfigError(f"--report {report} {what}")
     options = session.Options(words, as_command, profile, lane, tier, report, quiet, verbose, nested)
     planned = session.plan(options)
     if dry_run:
@@ -79,13 +83,12 @@ def command(
 
 
 def _where(planned: object) -> list[str]:
-    from lynkr.session import Plan
+    from lynkr.session import Plan, destinations
 
     assert isinstance(planned, Plan)
-    lanes = ", ".join(f"{lane.name} ({lane.provider}, {lane.auth} credential)" for lane in planned.router.lanes)
     return [
-        f"profile {planned.profile.name} ({planned.profile.path})",
-        f"lanes {lanes}; {planned.router.why}",
+        f"profile {planned.profile.name} ({planned.profile.path}); {planned.router.why}",
+        *destinations(planned),
         f"tool {planned.argv[0]}",
         f"ledger {planned.where.ledger}",
     ]

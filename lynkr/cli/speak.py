@@ -23,7 +23,7 @@ def show(lines: Iterable[str]) -> None:
 
 
 def paint(text: str, style: str) -> str:
-    """Styles text where stdout is a terminal and NO_COLOR is not set."""
-    if os.environ.get("NO_COLOR") or not sys.stdout.isatty():
+    """Styles text where stdout is a terminal that can, and NO_COLOR is not set."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not sys.stdout.isatty():
         return text
     return click.style(text, **_STYLES[style])

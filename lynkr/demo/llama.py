@@ -20,7 +20,7 @@ READY_WITHIN_S = 300.0
 
 def main() -> None:
     """Loads the model and serves it until ended; the first line says where, once it can answer."""
-    import xllamacpp  # type: ignore[import-not-found, unused-ignore]  # an extra
+    import xllamacpp  # an extra
 
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

@@ -83,7 +83,7 @@ class Model(BaseHTTPRequestHandler):
             "usage": usage,
         }
         self._event("message_start", message=message)
-        self._block(0, {"type": "text", "text": ""}, "text_delta", "text", [word + " " for word in text.split()])
+        self._block(0, {"type": "text", "text": ""}, "text_delta", "text", text.replace(" ", " \n").split("\n"))
         for at, (name, given) in enumerate(calls, 1):
             block = {"type": "tool_use", "id": f"toolu_{time.time_ns()}", "name": name, "input": {}}
             arguments = json.dumps(given)

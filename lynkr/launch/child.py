@@ -137,9 +137,13 @@ def _restore_terminal(state: list[Any] | None) -> None:
 
 
 @contextlib.contextmanager
-def companion(argv: list[str]) -> Iterator[str]:
-    """A helper process that says on its first line that it is ready, for as long as it is needed; gives that line."""
-    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+def companion(argv: list[str], *, quiet: bool = False) -> Iterator[str]:
+    """A helper process that says on its first line that it is ready, for as long as it is needed; gives that line.
+
+    `quiet` keeps what it says on stderr from the user.
+    """
+    errors = subprocess.DEVNULL if quiet else None
+    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True)
     assert process.stdout is not None
     try:
         yield process.stdout.readline().strip()

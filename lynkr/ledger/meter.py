@@ -53,8 +53,6 @@ class Meter:
         baseline = usd
         if usd is not None and asked and asked != model:
             baseline = self._baseline(usage, asked, usd)
-            # Another model would have counted the same text otherwise.
-            estimated = estimated or baseline != usd
         return Cost(usage, estimated or guessed, usd, baseline)
 
     def _baseline(self, usage: Usage, asked: str, usd: float) -> float:

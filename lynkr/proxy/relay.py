@@ -24,6 +24,11 @@ async def relay(answer: Answer, reply: Reply, ear: Ear | None, added: Headers, f
     if any(name.lower() == b"transfer-encoding" for name, _ in answer.headers):
         ends_here |= {b"content-length"}  # it does not count then (RFC 9112, section 6.3)
     headers = [(name, value) for name, value in answer.headers if name.lower() not in ends_here] + added
+    if reply.connection.asked_for_head:
+        # Nothing may follow. Not reading on makes the transport give the connection up: some servers send a body all
+        # the same, and the next request on it would get that for an answer.
+        await reply.whole_head(answer.status, headers, answer.reason)
+        return
     async for chunk in answer.chunks():
         if not reply.started:
             first()

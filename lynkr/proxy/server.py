@@ -91,6 +91,11 @@ class Reply:
             await self.connection.write(rest)
         self.finished = True
 
+    async def whole_head(self, status: int, headers: Headers, reason: bytes = b"") -> None:
+        """Sends the answer to HEAD."""
+        await self.start(status, headers, reason)
+        await self.end()
+
     async def whole(self, status: int, body: bytes, headers: Headers, reason: bytes = b"") -> None:
         """Sends an answer in one piece."""
         await self.start(status, [*headers, (b"Content-Length", str(len(body)).encode())], reason)

@@ -24,8 +24,8 @@ def unpainted(text: str, _style: str) -> str:
     return text
 
 
-def summary(report: dict[str, Any]) -> str:
-    """The line that a session ends with."""
+def summary(report: dict[str, Any], *, stored: bool = True) -> str:
+    """The line that a session ends with; `stored` says that the ledger has the report."""
     totals, session = report["totals"], report["session"]
     if not totals["requests"]:
         return f"no request came through lynkr in this session ({session['tool']})"
@@ -42,8 +42,8 @@ def summary(report: dict[str, Any]) -> str:
         parts.insert(1, f"{failures} failed")
     saved = totals["saved_usd"]
     if saved:
-        parts.append(f"{usd(saved)} saved" if saved > 0 else f"{usd(-saved)} more than asked for")
-    return " · ".join(parts) + " · lynkr report last"
+        parts.append(f"about {usd(saved)} saved" if saved > 0 else f"about {usd(-saved)} more than asked for")
+    return " · ".join([*parts, "lynkr report last"] if stored else parts)
 
 
 def _cost_words(totals: dict[str, Any]) -> str:
@@ -52,7 +52,7 @@ def _cost_words(totals: dict[str, Any]) -> str:
         return "cost unknown (no price for the model)"
     words = usd(totals["cost_usd"])
     notes = []
-    if totals["estimated"]:
+    if totals["estimated_usd"]:
         notes.append(f"{usd(totals['estimated_usd'])} of it estimated")
     if unpriced:
         notes.append(f"{plural(unpriced, 'request')} without a known price")
@@ -83,7 +83,7 @@ def _headline(session: dict[str, Any], totals: dict[str, Any], paint: Paint) -> 
     rows = [
         ("Cost", _cost_words(totals)),
         ("Baseline", f"{usd(totals['baseline_usd'])}, what the models asked for would have cost"),
-        ("Saved", usd(saved)),
+        ("Saved", f"about {usd(saved)}: another model counts the same text otherwise"),
         ("Requests", f"{totals['requests']}; {_end(session)}"),
         ("Cache", f"{share(totals['cache_read_tokens'], prompt)} of {tokens(prompt)} input tokens read from it"),
     ]
@@ -195,7 +195,7 @@ def _status(request: dict[str, Any]) -> str:
 def _footnotes(report: dict[str, Any], prices_date: str, paint: Paint) -> list[str]:
     totals = report["totals"]
     notes = [f"List prices of {prices_date}; a subscription is billed by its plan, not by these."]
-    if totals["estimated"]:
+    if any(request["estimated"] for request in report["requests"]):
         notes.append("~ is estimated: the provider gave no full figures, or bills more than tokens.")
     if totals["unpriced_requests"]:
         notes.append("– no price is known for the model: it is left out of every sum of money.")
@@ -212,7 +212,7 @@ def session_list(lines: Sequence[tuple[dict[str, Any], dict[str, Any]]], paint: 
             _short(session["profile"]),
             str(totals["requests"]),
             share(totals["cache_read_tokens"], prompt_tokens(totals)),
-            usd(totals["cost_usd"]) + ("~" if totals["estimated"] else ""),
+            usd(totals["cost_usd"]) + ("~" if totals["estimated_usd"] else ""),
             "–" if session["exit_status"] is None else str(session["exit_status"]),
         ]
         for session, totals in lines

@@ -47,7 +47,8 @@ def totals(rows: Sequence[Row]) -> dict[str, Any]:
         "baseline_usd": baseline,
         "saved_usd": money(_saved(row) for row in rows),
         "unpriced_requests": sum(row.cost_usd is None for row in rows),
-        "estimated": any(row.estimated for row in rows),
+        # Another model would have counted the same text otherwise, so what it would have cost is an estimate too.
+        "estimated": any(row.estimated or row.baseline_usd != row.cost_usd for row in rows),
         "estimated_usd": money(row.cost_usd for row in rows if row.estimated) or 0.0,
     }
 

@@ -53,6 +53,13 @@ PROVIDERS: dict[str, Provider] = {
 }
 
 
+OWN_HOSTS = frozenset(
+    urlsplit(url).hostname
+    for provider in PROVIDERS.values()
+    for url in (provider.base_url, *provider.elsewhere.values())
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where one request goes: `scheme://host[:port]` and the request target."""

@@ -23,7 +23,7 @@ import httpx
 from lynkr.errors import ConfigError, UpstreamError
 from lynkr.lane import Lane
 from lynkr.upstream.auth import Headers
-from lynkr.upstream.catalog import Address
+from lynkr.upstream.catalog import OWN_HOSTS, Address
 
 # For a connection only. How long to wait for an answer is the client's to decide, as it is without us: when it has had
 # enough it hangs up, and that ends the request here too. A lane's `timeout_s` is a limit that the user has asked for.
@@ -182,9 +182,11 @@ def explain(error: httpx.TransportError, lane: Lane, where: Address, proxy: str 
             way = "check the port and https:// in its base_url"
             return _failed(f"{name}: no TLS with {host} ({cause.reason or cause}); {way}")
         if isinstance(cause, socket.gaierror):
-            if cause.errno in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)):
+            unknown = cause.errno in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
+            # A provider's own name is no typing mistake: then it is the network that is away, maybe for a moment.
+            if unknown and where.host not in OWN_HOSTS:
                 return _failed(f"{name}: there is no host {where.host!r}; check the base_url of the lane")
-            return _failed(f"{name}: {where.host!r} cannot be looked up; is this machine online?", retry=True)
+            return _failed(f"{name}: {where.host} cannot be looked up; is this machine online?", retry=True)
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
         way = "start the server there" if is_loopback(where.host) else "check the base_url of the lane"
         return _failed(f"{name}: nothing listens at {host} (connection refused); {way}")
@@ -201,7 +203,8 @@ def explain(error: httpx.TransportError, lane: Lane, where: Address, proxy: str 
         return _failed(f"{name}: {host} cannot be reached ({error}); check the lane's base_url", retry=True)
     if isinstance(error, httpx.RemoteProtocolError) and "disconnected" not in str(error):
         return _failed(f"{name}: {host} answered with something that is not HTTP ({error}); check the lane's base_url")
-    return _failed(f"{name}: {host} closed the connection before it answered; try again", retry=True)
+    sentence = f"lynkr: {name}: {host} closed the connection before it answered; try again"
+    return UpstreamError(sentence, kind="upstream_no_answer", retry=True)
 
 
 def _failed(sentence: str, status: int = 502, *, retry: bool = False) -> UpstreamError:

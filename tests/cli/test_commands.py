@@ -34,6 +34,35 @@ def test_a_word_that_is_no_command_gets_the_nearest_one(clean_machine: Path) -> 
     assert (ran.status, ran.err) == (2, "lynkr: there is no command 'reprot'; did you mean 'report'?\n")
 
 
+def test_a_tools_name_alone_says_how_to_run_it(clean_machine: Path) -> None:
+    assert "lynkr run claude" in lynkr("claude", "-p", "hi", home=clean_machine).err
+    assert "did you mean 'claude'?" in lynkr("run", "claud", home=clean_machine).err
+
+
+def test_nothing_at_all_shows_the_help(clean_machine: Path) -> None:
+    bare = lynkr(home=clean_machine)
+    assert (bare.status, bare.err) == (0, "")
+    assert bare.out == lynkr("--help", home=clean_machine).out
+
+
+def test_a_file_that_is_no_model_is_named(clean_machine: Path) -> None:
+    pytest.importorskip("xllamacpp")
+    file = clean_machine / "not.gguf"
+    file.write_text("hello")
+    ran = lynkr("demo", "--gguf", str(file), home=clean_machine)
+    assert (ran.status, ran.out) == (78, "")
+    assert "is no GGUF model" in ran.err
+
+
+def test_where_things_go_is_said(clean_machine: Path) -> None:
+    text = '[lanes.a]\nprovider = "anthropic"\nbase_url = "https://corp.example/x"\nmodel = "m"\nkey_env = "CORP"\n'
+    profile(clean_machine, "work", text)
+    shown = lynkr("run", "-p", "work", "--dry-run", "--", "true", home=clean_machine, CORP="k").out
+    assert "lane a → https://corp.example/x, model m, key from CORP" in shown
+    direct = lynkr("run", "--dry-run", "--", "true", home=clean_machine, OPENAI_BASE_URL="https://gw.example/v1").out
+    assert "lane openai → https://gw.example/v1, the tool's own credential" in direct
+
+
 def test_before_the_first_session_there_is_a_word_on_what_to_do(clean_machine: Path) -> None:
     assert "lynkr run claude" in lynkr("sessions", home=clean_machine).out
     assert json.loads(lynkr("sessions", "--json", home=clean_machine).out) == []
@@ -93,6 +122,7 @@ def test_prices_are_shown_with_their_date(clean_machine: Path) -> None:
     assert "above 100k" in shown
     assert re.search(r"20\d\d-\d\d-\d\d", shown)
     assert json.loads(lynkr("prices", "--json", home=clean_machine).out)["models"]["claude-opus-5-5"]["input"] == 4
+    assert "claude-opus-5-5" in lynkr("prices", "opus", home=clean_machine).out
     unknown = lynkr("prices", "no-such-model", home=clean_machine)
     assert unknown.status == 2
     assert "no-such-model" in unknown.err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+import threading
 import time
 
 import pytest
@@ -14,6 +15,7 @@ from scripts import (
     ANTHROPIC_USAGE,
     END,
     STREAM_HEAD,
+    Asked,
     Cut,
     Hang,
     Step,
@@ -63,6 +65,34 @@ def test_an_error_in_answer_to_head_has_no_body_and_the_proxy_lives_on() -> None
         assert lynkr.row(1).status == 502
 
 
+def test_a_body_after_head_does_not_become_the_next_requests_answer() -> None:
+    def script(asked: Asked) -> list[Step]:
+        return whole({"rude": True}) if asked.method == "HEAD" else list(anthropic()(asked))
+
+    with upstream(script) as up, proxy(anthropic_lane(up.url)) as lynkr, connect(lynkr.port) as connection:
+        connection.sendall(request(lynkr.port, "/api/hello", method="HEAD"))
+        assert read(connection, head_only=True).status == 200
+        connection.sendall(request(lynkr.port, "/v1/messages", BODY))
+        assert b"message_stop" in read(connection).body
+        assert [row.outcome for row in (lynkr.row(0), lynkr.row(1))] == ["ok", "ok"]
+        assert len(up.asked) == 2
+
+
+def test_a_providers_own_name_that_cannot_be_looked_up_is_the_network_and_may_be_retried() -> None:
+    import httpx
+
+    from lynkr.upstream.catalog import Address
+    from lynkr.upstream.client import explain
+
+    failure = httpx.ConnectError("x")
+    failure.__cause__ = socket.gaierror(socket.EAI_NONAME, "no name")
+    own = explain(failure, anthropic_lane(None), Address("https", "api.anthropic.com", None, "/"))
+    typed = explain(failure, anthropic_lane(None), Address("https", "api.antropic.com", None, "/"))
+    assert (own.retry, typed.retry) == (True, False)
+    assert "online" in own.sentence
+    assert "base_url" in typed.sentence
+
+
 def test_each_format_gets_its_own_error() -> None:
     dead = f"http://127.0.0.1:{free_port()}"
     with proxy(openai_lane(dead + "/v1")) as lynkr:
@@ -100,8 +130,18 @@ def test_a_trusted_certificate_is_trusted(tmp_path: object) -> None:
 
 
 def test_plain_http_where_tls_is_expected_is_explained() -> None:
-    with upstream(anthropic()) as up, proxy(anthropic_lane(up.url.replace("http:", "https:"))) as lynkr:
-        answer = ask(lynkr.port, "/v1/messages", BODY)
+    def plain(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(1000)
+            connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=plain, args=(listener,))
+        thread.start()
+        with proxy(anthropic_lane(f"https://127.0.0.1:{listener.getsockname()[1]}")) as lynkr:
+            answer = ask(lynkr.port, "/v1/messages", BODY)
+        thread.join()
     assert answer.status == 502
     assert "TLS" in error_of(answer.body)
 

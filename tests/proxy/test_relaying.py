@@ -161,7 +161,6 @@ def test_a_lane_with_a_model_changes_that_word_and_nothing_else() -> None:
     assert (row.asked_model, row.model) == ("claude-opus-5-5", "claude-haiku-5-5")
     assert row.cost_usd is not None and row.baseline_usd is not None
     assert row.baseline_usd > row.cost_usd
-    assert row.estimated
 
 
 def test_a_lane_with_a_model_unpacks_what_it_has_to_change() -> None:

@@ -74,8 +74,8 @@ def test_the_summary_says_both_where_both_are() -> None:
 
 
 def test_the_summary_says_what_was_saved_or_spent_on_top() -> None:
-    assert " · $2.16 saved · " in line(row(baseline_usd=3.41))
-    assert " · $1.00 more than asked for · " in line(row(baseline_usd=0.25))
+    assert " · about $2.16 saved · " in line(row(baseline_usd=3.41))
+    assert " · about $1.00 more than asked for · " in line(row(baseline_usd=0.25))
     assert "saved" not in line(row())
 
 
@@ -116,7 +116,7 @@ def test_baseline_and_savings_are_shown_only_where_there_are_any() -> None:
     assert "Saved" not in text(row())
     changed = text(row(baseline_usd=3.41))
     assert "Baseline  $3.41" in changed
-    assert "Saved     $2.16" in changed
+    assert "Saved     about $2.16" in changed
 
 
 def test_what_is_estimated_is_marked_and_explained() -> None:

@@ -167,7 +167,7 @@ def test_what_was_saved_is_the_baseline_less_the_cost_of_what_has_both(rows: lis
 @given(ROWS)
 def test_the_estimated_part_is_a_part_of_the_cost(rows: list[Row]) -> None:
     found = totals(rows)
-    assert found["estimated"] == any(row.estimated for row in rows)
+    assert found["estimated"] == any(row.estimated or row.baseline_usd != row.cost_usd for row in rows)
     part = sum(row.cost_usd or 0 for row in rows if row.estimated)
     assert found["estimated_usd"] == pytest.approx(part, abs=1e-6)
     assert found["estimated_usd"] <= (found["cost_usd"] or 0.0) + 1e-9

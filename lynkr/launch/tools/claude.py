@@ -79,14 +79,17 @@ def _take_settings(call: Call) -> tuple[list[str], dict[str, Any]]:
 
 
 def _read_settings(call: Call, text: str) -> dict[str, Any]:
+    # Only a path is named in an error: the JSON itself may hold a key.
+    inline = text.lstrip().startswith("{")
+    what = "the JSON after claude's --settings" if inline else f"claude's --settings {text}"
     try:
-        if not text.lstrip().startswith("{"):
-            text = (call.cwd / Path(text).expanduser()).read_text("utf-8")
-        value = json.loads(text)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"claude's --settings cannot be read: {error}") from error
+        value = json.loads(text if inline else (call.cwd / Path(text).expanduser()).read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(f"{what} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise UsageError(f"{what} is not JSON: {error}") from error
     if not isinstance(value, dict):
-        raise UsageError("claude's --settings must hold a JSON object")
+        raise UsageError(f"{what} must be an object")
     return value
 
 
