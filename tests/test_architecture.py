@@ -52,6 +52,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 ALONE = {
     "h11": {"proxy.server"},
     "httpx": {"upstream.client"},
+    "httpcore": {"upstream.client"},
     "sqlite3": {"ledger.store"},
     "click": {"cli"},
     "platformdirs": {"paths"},

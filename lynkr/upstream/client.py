@@ -15,9 +15,11 @@ import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
 import certifi
+import httpcore
 import httpx
 
 from lynkr.errors import ConfigError, UpstreamError
@@ -30,6 +32,8 @@ from lynkr.upstream.catalog import OWN_HOSTS, Address
 CONNECT_TIMEOUT_S = 20.0
 # Coding tools pause 25 s between requests on average; common servers keep an idle connection for 60 s and more.
 KEEPALIVE_S = 45.0
+# More than this is sent at once: to copy a large body would cost more than the system call that it saves.
+_CORKED = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,53 @@ class _ExactURL(httpx.URL):
         return self._target
 
 
+class _Corked(httpcore.AsyncNetworkStream):
+    """A connection that sends what was written when an answer is wanted: head and body of a request in one go.
+
+    httpcore writes them apart, which costs a system call and a turn of the event loop before the provider can begin.
+    """
+
+    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+        self._stream = stream
+        self._held = b""
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - httpcore's interface
+        self._held = self._held + buffer if self._held else buffer
+        if len(self._held) > _CORKED:
+            await self._flush(timeout)
+
+    async def _flush(self, seconds: float | None) -> None:
+        held, self._held = self._held, b""
+        if held:
+            await self._stream.write(held, seconds)
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        await self._flush(timeout)
+        return await self._stream.read(max_bytes, timeout)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> httpcore.AsyncNetworkStream:
+        await self._flush(timeout)
+        return _Corked(await self._stream.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+class _Network(httpcore.AnyIOBackend):
+    """httpcore's own way to the network, corked."""
+
+    async def connect_tcp(self, *args: Any, **kwargs: Any) -> httpcore.AsyncNetworkStream:
+        return _Corked(await super().connect_tcp(*args, **kwargs))
+
+
 class Upstreams:
     """The connections of one session, by the proxy that they go through."""
 
@@ -110,7 +161,7 @@ class Upstreams:
         proxy = self._proxy(where)
         if proxy not in self._transports:
             try:
-                self._transports[proxy] = httpx.AsyncHTTPTransport(
+                transport = self._transports[proxy] = httpx.AsyncHTTPTransport(
                     verify=self._trust(),
                     proxy=proxy,
                     limits=httpx.Limits(
@@ -119,6 +170,8 @@ class Upstreams:
                 )
             except (ImportError, ValueError, httpx.InvalidURL) as error:
                 raise UpstreamError(f"lynkr: the proxy in your environment cannot be used: {error}") from error
+            # httpx has no parameter for it; tests/upstream/test_client.py sees it if a release does not heed this.
+            transport._pool._network_backend = _Network()
         return self._transports[proxy]
 
     def _proxy(self, where: Address) -> str | None:
