@@ -14,6 +14,10 @@ class Format(StrEnum):
     OPENAI_CHAT = "openai-chat"
     OPENAI_RESPONSES = "openai-responses"
     GEMINI = "gemini"
+    # Of lanes only; no tool speaks these to us.
+    OLLAMA = "ollama"
+    BEDROCK_CONVERSE = "bedrock-converse"
+    BEDROCK_INVOKE = "bedrock-invoke"
 
 
 class Auth(StrEnum):

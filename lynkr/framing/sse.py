@@ -8,19 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+
+from lynkr.framing.frame import Frame
 
 # Atomic groups: without them the engine may take the CR of one CRLF for a line end and its LF for a second one.
 _LINE_END = re.compile(rb"(?>\r\n|\n|\r)")
 _BOM = b"\xef\xbb\xbf"
 _BLANK = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)+")
-
-
-class Event(NamedTuple):
-    """One event: its `event:` name ("" where it had none) and its `data:` lines joined by newlines."""
-
-    name: str
-    data: bytes
 
 
 class Blocks:
@@ -71,7 +65,34 @@ class Blocks:
         return len(self._buffer)
 
 
-def parse(block: bytes) -> Event | None:
+class Stream:
+    """Cuts a byte stream into events."""
+
+    def __init__(self) -> None:
+        self._blocks = Blocks()
+
+    def feed(self, data: bytes) -> list[Frame]:
+        """The events that `data` completed; comments are nothing."""
+        return [frame for block in self._blocks.feed(data) if (frame := parse(block)) is not None]
+
+    def rest(self) -> list[Frame]:
+        """The event that lacks only its blank line, for when the stream is over: some servers leave the last one out."""
+        frame = parse(self._blocks.rest)
+        self._blocks = Blocks()
+        return [frame] if frame is not None else []
+
+    @property
+    def whole(self) -> bool:
+        """Whether the stream stands between two events."""
+        return not self._blocks.rest
+
+    @property
+    def pending(self) -> int:
+        """Bytes held back as the beginning of an event."""
+        return self._blocks.pending
+
+
+def parse(block: bytes) -> Frame | None:
     """The event in a block, or None where it holds no data (a comment, a lone `retry:`)."""
     name, data = "", []
     for line in _LINE_END.split(block):
@@ -81,7 +102,7 @@ def parse(block: bytes) -> Event | None:
             data.append(value)
         elif field == b"event":
             name = value.decode("utf-8", "replace")
-    return Event(name, b"\n".join(data)) if data else None
+    return Frame(name, b"\n".join(data)) if data else None
 
 
 def write(name: str, data: bytes) -> bytes:

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lynkr.framing.sse import Blocks, Event, parse, write
+from lynkr.framing.frame import Frame
+from lynkr.framing.sse import Blocks, parse, write
 
 few = settings(max_examples=150, deadline=None)
 
@@ -51,7 +52,7 @@ def fed(pieces: list[bytes]) -> list[bytes]:
     return [block for piece in pieces for block in blocks.feed(piece)]
 
 
-def expected(lines: list[bytes]) -> Event | None:
+def expected(lines: list[bytes]) -> Frame | None:
     """What the specification makes of the lines of one event."""
     name, data = "", []
     for line in lines:
@@ -61,7 +62,7 @@ def expected(lines: list[bytes]) -> Event | None:
             data.append(value)
         elif field == b"event":
             name = value.decode("utf-8", "replace")
-    return Event(name, b"\n".join(data)) if data else None
+    return Frame(name, b"\n".join(data)) if data else None
 
 
 @few
@@ -111,13 +112,13 @@ def test_the_second_half_of_a_line_end_is_no_rest() -> None:
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
 def test_each_line_end_ends_lines_and_two_end_an_event(end: bytes) -> None:
     stream = end.join([b"event: a", b"data: 1", b"data: 2", b"", b"data: 3", b"", b""])
-    assert [parse(block) for block in fed([stream])] == [Event("a", b"1\n2"), Event("", b"3")]
+    assert [parse(block) for block in fed([stream])] == [Frame("a", b"1\n2"), Frame("", b"3")]
 
 
 @pytest.mark.parametrize("character", NO_BREAKS)
 def test_what_other_readers_take_for_a_line_end_stands_inside_of_data(character: str) -> None:
     data = f'{{"text":"a{character}{character}b"}}'.encode()
-    assert [parse(block) for block in fed([write("", data)])] == [Event("", data)]
+    assert [parse(block) for block in fed([write("", data)])] == [Frame("", data)]
 
 
 @pytest.mark.parametrize("blank", [b"\n", b"\n\n", b"\r\n\r\n\r\n", b"\r\r\n"])
@@ -143,16 +144,16 @@ def test_a_block_without_data_is_no_event(block: bytes) -> None:
 @pytest.mark.parametrize(
     ("block", "event"),
     [
-        (b"data", Event("", b"")),
-        (b"data:", Event("", b"")),
-        (b"data: a", Event("", b"a")),
-        (b"data:a", Event("", b"a")),
-        (b"data:  a", Event("", b" a")),
-        (b"data: a: b", Event("", b"a: b")),
-        (b"data: a\ndata\ndata: b", Event("", b"a\n\nb")),
-        (b"event: one\nevent: two\ndata: a", Event("two", b"a")),
-        (b": note\nevent: e\nid: 1\ndata: a", Event("e", b"a")),
-        (b"event: \xff\ndata: \xff", Event("\ufffd", b"\xff")),
+        (b"data", Frame("", b"")),
+        (b"data:", Frame("", b"")),
+        (b"data: a", Frame("", b"a")),
+        (b"data:a", Frame("", b"a")),
+        (b"data:  a", Frame("", b" a")),
+        (b"data: a: b", Frame("", b"a: b")),
+        (b"data: a\ndata\ndata: b", Frame("", b"a\n\nb")),
+        (b"event: one\nevent: two\ndata: a", Frame("two", b"a")),
+        (b": note\nevent: e\nid: 1\ndata: a", Frame("e", b"a")),
+        (b"event: \xff\ndata: \xff", Frame("\ufffd", b"\xff")),
     ],
 )
 def test_the_fields_of_an_event_are_read_as_specified(block: bytes, event: Event) -> None:
@@ -165,7 +166,7 @@ def test_the_fields_of_an_event_are_read_as_specified(block: bytes, event: Event
     st.binary(max_size=40).filter(lambda data: b"\r" not in data and b"\n" not in data),
 )
 def test_what_is_written_is_read_back(name: str, data: bytes) -> None:
-    assert [parse(block) for block in fed([write(name, data)])] == [Event(name, data)]
+    assert [parse(block) for block in fed([write(name, data)])] == [Frame(name, data)]
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])

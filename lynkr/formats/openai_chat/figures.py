@@ -1,29 +1,12 @@
-"""OpenAI Chat Completions: POST /v1/chat/completions, as OpenAI and the many who speak it after OpenAI do."""
+"""What a Chat Completions answer cost, as it says itself."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-from lynkr.errors import LynkrError
-from lynkr.formats.openai import error_body, usage_of
+from lynkr.formats.openai import usage_of
 from lynkr.formats.watch import Watch, failure, member
-from lynkr.framing import sse
-from lynkr.lane import Format
-
-__all__ = ["AFTER_BROKEN", "CREDENTIALS", "FREE_PATHS", "NAME", "PATHS", "AnswerWatch", "error_body", "error_event"]
-
-NAME = Format.OPENAI_CHAT
-PATHS = re.compile(r"/v1/chat/completions")
-FREE_PATHS = re.compile(r"(?!)")
-# Events have no names here, so that a client could only fail to read a broken one: it ends as the lane ended it.
-AFTER_BROKEN: bytes | None = None
-CREDENTIALS = ("authorization",)
-
-
-def error_event(error: LynkrError) -> bytes:
-    """The SSE event that ends a stream which cannot go on."""
-    return sse.write("", error_body(error))
 
 
 class AnswerWatch(Watch):

@@ -1,36 +1,11 @@
-"""Gemini generateContent: POST /v1beta/models/{model}:generateContent and :streamGenerateContent."""
+"""What a generateContent answer cost, as it says itself."""
 
 from __future__ import annotations
 
-import json
-import re
 from typing import Any
 
-from lynkr.errors import LynkrError
 from lynkr.events import Usage
 from lynkr.formats.watch import Watch, count, failure, member, parsed
-from lynkr.framing import sse
-from lynkr.lane import Format
-
-NAME = Format.GEMINI
-PATHS = re.compile(r"/v1(?:alpha|beta)?/models/(?P<model>[^/:]+):(?:generateContent|streamGenerateContent)")
-FREE_PATHS = re.compile(r"/v1(?:alpha|beta)?/models/[^/:]+:countTokens")
-# Events have no names here, so that a client could only fail to read a broken one: it ends as the lane ended it.
-AFTER_BROKEN: bytes | None = None
-CREDENTIALS = ("x-goog-api-key", "authorization")
-
-_STATUSES = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 504: "DEADLINE_EXCEEDED"}
-
-
-def error_body(error: LynkrError) -> bytes:
-    """The JSON body of an error answer (google.rpc.Status)."""
-    status = _STATUSES.get(error.status, "UNAVAILABLE")
-    return json.dumps({"error": {"code": error.status, "message": error.sentence, "status": status}}).encode()
-
-
-def error_event(error: LynkrError) -> bytes:
-    """The SSE event that ends a stream which cannot go on."""
-    return sse.write("", error_body(error))
 
 
 class AnswerWatch(Watch):

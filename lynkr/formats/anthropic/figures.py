@@ -1,45 +1,12 @@
-"""Anthropic Messages: POST /v1/messages (wire facts: platform.claude.com, "Messages" and "Streaming")."""
+"""What a Messages answer cost, as it says itself."""
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any, NamedTuple
 
-from lynkr.errors import LynkrError
 from lynkr.events import Usage
 from lynkr.formats.watch import Watch, count, failure, member
-from lynkr.framing import sse
-from lynkr.lane import Format
-
-NAME = Format.ANTHROPIC
-PATHS = re.compile(r"/v1/messages")
-# Counting tokens is free of charge; it is relayed like any other request and never metered.
-FREE_PATHS = re.compile(r"/v1/messages/count_tokens")
-# One line end: clients go by the name of the event, and the last name in it counts. With two they would try to read the
-# broken rest first and complain about it (Claude Code 2.1.329).
-AFTER_BROKEN: bytes | None = b"\n"
-CREDENTIALS = ("x-api-key", "authorization")
-
-_KINDS = {
-    400: "invalid_request_error",
-    401: "authentication_error",
-    403: "permission_error",
-    404: "not_found_error",
-    413: "request_too_large",
-    504: "timeout_error",
-}
-
-
-def error_body(error: LynkrError) -> bytes:
-    """The JSON body of an error answer."""
-    kind = _KINDS.get(error.status, "api_error")
-    return json.dumps({"type": "error", "error": {"type": kind, "message": error.sentence}}).encode()
-
-
-def error_event(error: LynkrError) -> bytes:
-    """The SSE event that ends a stream which cannot go on."""
-    return sse.write("error", error_body(error))
 
 
 class AnswerWatch(Watch):

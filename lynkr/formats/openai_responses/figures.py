@@ -1,32 +1,13 @@
-"""OpenAI Responses: POST /v1/responses, what Codex speaks."""
+"""What a Responses answer cost, as it says itself."""
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 from typing import Any
 
-from lynkr.errors import LynkrError
-from lynkr.formats.openai import error_body, usage_of
+from lynkr.formats.openai import usage_of
 from lynkr.formats.watch import Watch, count, failure, member
-from lynkr.framing import sse
-from lynkr.lane import Format
-
-__all__ = ["AFTER_BROKEN", "CREDENTIALS", "FREE_PATHS", "NAME", "PATHS", "AnswerWatch", "error_body", "error_event"]
-
-NAME = Format.OPENAI_RESPONSES
-PATHS = re.compile(r"/v1/responses")
-FREE_PATHS = re.compile(r"/v1/responses/input_tokens")
-# Two line ends: Codex passes over an event that it cannot read and takes the next one (0.169.0).
-AFTER_BROKEN: bytes | None = b"\n\n"
-CREDENTIALS = ("authorization", "chatgpt-account-id")
-
-
-def error_event(error: LynkrError) -> bytes:
-    """The SSE event that ends a stream which cannot go on."""
-    failed = {"status": "failed", "error": {"code": "server_error", "message": error.sentence}}
-    return sse.write("response.failed", json.dumps({"type": "response.failed", "response": failed}).encode())
 
 
 class AnswerWatch(Watch):

@@ -1,0 +1,48 @@
+"""What a request or an answer lost or had changed on its way, in words that a user can read.
+
+Every byte that is changed is a decision that can be shown: whoever drops or re-shapes something notes it here, and the
+list goes into the ledger's row and the report.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """`what` was `dropped`, or said in another form (`changed`), `count` times, because of `why`."""
+
+    what: str
+    did: Literal["dropped", "changed"]
+    why: str
+    count: int = 1
+
+
+@dataclass(slots=True)
+class Changes:
+    """A list of changes in the making; the same change is noted once and counted."""
+
+    _noted: dict[tuple[str, Literal["dropped", "changed"], str], int] = field(default_factory=dict)
+
+    def drop(self, what: str, why: str) -> None:
+        """Notes that `what` did not arrive."""
+        self._note(what, "dropped", why)
+
+    def change(self, what: str, how: str) -> None:
+        """Notes that `what` arrived in another form: `how`."""
+        self._note(what, "changed", how)
+
+    def _note(self, what: str, did: Literal["dropped", "changed"], why: str) -> None:
+        key = (what, did, why)
+        self._noted[key] = self._noted.get(key, 0) + 1
+
+    def __iadd__(self, other: Changes) -> Changes:
+        for key, count in other._noted.items():
+            self._noted[key] = self._noted.get(key, 0) + count
+        return self
+
+    def listed(self) -> tuple[Change, ...]:
+        """What was noted, in order."""
+        return tuple(Change(what, did, why, count) for (what, did, why), count in self._noted.items())

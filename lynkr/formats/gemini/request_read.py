@@ -1,0 +1,212 @@
+"""A generateContent request, read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from lynkr.conversation import (
+    Call,
+    Choice,
+    Conversation,
+    Media,
+    Opaque,
+    Output,
+    Part,
+    Reasoning,
+    Result,
+    Sampling,
+    Seal,
+    Text,
+    Thinking,
+    Tool,
+    Turn,
+)
+from lynkr.formats.gemini.envelope import opened
+from lynkr.formats.gemini.schema import as_json_schema
+from lynkr.formats.values import dumps, flag, number, objects, optional, text, texts, whole, wrong
+from lynkr.formats.watch import member
+from lynkr.lane import Format
+
+_KNOWN = frozenset("contents systemInstruction tools toolConfig generationConfig safetySettings labels model".split())
+_SETTINGS = frozenset(
+    "maxOutputTokens temperature topP topK seed presencePenalty frequencyPenalty stopSequences thinkingConfig "
+    "responseMimeType responseSchema responseJsonSchema candidateCount".split()
+)
+_EFFORTS = {"MINIMAL": "minimal", "LOW": "low", "MEDIUM": "medium", "HIGH": "high"}
+
+
+def read_request(body: dict[str, Any]) -> Conversation:
+    """The conversation in a request's body; the model and whether it is streamed stand in the path, not here.
+
+    Raises ClientError where it makes no sense.
+    """
+    return _Reader().conversation({_camel(name): value for name, value in body.items()})
+
+
+def _camel(name: str) -> str:
+    """Google takes both spellings of a field."""
+    head, *tail = name.split("_")
+    return head + "".join(word.capitalize() for word in tail) if tail else name
+
+
+@dataclass(slots=True)
+class _Reader:
+    waiting: list[Call] = field(default_factory=list)  # calls that have no result yet
+    count: int = 0
+
+    def conversation(self, body: dict[str, Any]) -> Conversation:
+        if body.get("cachedContent"):
+            raise wrong("cachedContent", "refers to what Google holds; this lane has another format")
+        settings = member(body, "generationConfig")
+        tools = list(self.tools(objects(body.get("tools"), "tools")))
+        rest = {name: value for name, value in body.items() if name not in _KNOWN and value is not None}
+        rest |= {name: value for name, value in settings.items() if name not in _SETTINGS and value is not None}
+        if whole(settings, "candidateCount") not in (None, 1):
+            rest["candidateCount"] = settings["candidateCount"]
+        system = body.get("systemInstruction")
+        return Conversation(
+            model=text(body, "model").removeprefix("models/"),
+            system=tuple(_system(system)),
+            turns=tuple(self.turns(objects(body.get("contents"), "contents"))),
+            tools=tuple(tools),
+            choice=_choice(member(member(body, "toolConfig"), "functionCallingConfig")),
+            max_output=whole(settings, "maxOutputTokens"),
+            stop=texts(settings.get("stopSequences")),
+            sampling=Sampling(
+                number(settings, "temperature"),
+                number(settings, "topP"),
+                whole(settings, "topK"),
+                whole(settings, "seed"),
+                number(settings, "presencePenalty"),
+                number(settings, "frequencyPenalty"),
+            ),
+            reasoning=_reasoning(member(settings, "thinkingConfig")),
+            output=_output(settings),
+            rest=rest,
+        )
+
+    def turns(self, contents: list[dict[str, Any]]) -> Iterator[Turn]:
+        for n, content in enumerate(contents):
+            role = content.get("role", "user")
+            if role not in ("user", "model", "function", "system"):
+                raise wrong(f"contents.{n}.role", "must be user or model")
+            parts = objects(content.get("parts"), f"contents.{n}.parts")
+            said = tuple(part for value in parts for part in self.part(value))
+            yield Turn("assistant" if role == "model" else "system" if role == "system" else "user", said)
+
+    def part(self, value: dict[str, Any]) -> Iterator[Part]:
+        # Both spellings again.
+        thought, seal = opened(text(value, "thoughtSignature") or text(value, "thought_signature"))
+        if thought is not None:
+            yield thought
+        if call := member(value, "functionCall") or member(value, "function_call"):
+            yield self.call(call, seal)
+        elif said := member(value, "functionResponse") or member(value, "function_response"):
+            yield self.result(said)
+        elif value.get("thought") is True:
+            yield Thinking(text(value, "text"), seal)
+        elif "text" in value:
+            if text(value, "text"):
+                yield Text(text(value, "text"))
+            if seal is not None:
+                yield Thinking("", seal)
+        elif media := _media(value):
+            yield media
+        else:
+            yield Opaque(Format.GEMINI, next(iter(value), "part"), value, _words(value))
+
+    def call(self, value: dict[str, Any], seal: Seal | None) -> Call:
+        self.count += 1
+        # Without an id, a call and its response find each other by name and order.
+        call = Call(text(value, "id") or f"call_{self.count}", text(value, "name"), dumps(value.get("args") or {}), seal=seal)
+        self.waiting.append(call)
+        return call
+
+    def result(self, value: dict[str, Any]) -> Result:
+        id, name = text(value, "id"), text(value, "name")
+        fits = [call for call in self.waiting if (call.id == id if id else call.name == name)]
+        call_id = fits[0].id if fits else id or f"call_{name}"
+        if fits:
+            self.waiting.remove(fits[0])
+        response = member(value, "response")
+        parts: list[Text | Media | Opaque] = []
+        error = set(response) == {"error"}
+        plain = next((response[key] for key in ("output", "result", "error") if set(response) == {key}), None)
+        parts.append(Text(plain if isinstance(plain, str) else dumps(response)))
+        parts += [media for part in objects(value.get("parts"), "parts") if (media := _media(part))]
+        return Result(call_id, tuple(parts), error, name)
+
+    def tools(self, given: list[dict[str, Any]]) -> Iterator[Tool | Opaque]:
+        for tool in given:
+            for name, value in tool.items():
+                if _camel(name) != "functionDeclarations":
+                    yield Opaque(Format.GEMINI, f"tool {_camel(name)}", {name: value})
+                    continue
+                for declared in objects(value, "tools.functionDeclarations"):
+                    schema = declared.get("parametersJsonSchema") or declared.get("parameters_json_schema")
+                    if schema is None and declared.get("parameters"):
+                        schema = as_json_schema(declared["parameters"])
+                    yield Tool(text(declared, "name"), text(declared, "description"), schema or None)
+
+
+def _system(value: object) -> Iterator[Text]:
+    if isinstance(value, str):
+        yield Text(value)
+    elif isinstance(value, dict):
+        for part in objects(value.get("parts"), "systemInstruction.parts"):
+            if text(part, "text"):
+                yield Text(text(part, "text"))
+
+
+def _media(value: dict[str, Any]) -> Media | None:
+    inline = member(value, "inlineData") or member(value, "inline_data")
+    file = member(value, "fileData") or member(value, "file_data")
+    source = inline or file
+    if not source:
+        return None
+    mime = text(source, "mimeType") or text(source, "mime_type")
+    family = mime.partition("/")[0]
+    kind = family if family in ("image", "audio", "video") else "document"
+    name = optional(source, "displayName")
+    if inline:
+        return Media(kind, mime, data=text(source, "data"), name=name)  # type: ignore[arg-type]
+    uri = text(source, "fileUri") or text(source, "file_uri")
+    if uri.startswith("https://generativelanguage.googleapis.com/"):
+        return Media(kind, mime, file=uri, name=name)  # type: ignore[arg-type]
+    return Media(kind, mime, url=uri, name=name)  # type: ignore[arg-type]
+
+
+def _words(value: dict[str, Any]) -> str:
+    if code := member(value, "executableCode"):
+        return text(code, "code")
+    return text(member(value, "codeExecutionResult"), "output")
+
+
+def _choice(config: dict[str, Any]) -> Choice | None:
+    only = texts(config.get("allowedFunctionNames"))
+    match text(config, "mode"):
+        case "AUTO" | "VALIDATED":
+            return Choice("auto", only)
+        case "ANY":
+            return Choice("any", only)
+        case "NONE":
+            return Choice("none")
+    return None
+
+
+def _reasoning(config: dict[str, Any]) -> Reasoning:
+    budget, effort, shown = whole(config, "thinkingBudget"), _EFFORTS.get(text(config, "thinkingLevel").upper()), flag(
+        config, "includeThoughts")  # fmt: skip
+    if budget is None:
+        return Reasoning(effort=effort, shown=shown)
+    mode = "adaptive" if budget < 0 else "off" if budget == 0 else "budget"
+    return Reasoning(mode, budget if budget > 0 else None, effort, shown)  # type: ignore[arg-type]
+
+
+def _output(settings: dict[str, Any]) -> Output | None:
+    if text(settings, "responseMimeType") != "application/json":
+        return None
+    schema = settings.get("responseJsonSchema") or as_json_schema(settings.get("responseSchema"))
+    return Output(schema if isinstance(schema, dict) else None)

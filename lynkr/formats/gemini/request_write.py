@@ -1,0 +1,222 @@
+"""A generateContent request, written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from lynkr.changes import Changes
+from lynkr.conversation import (
+    Call,
+    Conversation,
+    Media,
+    Opaque,
+    Output,
+    Part,
+    Reasoning,
+    Result,
+    Seal,
+    Text,
+    Thinking,
+    Tool,
+    Turn,
+)
+from lynkr.formats.gemini.envelope import NO_SIGNATURE
+from lynkr.formats.values import parsed_object
+from lynkr.target import Target
+
+_FORMAT = "Gemini's API"
+_LEVELS = {"minimal": "MINIMAL", "low": "LOW", "medium": "MEDIUM", "high": "HIGH"}
+_SAMPLING = {
+    "temperature": "temperature",
+    "top_p": "topP",
+    "top_k": "topK",
+    "seed": "seed",
+    "presence_penalty": "presencePenalty",
+    "frequency_penalty": "frequencyPenalty",
+}
+
+
+def write_request(conversation: Conversation, target: Target, changes: Changes) -> dict[str, Any]:
+    """The body that says `conversation`; what it cannot say is noted in `changes`."""
+    return _Writer(target, changes).body(conversation)
+
+
+class _Writer:
+    def __init__(self, target: Target, changes: Changes) -> None:
+        self.target, self.changes = target, changes
+        self.names: dict[str, str] = {}
+
+    def body(self, c: Conversation) -> dict[str, Any]:
+        body: dict[str, Any] = {}
+        tools = [said for tool in c.tools if (said := self.tool(tool)) is not None]
+        if tools:
+            body["tools"] = [{"functionDeclarations": tools}]
+            body |= self.choice(c)
+        if c.system:
+            self.breakpoints(c.system)
+            body["systemInstruction"] = {"parts": [{"text": part.text} for part in c.system if part.text]}
+        if settings := self.settings(c):
+            body["generationConfig"] = settings
+        body["contents"] = list(self.contents(c.turns))
+        return body
+
+    def settings(self, c: Conversation) -> dict[str, Any]:
+        found: dict[str, Any] = {} if c.max_output is None else {"maxOutputTokens": c.max_output}
+        for name, said in _SAMPLING.items():
+            if (value := getattr(c.sampling, name)) is not None:
+                found[said] = value
+        if c.stop:
+            found["stopSequences"] = list(c.stop)
+        for what, value in (("verbosity", c.verbosity), ("user id", c.user), ("prompt_cache_key", c.cache_key)):
+            if value is not None:
+                self.changes.drop(what, f"{_FORMAT} has no such setting")
+        if c.service_tier is not None:
+            self.changes.drop("service_tier", "tiers of one provider mean nothing to another")
+        return found | _output(c.output) | self.thinking(c.reasoning)
+
+    def thinking(self, asked: Reasoning) -> dict[str, Any]:
+        said: dict[str, Any] = {}
+        if asked.effort in _LEVELS:
+            said["thinkingLevel"] = _LEVELS[asked.effort]
+        elif asked.mode == "budget" and asked.budget:
+            said["thinkingBudget"] = asked.budget
+        elif asked.mode == "off":
+            said["thinkingBudget"] = 0
+        elif asked.mode == "adaptive" and "budget" in self.target.can.thinking:
+            said["thinkingBudget"] = -1
+        if self.target.can.thinking and asked.mode != "off" and (asked.shown or (asked.shown is None and asked.mode)):
+            said["includeThoughts"] = True
+        return {"thinkingConfig": said} if said else {}
+
+    def tool(self, tool: Tool | Opaque) -> dict[str, Any] | None:
+        if isinstance(tool, Opaque):
+            self.changes.drop(tool.what, "only its own provider runs it")
+            return None
+        self.breakpoints((tool,))
+        if tool.strict:
+            self.changes.drop("strict tools", f"{_FORMAT} has no such setting")
+        said: dict[str, Any] = {"name": tool.name}
+        if tool.description:
+            said["description"] = tool.description
+        return said | ({"parametersJsonSchema": tool.schema} if tool.schema else {})
+
+    def choice(self, c: Conversation) -> dict[str, Any]:
+        if c.parallel is False:
+            self.changes.drop("parallel tool calls off", f"{_FORMAT} has no such setting")
+        if c.choice is None:
+            return {}
+        said: dict[str, Any] = {"mode": {"auto": "AUTO", "any": "ANY", "none": "NONE"}[c.choice.mode]}
+        if c.choice.only and c.choice.mode == "any":
+            said["allowedFunctionNames"] = list(c.choice.only)
+        elif c.choice.only:
+            said = {"mode": "VALIDATED", "allowedFunctionNames": list(c.choice.only)}
+        return {"toolConfig": {"functionCallingConfig": said}}
+
+    def contents(self, turns: Iterable[Turn]) -> Iterator[dict[str, Any]]:
+        held: dict[str, Any] | None = None
+        for turn in turns:
+            role = "model" if turn.role == "assistant" else "user"
+            parts = [said for part in turn.parts for said in self.part(part)]
+            if role == "model" and self.target.can.calls_need_seal:
+                _seal_first(parts)
+            if not parts:
+                continue
+            if held is not None and held["role"] == role:
+                held["parts"] += parts
+                continue
+            if held is not None:
+                yield held
+            held = {"role": role, "parts": parts}
+        if held is not None:
+            yield held
+
+    def part(self, part: Part) -> Iterator[dict[str, Any]]:
+        match part:
+            case Text():
+                self.breakpoints((part,))
+                if part.text:
+                    yield {"text": part.text}
+            case Thinking():
+                yield from self.thought(part)
+            case Call():
+                self.breakpoints((part,))
+                self.names[part.id] = part.name
+                yield self.call(part)
+            case Result():
+                self.breakpoints((part,))
+                yield from self.result(part)
+            case Media():
+                self.breakpoints((part,))
+                yield from self.media(part)
+            case Opaque():
+                if part.text:
+                    self.changes.change(part.what, "as text")
+                    yield {"text": part.text}
+                else:
+                    self.changes.drop(part.what, f"{_FORMAT} has no such content")
+
+    def thought(self, part: Thinking) -> Iterator[dict[str, Any]]:
+        match part.seal:
+            case Seal("gemini.signature", data) as seal if seal.at(self.target.home):
+                yield {"text": part.text, **({"thought": True} if part.text else {}), "thoughtSignature": data}
+            case None | Seal("chat.reasoning" | "plain"):
+                self.changes.drop("earlier reasoning", "this lane does not take it back")
+            case _:
+                self.changes.drop("sealed reasoning", "only its maker can read it")
+
+    def call(self, part: Call) -> dict[str, Any]:
+        given = parsed_object(part.arguments)
+        if given is None:
+            self.changes.change("malformed call arguments", "as text under `malformed`")
+            given = {"malformed": part.arguments}
+        said: dict[str, Any] = {"functionCall": {"id": part.id, "name": part.name, "args": given}}
+        if part.seal is not None and part.seal.kind == "gemini.signature" and part.seal.at(self.target.home):
+            said["thoughtSignature"] = part.seal.data
+        elif part.seal is not None:
+            self.changes.drop("sealed reasoning", "only its maker can read it")
+        return said
+
+    def result(self, part: Result) -> Iterator[dict[str, Any]]:
+        words, behind = list[str](), list[dict[str, Any]]()
+        for inner in part.parts:
+            match inner:
+                case Text():
+                    words.append(inner.text)
+                case Media():
+                    if said := list(self.media(inner)):
+                        self.changes.change(f"{inner.kind} in a tool result", "behind it")
+                        behind += [{"text": f"[{inner.kind} of tool call {part.call_id}]"}, *said]
+                case Opaque():
+                    words += [said["text"] for said in self.part(inner)]
+        name = part.name or self.names.get(part.call_id, "unknown")
+        response = {"error" if part.error else "output": "\n".join(words)}
+        yield {"functionResponse": {"id": part.call_id, "name": name, "response": response}}
+        yield from behind
+
+    def media(self, part: Media) -> Iterator[dict[str, Any]]:
+        if part.data is not None:
+            yield {"inlineData": {"mimeType": part.mime, "data": part.data}}
+        elif part.url is not None:
+            yield {"fileData": {"fileUri": part.url, "mimeType": part.mime}}
+        else:
+            self.changes.drop(f"{part.kind} by file id", "a file belongs to the provider that holds it")
+
+    def breakpoints(self, parts: Iterable[Text | Tool | Call | Result | Media]) -> None:
+        for part in parts:
+            if part.cache is not None:
+                self.changes.drop("cache breakpoint", "this lane caches by itself, or not at all")
+
+
+def _seal_first(parts: list[dict[str, Any]]) -> None:
+    """The first call of a turn must be signed; for one made elsewhere Google documents a word to say so."""
+    first = next((part for part in parts if "functionCall" in part), None)
+    if first is not None:
+        first.setdefault("thoughtSignature", NO_SIGNATURE)
+
+
+def _output(output: Output | None) -> dict[str, Any]:
+    if output is None:
+        return {}
+    schema = {} if output.schema is None else {"responseJsonSchema": output.schema}
+    return {"responseMimeType": "application/json", **schema}

@@ -1,0 +1,172 @@
+"""An /api/chat request of Ollama's, written.
+
+The context size is said with every request and nothing may be cut off: on its own Ollama takes a small default and
+silently drops the oldest messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from lynkr.changes import Changes
+from lynkr.conversation import Call, Conversation, Media, Opaque, Result, Text, Thinking, Tool, Turn
+from lynkr.formats.values import parsed_object
+from lynkr.target import Target
+
+_FORMAT = "Ollama's API"
+ERROR_MARK = "[tool error]\n"
+# How long the model stays loaded between requests: coding sessions have longer pauses than the default five minutes.
+KEEP_ALIVE = "30m"
+_OPTIONS = ("temperature", "top_p", "top_k", "seed", "presence_penalty", "frequency_penalty")
+
+
+def write_request(conversation: Conversation, target: Target, changes: Changes) -> dict[str, Any]:
+    """The body that says `conversation`; what it cannot say is noted in `changes`."""
+    return _Writer(target, changes).body(conversation)
+
+
+class _Writer:
+    def __init__(self, target: Target, changes: Changes) -> None:
+        self.target, self.can, self.changes = target, target.can, changes
+
+    def body(self, c: Conversation) -> dict[str, Any]:
+        body: dict[str, Any] = {"model": self.target.home.model, "stream": c.stream, "keep_alive": KEEP_ALIVE}
+        body |= {"truncate": False, "options": self.options(c)} | self.thinking(c)
+        if c.output is not None:
+            body["format"] = c.output.schema if c.output.schema is not None else "json"
+        tools = [said for tool in c.tools if (said := self.tool(tool)) is not None]
+        if tools and c.choice is not None and c.choice.mode == "none":
+            self.changes.change("tool_choice", "no tools are shown")
+            tools = []
+        if tools:
+            body["tools"] = tools
+            if c.choice is not None and (c.choice.mode == "any" or c.choice.only):
+                self.changes.drop("tool_choice", f"{_FORMAT} has no such setting")
+            if c.parallel is False:
+                self.changes.drop("parallel tool calls off", f"{_FORMAT} has no such setting")
+        body["messages"] = list(self.messages(c))
+        return body
+
+    def options(self, c: Conversation) -> dict[str, Any]:
+        found: dict[str, Any] = {} if self.can.context is None else {"num_ctx": self.can.context}
+        if c.max_output is not None:
+            found["num_predict"] = c.max_output
+        for name in _OPTIONS:
+            if (value := getattr(c.sampling, name)) is not None:
+                found[name] = value
+        if c.stop:
+            found["stop"] = list(c.stop)
+        for what, value in (("verbosity", c.verbosity), ("user id", c.user), ("prompt_cache_key", c.cache_key)):
+            if value is not None:
+                self.changes.drop(what, f"{_FORMAT} has no such setting")
+        if c.service_tier is not None:
+            self.changes.drop("service_tier", "tiers of one provider mean nothing to another")
+        return found
+
+    def thinking(self, c: Conversation) -> dict[str, Any]:
+        asked = c.reasoning
+        if asked.mode == "off" and "off" in self.can.thinking:
+            return {"think": False}
+        if asked.effort in self.can.efforts:
+            return {"think": asked.effort}
+        return {"think": True} if asked.mode == "adaptive" and "adaptive" in self.can.thinking else {}
+
+    def tool(self, tool: Tool | Opaque) -> dict[str, Any] | None:
+        if isinstance(tool, Opaque):
+            self.changes.drop(tool.what, "only its own provider runs it")
+            return None
+        self.breakpoints((tool,))
+        if tool.strict:
+            self.changes.drop("strict tools", f"{_FORMAT} has no such setting")
+        schema = tool.schema or {"type": "object", "properties": {}}
+        return {
+            "type": "function",
+            "function": {"name": tool.name, "description": tool.description, "parameters": schema},
+        }
+
+    def messages(self, c: Conversation) -> Iterator[dict[str, Any]]:
+        if c.system:
+            self.breakpoints(c.system)
+            yield {"role": "system", "content": "\n\n".join(part.text for part in c.system if part.text)}
+        for turn in c.turns:
+            if turn.role == "assistant":
+                yield from self.said(turn)
+            else:
+                yield from self.heard(turn)
+
+    def heard(self, turn: Turn) -> Iterator[dict[str, Any]]:
+        for part in turn.parts:
+            if isinstance(part, Result):
+                yield self.result(part)
+        words, images = self.words(part for part in turn.parts if not isinstance(part, Result))
+        if words or images:
+            role = "system" if turn.role == "system" else "user"
+            yield {"role": role, "content": "\n\n".join(words)} | ({"images": images} if images else {})
+
+    def result(self, part: Result) -> dict[str, Any]:
+        self.breakpoints((part,))
+        words, images = self.words(part.parts)
+        if part.error:
+            self.changes.change("is_error", "as words before the result")
+        content = (ERROR_MARK if part.error else "") + "\n".join(words)
+        message: dict[str, Any] = {"role": "tool", "tool_name": part.name, "content": content}
+        return message | ({"images": images} if images else {})
+
+    def words(self, parts: Iterable[object]) -> tuple[list[str], list[str]]:
+        """The texts and the images of some parts."""
+        words, images = list[str](), list[str]()
+        for part in parts:
+            match part:
+                case Text():
+                    self.breakpoints((part,))
+                    words += [part.text] if part.text else []
+                case Media(kind="image", data=str(data)):
+                    self.breakpoints((part,))
+                    images.append(data)
+                case Media():
+                    by = "by URL" if part.url else "by file id" if part.file else ""
+                    self.changes.drop(f"{part.kind} {by}".strip(), f"{_FORMAT} has no such content")
+                case Opaque():
+                    self.opaque(part)
+                    words += [part.text] if part.text else []
+        return words, images
+
+    def said(self, turn: Turn) -> Iterator[dict[str, Any]]:
+        words, _ = self.words(part for part in turn.parts if isinstance(part, Text | Opaque | Media))
+        message: dict[str, Any] = {"role": "assistant", "content": "\n\n".join(words)}
+        calls = list[dict[str, Any]]()
+        for part in turn.parts:
+            match part:
+                case Call():
+                    self.breakpoints((part,))
+                    if part.seal is not None:
+                        self.changes.drop("sealed reasoning", "only its maker can read it")
+                    calls.append({"function": {"name": part.name, "arguments": self.arguments(part)}})
+                case Thinking():
+                    if part.seal is not None and part.seal.kind == "chat.reasoning" and part.seal.at(self.target.home):
+                        message["thinking"] = message.get("thinking", "") + part.text
+                    elif part.seal is None or part.seal.kind in ("chat.reasoning", "plain"):
+                        self.changes.drop("earlier reasoning", "this lane does not take it back")
+                    else:
+                        self.changes.drop("sealed reasoning", "only its maker can read it")
+        if words or calls:
+            yield message | ({"tool_calls": calls} if calls else {})
+
+    def arguments(self, call: Call) -> dict[str, Any]:
+        given = parsed_object(call.arguments)
+        if given is None:
+            self.changes.change("malformed call arguments", "as text under `malformed`")
+            return {"malformed": call.arguments}
+        return given
+
+    def opaque(self, part: Opaque) -> None:
+        if part.text:
+            self.changes.change(part.what, "as text")
+        else:
+            self.changes.drop(part.what, f"{_FORMAT} has no such content")
+
+    def breakpoints(self, parts: Iterable[Text | Tool | Call | Result | Media]) -> None:
+        for part in parts:
+            if part.cache is not None:
+                self.changes.drop("cache breakpoint", "this lane caches by itself, or not at all")

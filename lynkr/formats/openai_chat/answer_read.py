@@ -1,0 +1,261 @@
+"""A Chat Completions answer, read: streamed, or whole.
+
+The format has no beginnings and ends of parts: a text ends where a call begins. Calls carry an index, and a server may
+send pieces of several by turns; then one is told at a time and the others are held back until it is whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from lynkr.answer import Answer, AnswerPart
+from lynkr.changes import Changes
+from lynkr.conversation import Call, Home, Seal, Text, Thinking
+from lynkr.events import Close, Delta, End, Event, Failed, MalformedStream, Open, Refusal, Start, Stop, Usage
+from lynkr.formats.openai import read_refusal, usage_of
+from lynkr.formats.values import dumps, objects, optional, parsed_object, text
+from lynkr.formats.watch import member, parsed
+from lynkr.framing.frame import Frame
+
+_STOPS = {
+    "stop": Stop.END,
+    "length": Stop.LENGTH,
+    "model_length": Stop.CONTEXT,  # Mistral
+    "tool_calls": Stop.CALLS,
+    "function_call": Stop.CALLS,
+    "content_filter": Stop.REFUSED,
+    "sensitive": Stop.REFUSED,  # Z.ai
+}
+# OpenRouter; Z.ai; DeepSeek.
+_FAILURES = ("error", "network_error", "insufficient_system_resource")
+
+
+class AnswerReader:
+    """Reads one streamed answer, frame by frame. `seed` makes names for calls that have none."""
+
+    def __init__(self, home: Home, seed: str, changes: Changes) -> None:
+        self._seed, self._changes = seed, changes
+        self._started = self._over = False
+        self._usage: Usage | None = None
+        self._finish: str | None = None
+        self._open: AnswerPart | None = None
+        self._details: list[Any] = []
+        self._calls: list[_Calling] = []
+        self._at: dict[object, _Calling] = {}
+        self._current: _Calling | None = None
+        self._held: list[tuple[type[Text] | type[Thinking], str]] = []
+
+    def frame(self, frame: Frame) -> list[Event]:
+        """The events that a frame tells. Raises MalformedStream."""
+        if frame.data.strip() == b"[DONE]":
+            return self._ending(sure=True)
+        chunk = parsed(frame.data)
+        if not chunk:
+            raise MalformedStream("a chunk is not a JSON object")
+        if chunk.get("error"):
+            return [Failed(read_refusal(chunk))]
+        events: list[Event] = []
+        if not self._started:
+            self._started = True
+            events.append(Start(text(chunk, "id"), text(chunk, "model")))
+        figures = member(chunk, "usage") or member(member(chunk, "x_groq"), "usage")
+        if figures:
+            self._usage = usage_of(figures, "prompt_tokens", "completion_tokens", chunk.get("service_tier"))
+        choices = chunk.get("choices")
+        for choice in choices if isinstance(choices, list) else ():
+            if isinstance(choice, dict) and choice.get("index") in (0, None):
+                events += self._choice(choice)
+        return events
+
+    def end(self) -> list[Event]:
+        """What the end of the stream tells. Raises MalformedStream where the answer is not whole."""
+        return [] if self._over else self._ending(sure=False)
+
+    def _choice(self, choice: dict[str, Any]) -> Iterator[Event]:
+        delta = member(choice, "delta")
+        for kind, said in _said(delta):
+            yield from self._words(kind, said)
+        details = delta.get("reasoning_details")
+        if isinstance(details, list):
+            self._details += details
+        for call in _calls(delta):
+            yield from self._call(call)
+        self._finish = optional(choice, "finish_reason") or self._finish
+        if self._finish in _FAILURES:
+            yield Failed(Refusal("server", f"the provider ended the answer with {self._finish!r}"))
+
+    def _words(self, kind: type[Text] | type[Thinking], said: str) -> Iterator[Event]:
+        if self._current is not None:
+            if not self._current.looks_whole:
+                self._held.append((kind, said))
+                return
+            yield from self._finish_calls()
+        if not isinstance(self._open, kind):
+            yield from self._close()
+            self._open = kind("")
+            yield Open(self._open)
+        yield Delta(said)
+
+    def _call(self, call: dict[str, Any]) -> Iterator[Event]:
+        said = member(call, "function") or member(call, "custom")
+        known = self._calling(call.get("index", 0), text(call, "id"), text(said, "name"))
+        known.take(text(said, "arguments") or text(said, "input"))
+        if self._current is known:
+            yield from known.news()
+        elif self._current is None or self._current.looks_whole:
+            yield from self._next_call()
+
+    def _calling(self, index: object, id: str, name: str) -> _Calling:
+        known = self._at.get(index)
+        # Some servers number all calls 0; another id is another call.
+        if known is None or (id and id != known.id and name):
+            known = self._at[index] = _Calling(id or f"call_{self._seed}_{len(self._calls)}", name)
+            self._calls.append(known)
+        known.name = known.name or name
+        return known
+
+    def _next_call(self) -> Iterator[Event]:
+        """Ends the call that is told, which is whole, and tells the next, as far as it has come."""
+        if self._current is not None:
+            yield from self._end_call()
+        for call in self._calls:
+            if not call.told:
+                yield from self._close()
+                self._current = call
+                yield Open(Call(call.id, call.name))
+                yield from call.news()
+                return
+
+    def _end_call(self) -> Iterator[Event]:
+        call, self._current = self._current, None
+        assert call is not None
+        yield from call.news()
+        if call.empty:
+            yield Delta("{}")
+        call.end()
+        yield Close()
+
+    def _finish_calls(self) -> Iterator[Event]:
+        """Tells all that was held back."""
+        while self._current is not None:
+            yield from self._next_call()
+        held, self._held = self._held, []
+        for kind, said in held:
+            yield from self._words(kind, said)
+
+    def _close(self) -> Iterator[Event]:
+        part, self._open = self._open, None
+        if isinstance(part, Thinking):
+            yield Close(self._seal())
+        elif part is not None:
+            yield Close()
+
+    def _seal(self) -> Seal:
+        details, self._details = self._details, []
+        return Seal("chat.details", dumps(details)) if details else Seal("chat.reasoning", "")
+
+    def _ending(self, *, sure: bool) -> list[Event]:
+        if not self._started or (self._finish is None and not sure):
+            raise MalformedStream("the stream ended before the answer did")
+        self._over = True
+        events = [*self._close(), *self._finish_calls()]
+        if self._details:
+            # Sealed thoughts without a word.
+            events += [Open(Thinking("")), Close(self._seal())]
+        stop = _STOPS.get(self._finish or "stop", Stop.END)
+        if self._calls and stop is Stop.END:
+            stop = Stop.CALLS
+        return [*events, End(stop, self._usage)]
+
+
+class _Calling:
+    """A call whose arguments are coming in."""
+
+    def __init__(self, id: str, name: str) -> None:
+        self.id, self.name = id, name
+        self.told = False
+        self._pieces: list[str] = []
+        self._given = 0
+
+    def take(self, piece: str) -> None:
+        if self.told and piece.strip():
+            raise MalformedStream("a call goes on after its end")
+        if piece:
+            self._pieces.append(piece)
+
+    def news(self) -> Iterator[Event]:
+        """What has come and was not told yet."""
+        fresh, self._given = self._pieces[self._given :], len(self._pieces)
+        for piece in fresh:
+            yield Delta(piece)
+
+    def end(self) -> None:
+        self.told, self._pieces, self._given = True, [], 0
+
+    @property
+    def empty(self) -> bool:
+        return not any(self._pieces)
+
+    @property
+    def looks_whole(self) -> bool:
+        return not self.empty and parsed_object("".join(self._pieces)) is not None
+
+
+def _said(delta: dict[str, Any]) -> Iterator[tuple[type[Text] | type[Thinking], str]]:
+    """The words of a message or of a piece of one, thoughts first."""
+    if thoughts := optional(delta, "reasoning_content") or optional(delta, "reasoning"):
+        yield Thinking, thoughts
+    content = delta.get("content")
+    if isinstance(content, str):
+        if content:
+            yield Text, content
+    elif isinstance(content, list):
+        for part in (part for part in content if isinstance(part, dict)):
+            match part.get("type"):
+                case "thinking" | "reasoning":  # Mistral; Databricks
+                    inner = part.get("thinking") or part.get("summary")
+                    for piece in inner if isinstance(inner, list) else [{"text": inner}]:
+                        if isinstance(piece, dict) and text(piece, "text"):
+                            yield Thinking, text(piece, "text")
+                case "text" if text(part, "text"):
+                    yield Text, text(part, "text")
+    if refusal := optional(delta, "refusal"):
+        yield Text, refusal
+
+
+def _calls(delta: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    calls = delta.get("tool_calls")
+    yield from (call for call in calls if isinstance(call, dict)) if isinstance(calls, list) else ()
+    if legacy := member(delta, "function_call"):
+        yield {"index": 0, "function": legacy}
+
+
+def read_answer(body: dict[str, Any], home: Home, seed: str, changes: Changes) -> Answer:
+    """A whole answer. Raises MalformedStream where it is none."""
+    choices = body.get("choices")
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+        raise MalformedStream("the answer has no choices")
+    message = member(choices[0], "message")
+    if message.get("annotations"):
+        changes.drop("citations", "they have another form in each format")
+    parts: list[AnswerPart] = []
+    for kind, said in _said(message):
+        if kind is Thinking:
+            parts.append(Thinking(said, Seal("chat.reasoning", "")))
+        else:
+            parts.append(Text(said))
+    if details := objects(message.get("reasoning_details") or None, "reasoning_details"):
+        words = "".join(part.text for part in parts if isinstance(part, Thinking))
+        parts = [part for part in parts if not isinstance(part, Thinking)]
+        parts.insert(0, Thinking(words, Seal("chat.details", dumps(details))))
+    for n, call in enumerate(_calls(message)):
+        said_of = member(call, "function") or member(call, "custom")
+        arguments = text(said_of, "arguments") or text(said_of, "input") or "{}"
+        parts.append(Call(text(call, "id") or f"call_{seed}_{n}", text(said_of, "name"), arguments))
+    stop = _STOPS.get(text(choices[0], "finish_reason"), Stop.END)
+    if stop is Stop.END and any(isinstance(part, Call) for part in parts):
+        stop = Stop.CALLS
+    figures = member(body, "usage")
+    usage = usage_of(figures, "prompt_tokens", "completion_tokens", body.get("service_tier")) if figures else None
+    return Answer(text(body, "id"), text(body, "model"), tuple(parts), End(stop, usage))

@@ -1,0 +1,84 @@
+"""Reading JSON that others wrote, and writing our own."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from lynkr.errors import ClientError
+
+
+def dump(value: object) -> bytes:
+    """`value` as compact JSON. Lone surrogates, which UTF-8 has no bytes for, are escaped like everything then."""
+    try:
+        return _text(value).encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":")).encode()
+
+
+_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def dumps(value: object) -> str:
+    """`value` as compact JSON text, for JSON that travels inside a JSON string."""
+    return _text(value)
+
+
+def wrong(at: str, what: str) -> ClientError:
+    """The error for a request that cannot be read: `at` names the place."""
+    return ClientError(f"lynkr: {at}: {what}", kind="invalid_request")
+
+
+def objects(value: object, at: str) -> list[dict[str, Any]]:
+    """The objects of a list; none where it is missing. Raises ClientError for anything else."""
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise wrong(at, "must be a list of objects")
+    return value
+
+
+def texts(value: object) -> tuple[str, ...]:
+    """The texts of a list; none where it is no list."""
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
+
+
+def text(value: dict[str, Any], key: str) -> str:
+    """The text `value[key]`, "" where there is none."""
+    found = value.get(key)
+    return found if isinstance(found, str) else ""
+
+
+def optional(value: dict[str, Any], key: str) -> str | None:
+    """The text `value[key]`, None where there is none."""
+    found = value.get(key)
+    return found if isinstance(found, str) else None
+
+
+def number(value: dict[str, Any], key: str) -> float | None:
+    """The number `value[key]`, None where there is none."""
+    found = value.get(key)
+    return found if isinstance(found, (int, float)) and not isinstance(found, bool) else None
+
+
+def whole(value: dict[str, Any], key: str) -> int | None:
+    """The whole number `value[key]`, None where there is none."""
+    found = number(value, key)
+    return int(found) if found is not None and abs(found) < 2**53 else None
+
+
+def flag(value: dict[str, Any], key: str) -> bool | None:
+    """The truth value `value[key]`, None where there is none."""
+    found = value.get(key)
+    return found if isinstance(found, bool) else None
+
+
+def parsed_object(arguments: str) -> dict[str, Any] | None:
+    """Arguments of a call as an object: {} for none at all, None where the text is no JSON object."""
+    if not arguments.strip():
+        return {}
+    try:
+        value = json.loads(arguments)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None

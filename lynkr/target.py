@@ -1,0 +1,68 @@
+"""What a request is written for: the lane and model it goes to, and what that model can take.
+
+Plain values; the table behind them is data of `upstream/fit`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lynkr.conversation import Home
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a model takes. The defaults are those of a plain model that takes everything a format can say.
+
+    `thinking`: the modes of Reasoning that may be said; `off` stands there where thinking can be turned off.
+    `default_thinking`: what an `adaptive` or `budget` that it does not know becomes. `efforts`: names it knows, from
+    low to high; empty where it knows none. `forced_choice` and `sampling`: `always`, `quiet` (only while it does not
+    think) or `never`. `leading_thinking`: while it thinks, a turn with calls must begin with its own thoughts.
+    `media`: kinds it can look at. `max_output` and `context` in tokens. `stops`: how many stop sequences. `betas`:
+    the values of `anthropic-beta` it knows, `rest`: the fields of the request's `rest`; None means all.
+    """
+
+    thinking: frozenset[str] = frozenset()
+    efforts: tuple[str, ...] = ()
+    forced_choice: Literal["always", "quiet", "never"] = "always"
+    sampling: Literal["always", "quiet", "never"] = "always"
+    leading_thinking: bool = False
+    prefill: bool = True
+    system_turns: bool = True
+    deferred_tools: bool = False
+    schema_output: bool = True
+    media: frozenset[str] = frozenset(("image", "document"))
+    max_output: int | None = None
+    context: int | None = None
+    stops: int | None = None
+    betas: tuple[str, ...] | None = None
+    rest: tuple[str, ...] | None = None
+    # How a format with variants is to be spoken to this model.
+    cache_marks: bool = False  # chat: `cache_control` on content parts
+    output_limit: str = "max_completion_tokens"  # chat: the field's name
+    system_role: Literal["system", "developer"] = "system"  # chat
+    effort_field: str = "reasoning_effort"  # chat: "" where no such field is taken
+    cache_key: bool = False  # chat: `prompt_cache_key`
+    replays_reasoning: bool = False  # chat: `reasoning_content` of tool turns goes back
+    calls_need_seal: bool = False  # gemini: a call without a signature is refused
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a request goes and what may be said there."""
+
+    home: Home
+    can: Capabilities = Capabilities()
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What an answer of ours is labelled with: where it came from, the model that the client asked for, an id of its
+    own, the time in seconds since 1970, and whether a client that has to ask for figures did so."""
+
+    home: Home
+    model: str
+    id: str
+    at: int = 0
+    wants_usage: bool = True
