@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from lynkr.conversation import Call, Opaque, Seal, Text, Thinking
 from lynkr.events import Close, Delta, End, Event, Failed, Open, Refusal, Start, Stop
@@ -18,7 +18,7 @@ class Answer:
     id: str = ""
     model: str = ""
     parts: tuple[AnswerPart, ...] = ()
-    end: End = End(Stop.END)
+    end: End = field(default_factory=lambda: End(Stop.END))
 
 
 class Refused(Exception):

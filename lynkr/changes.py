@@ -7,7 +7,7 @@ list goes into the ledger's row and the report.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Changes:
         key = (what, did, why)
         self._noted[key] = self._noted.get(key, 0) + 1
 
-    def __iadd__(self, other: Changes) -> Changes:
+    def __iadd__(self, other: Changes) -> Self:
         for key, count in other._noted.items():
             self._noted[key] = self._noted.get(key, 0) + count
         return self

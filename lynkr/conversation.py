@@ -49,7 +49,7 @@ class Seal:
         return self.home is None or self.home == home
 
 
-_ENVELOPE = "lynkr:v1:"
+ENVELOPE = "lynkr:v1:"
 
 
 def wrap(seal: Seal, home: Home, *, of_call: bool = False) -> str:
@@ -58,15 +58,15 @@ def wrap(seal: Seal, home: Home, *, of_call: bool = False) -> str:
     `of_call` says that it belongs to the call which follows it. `unwrap` is the reverse.
     """
     held = [home.lane, home.model, seal.kind, seal.data, of_call]
-    return _ENVELOPE + base64.urlsafe_b64encode(json.dumps(held).encode()).decode()
+    return ENVELOPE + base64.urlsafe_b64encode(json.dumps(held).encode()).decode()
 
 
 def unwrap(text: str) -> tuple[Seal, bool] | None:
     """The seal in a string that `wrap` made, and whether it is a call's; None for any other string."""
-    if not text.startswith(_ENVELOPE):
+    if not text.startswith(ENVELOPE):
         return None
     try:
-        held = json.loads(base64.urlsafe_b64decode(text[len(_ENVELOPE) :]))
+        held = json.loads(base64.urlsafe_b64decode(text[len(ENVELOPE) :]))
         lane, model, kind, data, of_call = (str(held[0]), str(held[1]), str(held[2]), str(held[3]), bool(held[4]))
     except (ValueError, binascii.Error, LookupError, TypeError):
         return Seal("broken", ""), False

@@ -11,7 +11,7 @@ Where a key occurs twice the last one counts, as in `json.loads`; what `json.loa
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from json.decoder import scanstring  # type: ignore[attr-defined]  # C speed; public by name, absent from the stubs
 from typing import Any, NamedTuple
@@ -97,6 +97,26 @@ class Document:
         parts.append(self.text[at:])
         return "".join(parts).encode(*_CODEC)
 
+    def edits_of(self, members: Mapping[str, Any]) -> list[Edit]:
+        """The edits that set top-level members to values; None takes a member out. New ones stand at the end."""
+        pairs = list(_pairs(self.text, _skip(self.text, 0))) if self.members else []
+        edits: list[Edit] = []
+        kept_before, end = False, pairs[-1].node.end if pairs else _skip(self.text, 0) + 1
+        for n, pair in enumerate(pairs):
+            if pair.key not in members or members[pair.key] is not None:
+                kept_before = True
+                if pair.key in members and pair.node == self.members[pair.key]:
+                    edits.append(Edit(pair.node.start, pair.node.end, json.dumps(members[pair.key])))
+            elif kept_before:
+                edits.append(Edit(pairs[n - 1].node.end, pair.node.end, ""))
+            else:
+                edits.append(Edit(pair.start, pairs[n + 1].start if n + 1 < len(pairs) else pair.node.end, ""))
+        fresh = {key: value for key, value in members.items() if value is not None and key not in self.members}
+        if fresh:
+            said = json.dumps(fresh, ensure_ascii=True)[1:-1]
+            edits.append(Edit(end, end, f", {said}" if kept_before else said))
+        return edits
+
 
 def _child(text: str, node: Node, step: str | int) -> Node | None:
     if isinstance(step, str):
@@ -109,13 +129,31 @@ def _child(text: str, node: Node, step: str | int) -> Node | None:
     return None
 
 
+class _Pair(NamedTuple):
+    """A member of an object, and where its name begins."""
+
+    key: str
+    start: int
+    node: Node
+
+
 def _members(text: str, start: int) -> tuple[dict[str, Node], int]:
     """The members of the object at `start`, and the index after it."""
     members: dict[str, Node] = {}
+    at = start + 1
+    for key, _, node in _pairs(text, start):
+        members[key] = node
+        at = node.end
+    return members, _skip(text, at) + 1
+
+
+def _pairs(text: str, start: int) -> Iterator[_Pair]:
+    """The members of the object at `start`, in order. Raises MalformedDocument, also where the object has no end."""
     at = _skip(text, start + 1)
     if text[at : at + 1] == "}":
-        return members, at + 1
+        return
     while True:
+        begin_key = at
         if text[at : at + 1] != '"':
             raise MalformedDocument(f"expected a member name at {at}")
         try:
@@ -127,10 +165,10 @@ def _members(text: str, start: int) -> tuple[dict[str, Node], int]:
             raise MalformedDocument(f"expected ':' at {at}")
         begin = _skip(text, at + 1)
         value, end = _value(text, begin)
-        members[key] = Node(value, begin, end)
+        yield _Pair(key, begin_key, Node(value, begin, end))
         at = _skip(text, end)
         if text[at : at + 1] == "}":
-            return members, at + 1
+            return
         if text[at : at + 1] != ",":
             raise MalformedDocument(f"expected ',' or '}}' at {at}")
         at = _skip(text, at + 1)

@@ -112,7 +112,15 @@ class Failed:
     refusal: Refusal
 
 
-Event = Start | Open | Delta | Close | End | Ping | Failed
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """An event of the client's own format, as it came out of a cloud's envelope. `silent`: it says nothing yet."""
+
+    data: bytes
+    silent: bool = False
+
+
+Event = Start | Open | Delta | Close | End | Ping | Failed | Passed
 
 
 @dataclass(frozen=True, slots=True)

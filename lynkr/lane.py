@@ -25,6 +25,7 @@ class Auth(StrEnum):
 
     CLIENT = "client"  # the tool's own, passed through untouched
     KEY = "key"  # the lane's own, which the tool never sees
+    NONE = "none"  # nobody's: a server that asks for none
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +61,13 @@ class Lane:
     price: Price | None = None
     context: int | None = None
     region: str | None = None
+
+    def format_for(self, spoken: Format) -> Format | None:
+        """The format in which a request that speaks `spoken` goes down this lane; None where it cannot.
+
+        The client's own where the lane has it. What carries the client's credential is never translated: it belongs to
+        whoever speaks that format.
+        """
+        if spoken in self.formats:
+            return spoken
+        return None if self.auth is Auth.CLIENT else self.formats[0]

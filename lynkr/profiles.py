@@ -17,7 +17,7 @@ from lynkr.errors import ConfigError
 from lynkr.lane import Auth, Format, Lane, Price
 from lynkr.paths import Paths, shipped
 from lynkr.routing.router import TIERS
-from lynkr.upstream.catalog import PROVIDERS, check_url
+from lynkr.upstream.catalog import PROVIDERS, REGION, Provider, check_url
 
 DEFAULT = "direct"
 LOCAL_FILE = ".lynkr.toml"
@@ -210,11 +210,14 @@ class _Reader:
                 raise self._mistake((*at, "headers", header), "a header is a name and a text of one line")
             if header.lower() in _OUR_HEADERS:
                 raise self._mistake((*at, "headers", header), "lynkr writes this header itself")
+        entry = PROVIDERS[provider]
+        if REGION in entry.base_url and base_url is None and not data.get("region"):
+            raise self._mistake(at, 'it needs a region, such as region = "us-east-1"')
         return Lane(
             name=name,
             provider=provider,
-            formats=(Format(spoken),) if spoken else PROVIDERS[provider].formats,
-            auth=Auth(self._one_of(data, "auth", at, [str(name) for name in Auth]) or Auth.KEY),
+            formats=(Format(spoken),) if spoken else entry.formats,
+            auth=self._auth(data, at, entry),
             base_url=base_url.rstrip("/") if base_url else None,
             model=self._take(data, "model", at, str, "a name in quotes"),
             key=self._take(data, "key", at, str, "a name in quotes"),
@@ -225,6 +228,13 @@ class _Reader:
             context=self._whole(data, "context", at),
             region=self._take(data, "region", at, str, "a name in quotes"),
         )
+
+    def _auth(self, data: dict[str, Any], at: tuple[str, ...], entry: Provider) -> Auth:
+        said = self._one_of(data, "auth", at, [str(name) for name in Auth])
+        if said is not None:
+            return Auth(said)
+        named = data.get("key") or data.get("key_env")
+        return Auth.KEY if entry.key_env or named else Auth.NONE
 
     def _price(self, data: dict[str, Any], at: tuple[str, ...]) -> Price | None:
         if "price" not in data:

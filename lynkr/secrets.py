@@ -46,7 +46,7 @@ def variables(lane: Lane) -> tuple[str, ...]:
 
 def find(lane: Lane, environ: Mapping[str, str]) -> Key | None:
     """The key of `lane`; None where the credential is the client's. Raises ConfigError where there is none."""
-    if lane.auth is Auth.CLIENT:
+    if lane.auth is not Auth.KEY:
         return None
     for name in variables(lane):
         if text := environ.get(name, "").strip():

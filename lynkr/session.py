@@ -135,14 +135,22 @@ def _tool(options: Options) -> tuple[str, Tool]:
 
 
 def _check_spoken(name: str, tool: Tool, chosen: Router) -> None:
-    """Raises ConfigError where no lane speaks what the tool speaks: better now than at its first request."""
+    """Raises ConfigError where no lane can serve what the tool speaks: better now than at its first request."""
     spoken = tool.SPEAKS
-    if not any(set(spoken) & set(lane.formats) for lane in chosen.lanes):
+    serving = [lane for lane in chosen.lanes if any(map(lane.format_for, spoken))]
+    if not serving:
         lanes = "; ".join(f"{lane.name} speaks {', '.join(lane.formats)}" for lane in chosen.lanes)
         raise ConfigError(
-            f"{name} speaks {', '.join(spoken)} and no lane of the profile does ({lanes}); choose a lane with "
-            f"a provider that does, or --profile direct"
+            f"{name} speaks {', '.join(spoken)}; the lanes of the profile speak other formats with the tool's own "
+            f"credential, which would mean nothing there ({lanes}); give a lane a key of its own, or use "
+            f"--profile direct"
         )
+    for lane in serving:
+        if lane.model is None and not set(spoken) & set(lane.formats):
+            raise ConfigError(
+                f"lane {lane.name!r} has no model, and the names of models that {name} asks for mean nothing to "
+                f'{lane.provider}; add model = "…" to [lanes.{lane.name}]'
+            )
 
 
 def _reachable(chosen: Router, tool: Tool) -> list[Lane]:
@@ -200,7 +208,11 @@ def destinations(planned: Plan) -> list[str]:
     lines = []
     for lane in planned.router.lanes:
         names = " or ".join(secrets.variables(lane))
-        credential = "the tool's own credential" if lane.auth is Auth.CLIENT else f"key from {names}"
+        credential = {
+            Auth.CLIENT: "the tool's own credential",
+            Auth.KEY: f"key from {names}",
+            Auth.NONE: "no credential",
+        }[lane.auth]
         model = f", model {lane.model}" if lane.model else ""
         lines.append(f"lane {lane.name} → {base_url(lane, launch.origins, {})}{model}, {credential}")
     return lines

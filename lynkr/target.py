@@ -45,6 +45,7 @@ class Capabilities:
     effort_field: str = "reasoning_effort"  # chat: "" where no such field is taken
     cache_key: bool = False  # chat: `prompt_cache_key`
     replays_reasoning: bool = False  # chat: `reasoning_content` of tool turns goes back
+    plain_tools: bool = False  # responses: functions only, no freeform tools and no namespaces
     calls_need_seal: bool = False  # gemini: a call without a signature is refused
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lynkr.formats import CODECS
 from lynkr.lane import Auth, Format, Lane
 from lynkr.ledger.row import Row
 from lynkr.proxy.thread import ProxyThread, Setting
@@ -54,7 +55,7 @@ def proxy(
     origins: Mapping[str, str] | None = None,
     carrier: tuple[str, str | None] | None = None,
     environ: Mapping[str, str] | None = None,
-    speaks: tuple[Format, ...] = tuple(Format),
+    speaks: tuple[Format, ...] = tuple(CODECS),
 ) -> Iterator[Proxy]:
     listener = socket.create_server(("127.0.0.1", 0), backlog=256)
     found = Proxy(listener.getsockname()[1])

@@ -1,28 +1,90 @@
-"""One module a wire format. None knows another; this table is where they meet.
+"""One module or folder a wire format. None knows another; these tables are where they meet.
 
-A format module says which paths are its own (`PATHS`, and `FREE_PATHS` for what is never billed), which headers carry
-the client's credential (`CREDENTIALS`), how an error of ours looks in it (`error_body`, `error_event`, and what has
-to stand between a broken event and that one: `AFTER_BROKEN`), and how to read the figures of an answer (`AnswerWatch`).
+Every format can be a lane's: it says where a request is posted (`target_path`) and with what headers, writes one
+(`write_request`), and reads the answer, streamed (`Framing`, `AnswerReader`) or whole (`read_answer`, `read_refusal`).
+Those that tools speak (`CODECS`) also say which paths are theirs (`PATHS`, and `FREE_PATHS` for what is never billed),
+which headers carry the client's credential (`CREDENTIALS`), read requests, write answers, and say how an error of ours
+looks (`error_body`, `error_event`, and what has to stand between a broken event and that one: `AFTER_BROKEN`). What
+passes by untouched is read for its figures alone (`AnswerWatch`).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from lynkr.answer import Answer
+from lynkr.changes import Changes
+from lynkr.conversation import Conversation
 from lynkr.errors import LynkrError
-from lynkr.formats import anthropic, gemini, openai_chat, openai_responses
+from lynkr.events import Event, Refusal
+from lynkr.formats import (
+    anthropic,
+    bedrock_converse,
+    bedrock_invoke,
+    gemini,
+    ollama,
+    openai_chat,
+    openai_responses,
+)
 from lynkr.formats.watch import Watch
+from lynkr.framing.frame import Frame, Framing
 from lynkr.lane import Format
+from lynkr.target import Label, Target
 
 
-class Codec(Protocol):
-    """What a format module holds."""
+class Reader(Protocol):
+    """Reads one streamed answer."""
 
-    # Properties, because a module's constants are only to be read.
+    def __init__(self, label: Label, changes: Changes) -> None: ...
+
+    def frame(self, frame: Frame) -> list[Event]: ...
+
+    def end(self) -> list[Event]: ...
+
+
+class Writer(Protocol):
+    """Writes one streamed answer."""
+
+    def __init__(self, label: Label, changes: Changes) -> None: ...
+
+    def event(self, event: Event) -> bytes: ...
+
+
+# Properties, because a module's constants are only to be read.
+class Speech(Protocol):
+    """What the module of a format holds that lanes speak."""
+
     @property
     def NAME(self) -> Format: ...
+
+    @property
+    def HEADERS(self) -> Mapping[str, str]: ...
+
+    @property
+    def TOOL_NAME(self) -> re.Pattern[str]: ...
+
+    @property
+    def CALL_ID(self) -> re.Pattern[str]: ...
+
+    @property
+    def Framing(self) -> type[Framing]: ...
+
+    @property
+    def AnswerReader(self) -> type[Reader]: ...
+
+    def target_path(self, model: str, stream: bool) -> str: ...
+
+    def write_request(self, conversation: Conversation, target: Target, changes: Changes) -> dict[str, Any]: ...
+
+    def read_answer(self, body: dict[str, Any], label: Label, changes: Changes) -> Answer: ...
+
+    def read_refusal(self, body: dict[str, Any]) -> Refusal: ...
+
+
+class Codec(Speech, Protocol):
+    """What the module of a format holds that tools speak as well."""
 
     @property
     def PATHS(self) -> re.Pattern[str]: ...
@@ -37,15 +99,29 @@ class Codec(Protocol):
     def AFTER_BROKEN(self) -> bytes | None: ...
 
     @property
+    def PING(self) -> bytes: ...
+
+    @property
     def AnswerWatch(self) -> type[Watch]: ...
+
+    @property
+    def AnswerWriter(self) -> type[Writer]: ...
+
+    def read_request(self, body: dict[str, Any]) -> Conversation: ...
+
+    def write_answer(self, answer: Answer, label: Label, changes: Changes) -> bytes: ...
+
+    def refusal_body(self, refusal: Refusal) -> tuple[int, bytes]: ...
 
     def error_body(self, error: LynkrError) -> bytes: ...
 
     def error_event(self, error: LynkrError) -> bytes: ...
 
 
-_MODULES: tuple[Codec, ...] = (anthropic, openai_chat, openai_responses, gemini)
-CODECS: dict[Format, Codec] = {codec.NAME: codec for codec in _MODULES}
+_SPOKEN_BY_TOOLS: tuple[Codec, ...] = (anthropic, openai_chat, openai_responses, gemini)
+_SPOKEN_BY_LANES: tuple[Speech, ...] = (*_SPOKEN_BY_TOOLS, ollama, bedrock_converse, bedrock_invoke)
+CODECS: dict[Format, Codec] = {codec.NAME: codec for codec in _SPOKEN_BY_TOOLS}
+SPEECHES: dict[Format, Speech] = {speech.NAME: speech for speech in _SPOKEN_BY_LANES}
 # Whatever names a credential in any format: what is taken off where the lane brings its own.
 CREDENTIAL_HEADERS = frozenset(
     {name for codec in CODECS.values() for name in codec.CREDENTIALS}

@@ -12,7 +12,7 @@ import re
 from typing import Any
 
 from lynkr.changes import Changes
-from lynkr.conversation import Conversation, Home
+from lynkr.conversation import Conversation
 from lynkr.events import Event, Failed, MalformedStream
 from lynkr.formats import anthropic
 from lynkr.formats.anthropic import read_answer
@@ -23,7 +23,7 @@ from lynkr.framing import sse
 from lynkr.framing.eventstream import Messages as Framing
 from lynkr.framing.frame import Frame
 from lynkr.lane import Format
-from lynkr.target import Target
+from lynkr.target import Label, Target
 
 __all__ = [
     "CALL_ID",
@@ -89,8 +89,8 @@ def passed(frame: Frame) -> bytes:
 class AnswerReader:
     """Reads one streamed answer, frame by frame."""
 
-    def __init__(self, home: Home, seed: str, changes: Changes) -> None:
-        self._inner = anthropic.AnswerReader(home, seed, changes)
+    def __init__(self, label: Label, changes: Changes) -> None:
+        self._inner = anthropic.AnswerReader(label, changes)
 
     def frame(self, frame: Frame) -> list[Event]:
         """The events that a frame tells. Raises MalformedStream."""

@@ -76,7 +76,7 @@ class Stream:
         return [frame for block in self._blocks.feed(data) if (frame := parse(block)) is not None]
 
     def rest(self) -> list[Frame]:
-        """The event that lacks only its blank line, for when the stream is over: some servers leave the last one out."""
+        """The event that lacks only its blank line, once the stream is over: some servers leave the last one out."""
         frame = parse(self._blocks.rest)
         self._blocks = Blocks()
         return [frame] if frame is not None else []

@@ -47,13 +47,13 @@ class Call:
         return f"{self.bare_url}/{self.secret}"
 
     def lane(self, *spoken: Format) -> Lane | None:
-        """The first lane that speaks one of the formats."""
-        return next((lane for lane in self.lanes if set(spoken) & set(lane.formats)), None)
+        """The first lane that serves one of the formats, translated or not."""
+        return next((lane for lane in self.lanes if any(map(lane.format_for, spoken))), None)
 
     def has_own_key(self, *spoken: Format) -> bool:
-        """Whether what speaks these formats will carry a key of the lane's."""
+        """Whether what speaks these formats will carry no credential of the tool's."""
         lane = self.lane(*spoken)
-        return lane is not None and lane.auth is Auth.KEY
+        return lane is not None and lane.auth is not Auth.CLIENT
 
 
 @dataclass(frozen=True, slots=True)

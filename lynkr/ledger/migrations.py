@@ -37,4 +37,9 @@ def sessions_and_requests(db: Executes) -> None:
     db.execute("CREATE INDEX sessions_by_start ON sessions (started)")
 
 
-STEPS: tuple[Callable[[Executes], None], ...] = (sessions_and_requests,)
+def what_was_changed(db: Executes) -> None:
+    """What a translation dropped or changed: a JSON list of [what, did, why, count]."""
+    db.execute("ALTER TABLE requests ADD COLUMN changes TEXT NOT NULL DEFAULT '[]'")
+
+
+STEPS: tuple[Callable[[Executes], None], ...] = (sessions_and_requests, what_was_changed)

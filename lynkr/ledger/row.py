@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from lynkr.changes import Change
 from lynkr.events import Usage
 
 
@@ -22,7 +23,8 @@ class Row:
     `at` is RFC 3339 in UTC; `status` what the client got, None where it got nothing. `outcome` is `ok`, `refused` (an
     error of the lane's or ours, whole), `cut` (the lane stopped in the middle) or `gone` (the client hung up).
     `estimated` says that tokens or cost rest on an estimate. Money is in USD at list prices and None where the model
-    has no known price; `baseline_usd` is what the same would have cost on the model that was asked for.
+    has no known price; `baseline_usd` is what the same would have cost on the model that was asked for. `changes` is
+    what was dropped or said otherwise on the way to a lane of another format or model, and on the way back.
     """
 
     id: str
@@ -47,6 +49,7 @@ class Row:
     removed_tokens: int = 0
     first_byte_ms: float | None = None
     ms: float = 0.0
+    changes: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

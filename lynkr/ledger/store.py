@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
+from lynkr.changes import Change
 from lynkr.errors import LynkrError
 from lynkr.events import Usage
 from lynkr.ledger.migrations import STEPS
@@ -24,7 +25,7 @@ LOCK_WAIT_S = 5.0
 _ROW = (
     "id, session, at, method, path, format, tier, why, lane, provider, model, asked_model, status, outcome, error, "
     "tried, input_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, output_tokens, "
-    "reasoning_tokens, extras, estimated, cost_usd, baseline_usd, removed_tokens, first_byte_ms, ms"
+    "reasoning_tokens, extras, estimated, cost_usd, baseline_usd, removed_tokens, first_byte_ms, ms, changes"
 )
 
 
@@ -87,7 +88,7 @@ class Ledger:
                            session.exit_status)),
             )  # fmt: skip
             self._db.executemany(
-                f"INSERT OR IGNORE INTO requests ({_ROW}) VALUES ({', '.join('?' * 29)})",  # noqa: S608 - constants
+                f"INSERT OR IGNORE INTO requests ({_ROW}) VALUES ({', '.join('?' * 30)})",  # noqa: S608 - constants
                 [_values(session.id, row) for row in rows],
             )
 
@@ -167,6 +168,7 @@ def _values(session: str, row: Row) -> tuple[object, ...]:
         row.asked_model, row.status, row.outcome, row.error, tried, usage.input, usage.cache_read, usage.cache_write,
         usage.cache_write_1h, usage.output, usage.reasoning, usage.extras, row.estimated, row.cost_usd,
         row.baseline_usd, row.removed_tokens, row.first_byte_ms, row.ms,
+        json.dumps([[change.what, change.did, change.why, change.count] for change in row.changes]),
     ))  # fmt: skip
 
 
@@ -187,6 +189,7 @@ def _row(values: tuple[Any, ...]) -> Row:
         extras=bool(found.pop("extras")),
     )
     tried = tuple(Try(lane, status) for lane, status in json.loads(found.pop("tried")))
+    changes = tuple(Change(*change) for change in json.loads(found.pop("changes")))
     del found["session"]
     found["estimated"] = bool(found["estimated"])
-    return Row(**found, usage=usage, tried=tried)
+    return Row(**found, usage=usage, tried=tried, changes=changes)

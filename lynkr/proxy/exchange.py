@@ -1,6 +1,6 @@
 """The conductor: one request from its arrival to its row. Nobody else calls anybody.
 
-    read the body → what does it speak → which lane → which bytes → open the lane → relay → record
+    read the body → what does it speak → which lane → which bytes → open the lane → relay, or translate → record
 
 Two promises: every request that was let in ends in exactly one row, also when the client hangs up or the stream is cut;
 and a body that we have nothing to change in leaves as the bytes that came.
@@ -8,25 +8,27 @@ and a body that we have nothing to change in leaves as the bytes that came.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import anyio
 
 from lynkr import formats
-from lynkr.document import Document, Edit, MalformedDocument
+from lynkr.answer import Refused
+from lynkr.changes import Changes
 from lynkr.errors import ClientError, LynkrError, UpstreamError
-from lynkr.events import Heard
+from lynkr.events import Heard, Refusal
 from lynkr.formats import Codec, Match
-from lynkr.lane import Auth, Format, Lane
+from lynkr.lane import Format
 from lynkr.ledger.meter import Meter
 from lynkr.ledger.row import Row, Try
-from lynkr.proxy.coding import Unreadable, plain
 from lynkr.proxy.ear import Ear
+from lynkr.proxy.interpret import PING_S, Interpreting
+from lynkr.proxy.outbound import Inbound, outbound
 from lynkr.proxy.relay import give_up, relay
-from lynkr.proxy.server import MAX_BODY, ClientGone, Reply, Request
+from lynkr.proxy.server import ClientGone, Reply, Request
 from lynkr.routing.router import Route, Router
 from lynkr.secrets import Key
 from lynkr.upstream.auth import Headers, outgoing
@@ -34,6 +36,8 @@ from lynkr.upstream.catalog import address, base_url
 from lynkr.upstream.client import Upstreams
 
 JSON = (b"Content-Type", b"application/json")
+# Kinds of refusals that trying again cannot mend.
+_FINAL = frozenset(("invalid", "context", "authentication", "billing", "permission", "not_found", "too_large", "quota"))
 # What the proxy answers itself, for whoever wants to know that it is there.
 _HERE = frozenset(("/health/live", "/health/ready"))
 
@@ -58,6 +62,7 @@ class Exchange:
     meter: Meter
     clock: Clock
     record: Callable[[Row], None]
+    ping_s: float = PING_S
 
     async def __call__(self, request: Request, reply: Reply) -> None:
         """Serves one request."""
@@ -81,12 +86,16 @@ class _Case:
     match: Match | None = None
     codec: Codec = formats.CODECS[Format.OPENAI_RESPONSES]
     ear: Ear | None = None
+    listener: Ear | Interpreting | None = None
+    changes: Changes = field(default_factory=Changes)
     size: int = 0
     sent: bool = False
 
     async def serve(self) -> None:
         try:
             await self._serve()
+        except Refused as error:
+            await self._refuse(error.refusal)
         except LynkrError as error:
             await self._fail(error)
         except (ClientGone, anyio.BrokenResourceError, anyio.get_cancelled_exc_class()):
@@ -107,21 +116,30 @@ class _Case:
         body = await request.body()
         if "websocket" in headers.get("upgrade", "").lower():
             raise ClientError("lynkr: no WebSocket here; use HTTP", status=426, kind="upgrade")
-        route = house.router.plan(spoken)
+        route = house.router.plan(spoken, as_it_is=self.match is None or not self.match.metered)
         self._take(route)
-        body, dropped = self._understand(route.lane, body, headers)
-        where = address(route.lane, base_url(route.lane, house.origins, headers), self._target(route.lane))
+        at = int(datetime.fromisoformat(self.notes["at"]).timestamp())
+        out = outbound(Inbound(request, headers, self.match, body, self.notes["id"], at), route.lane)
+        self.size, self.changes = out.size, out.changes
+        if self.match is not None:
+            self._note(asked_model=out.asked, model=out.model)
+        where = address(route.lane, base_url(route.lane, house.origins, headers), out.target)
         sent = outgoing(
-            [(name, value) for name, value in request.headers if name.lower() not in dropped],
+            out.headers,
             route.lane,
             house.keys.get(route.lane.name),
             host=where.authority,
-            length=None if body is None else len(body),
+            length=None if out.body is None else len(out.body),
             metered=bool(self.match),
         )
         self.sent = True
-        answer = await house.upstreams.open(route.lane, where, request.method, sent, body)
+        answer = await house.upstreams.open(route.lane, where, request.method, sent, out.body)
         try:
+            self._note(status=answer.status)
+            if out.translation is not None:
+                self.listener = Interpreting(out.translation, out.changes, route.lane.name, house.ping_s)
+                await self.listener.run(answer, self.reply, self._added(), self._first_byte)
+                return
             self._listen(answer.status, answer.headers)
             await relay(answer, self.reply, self.ear, self._added(), self._first_byte)
         finally:
@@ -144,53 +162,14 @@ class _Case:
         lane = route.lane
         self._note(tier=route.tier, why=route.why, lane=lane.name, provider=lane.provider)
 
-    def _understand(
-        self, lane: Lane, body: bytes | None, headers: Mapping[str, str]
-    ) -> tuple[bytes | None, set[bytes]]:
-        """Reads what the body asks for; gives the bytes to send and the headers that no longer describe them."""
-        if self.match is None or body is None:
-            return body, set()
-        self.size = len(body)
-        self._note(asked_model=self.match.model, model=lane.model or self.match.model)
-        try:
-            clear = plain(body, headers.get("content-encoding", ""), MAX_BODY)
-            self.size = len(clear)
-            document = Document.read(clear)
-        except (Unreadable, MalformedDocument) as error:
-            if lane.model and not self.match.model:
-                raise ClientError(
-                    f"lynkr: the body is not JSON that can be read ({error})", kind="unreadable"
-                ) from error
-            return body, set()
-        named = document.find("model")
-        if named is None or not isinstance(named.value, str):
-            return body, set()
-        self._note(asked_model=named.value, model=lane.model or named.value)
-        if lane.model in (None, named.value):
-            return body, set()
-        changed = document.splice([Edit(named.start, named.end, json.dumps(lane.model))])
-        return changed, {b"content-encoding"}
-
-    def _target(self, lane: Lane) -> str:
-        target = self.request.target
-        if self.match and self.match.model and lane.model:
-            target = target.replace(f"/models/{self.match.model}:", f"/models/{lane.model}:", 1)
-        if lane.auth is Auth.KEY and Format.GEMINI in lane.formats:
-            # Google takes a key in the query as well; the client's has no business beside the lane's.
-            path, mark, query = target.partition("?")
-            kept = [part for part in query.split("&") if not part.startswith("key=")] if query else []
-            target = path + (mark + "&".join(kept) if kept else "")
-        return target
-
     def _listen(self, status: int, headers: Headers) -> None:
-        self._note(status=status)
         if status >= 400:
             self._note(outcome="refused", tried=(Try(self.notes["lane"], status),))
         if self.match is None and self.request.method != "POST":
             return
         named = {name.lower(): value.decode("latin-1") for name, value in headers}
         kind = named.get(b"content-type", "")
-        self.ear = Ear(self.codec.AnswerWatch(), kind, named.get(b"content-encoding", ""))
+        self.ear = self.listener = Ear(self.codec.AnswerWatch(), kind, named.get(b"content-encoding", ""))
 
     def _added(self) -> Headers:
         return [
@@ -208,7 +187,10 @@ class _Case:
         if self.reply.started:
             self._note(outcome="cut")
             if isinstance(error, UpstreamError):
-                await give_up(self.reply, self.ear, self.codec.error_event(error), self.codec.AFTER_BROKEN)
+                await self._break_off(error)
+            return
+        if error.kind == "context":
+            await self._refuse(Refusal("context", error.sentence, code=error.kind))
             return
         if isinstance(error, UpstreamError):
             self._note(tried=(Try(self.notes["lane"], None),))
@@ -219,10 +201,32 @@ class _Case:
             headers += [(b"Connection", b"Upgrade"), (b"Upgrade", b"HTTP/1.1")]
         await self.reply.whole(error.status, self.codec.error_body(error), headers)
 
+    async def _break_off(self, error: UpstreamError) -> None:
+        if isinstance(self.listener, Interpreting):
+            # What was said so far ends between two events.
+            await self.reply.send(self.codec.error_event(error))
+            await self.reply.end()
+            return
+        await give_up(self.reply, self.ear, self.codec.error_event(error), self.codec.AFTER_BROKEN)
+
+    async def _refuse(self, refusal: Refusal) -> None:
+        """Tells the client, in its own format, what another format's lane refused."""
+        status, body = self.codec.refusal_body(refusal)
+        if self.sent:
+            self._note(tried=(Try(self.notes["lane"], refusal.status),))
+        self._note(outcome="refused", status=status, error=(refusal.code or refusal.kind)[:80])
+        headers = [JSON, *self._added()]
+        if refusal.kind in _FINAL:
+            headers.append((b"x-should-retry", b"false"))
+        if refusal.retry_after:
+            headers.append((b"retry-after", refusal.retry_after.encode("latin-1", "replace")))
+        await self.reply.whole(status, body, headers)
+
     def _finished(self) -> Row:
         """The row, with what the answer said it cost."""
-        heard = self.ear.heard() if self.ear else Heard()
+        heard = self.listener.heard() if self.listener else Heard()
         self.notes.setdefault("error", heard.failure)
+        self._note(changes=self.changes.listed())
         if not self.reply.finished:
             self.notes.setdefault("outcome", "gone")
         row = Row(**self.notes, ms=self._elapsed())

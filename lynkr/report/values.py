@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from math import fsum
 from typing import Any
 
+from lynkr.changes import Change
 from lynkr.events import Usage
 from lynkr.ledger.row import Row, Session, Try
 
@@ -150,6 +151,7 @@ def _request(row: Row) -> dict[str, Any]:
         "cost_usd": None if row.cost_usd is None else round(row.cost_usd, 9),
         "baseline_usd": None if row.baseline_usd is None else round(row.baseline_usd, 9),
         "removed_tokens": row.removed_tokens,
+        "changes": [{"what": c.what, "did": c.did, "why": c.why, "count": c.count} for c in row.changes],
         "first_byte_ms": row.first_byte_ms,
         "ms": row.ms,
     }
@@ -166,4 +168,5 @@ def _row(request: dict[str, Any]) -> Row:
     hour, reasoning, extras = (values.pop(name) for name in ("cache_write_1h_tokens", "reasoning_tokens", "extras"))
     usage = Usage(tokens[0], tokens[1], tokens[2] - hour, hour, tokens[3], reasoning, extras)
     tried = tuple(Try(**attempt) for attempt in values.pop("tried"))
-    return Row(**values, usage=usage, tried=tried)
+    changes = tuple(Change(**change) for change in values.pop("changes", ()))
+    return Row(**values, usage=usage, tried=tried, changes=changes)

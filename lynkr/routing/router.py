@@ -33,23 +33,29 @@ class Router:
     tier: str
     why: str
 
-    def plan(self, spoken: Format | None) -> Route:
+    def plan(self, spoken: Format | None, *, as_it_is: bool = False) -> Route:
         """The route of a request that speaks `spoken`. Raises ClientError where no lane understands it.
 
-        None is what speaks no known format. It may carry a credential, so it goes down a lane only where there is no
-        choice.
+        `as_it_is` says that it cannot be translated, so that a lane must speak that format itself. None is what speaks
+        no known format. It may carry a credential, so it goes down a lane only where there is no choice.
         """
         if spoken is None:
             if len(self.lanes) > 1:
                 raise ClientError("lynkr: it cannot be told which provider this request is for; name one with --lane")
             return Route(self.lanes[0], self.tier, self.why)
         for lane in self.lanes:
-            if spoken in lane.formats:
+            if spoken in lane.formats or (not as_it_is and lane.format_for(spoken)):
                 return Route(lane, self.tier, self.why)
+        if as_it_is:
+            raise ClientError(
+                f"lynkr: no lane of this session speaks {spoken}, and what this path asks for cannot be translated",
+                status=404,
+                kind="not_translated",
+            )
         known = "; ".join(f"lane '{lane.name}' speaks {' and '.join(lane.formats)}" for lane in self.lanes)
         raise ClientError(
-            f"lynkr: this request speaks {spoken} and no lane of the profile does ({known}); "
-            f"name a lane that does in the profile, or run with --profile direct",
+            f"lynkr: this request speaks {spoken} and carries the tool's own credential, which no lane of the profile "
+            f"can use ({known}); give a lane a key of its own, or run with --profile direct",
             kind="format_not_spoken",
         )
 

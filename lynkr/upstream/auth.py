@@ -38,7 +38,7 @@ def connection_headers(headers: Iterable[tuple[bytes, bytes]]) -> frozenset[byte
 def outgoing(headers: Headers, lane: Lane, key: Key | None, *, host: str, length: int | None, metered: bool) -> Headers:
     """The headers of the request to the lane; `length` is the body's, None where there is no body."""
     drop = connection_headers(headers) | _WRITTEN_ANEW | {name.lower().encode() for name in lane.headers}
-    if lane.auth is Auth.KEY:
+    if lane.auth is not Auth.CLIENT:
         drop |= _CREDENTIALS
     sent: Headers = [(b"Host", host.encode())]
     for name, value in headers:

@@ -18,8 +18,8 @@ from lynkr.lane import Auth, Format, Lane
 class Provider:
     """An entry of the catalog.
 
-    `key_env` are the variables that the vendor's own SDK reads a key from. `elsewhere` maps a request header to the
-    base URL that requests which carry it belong to.
+    `key_env` are the variables that the vendor's own SDK reads a key from; none means that it asks for no key.
+    `elsewhere` maps a request header to the base URL that requests which carry it belong to.
     """
 
     name: str
@@ -29,6 +29,9 @@ class Provider:
     prefix: str = ""
     elsewhere: Mapping[str, str] = field(default_factory=dict)
 
+
+# Stands in a base URL for the lane's region.
+REGION = "{region}"
 
 PROVIDERS: dict[str, Provider] = {
     provider.name: provider
@@ -48,6 +51,13 @@ PROVIDERS: dict[str, Provider] = {
             "https://generativelanguage.googleapis.com",
             (Format.GEMINI,),
             ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+        ),
+        Provider("ollama", "http://127.0.0.1:11434", (Format.OLLAMA,), ()),
+        Provider(
+            "bedrock",
+            "https://bedrock-runtime.{region}.amazonaws.com",
+            (Format.BEDROCK_INVOKE, Format.BEDROCK_CONVERSE),
+            ("AWS_BEARER_TOKEN_BEDROCK",),
         ),
     )
 }
@@ -91,7 +101,7 @@ def base_url(lane: Lane, origins: Mapping[str, str], headers: Mapping[str, str])
         for header, url in provider.elsewhere.items():
             if header in headers:
                 return url
-    return provider.base_url
+    return provider.base_url.replace(REGION, lane.region or "")
 
 
 def address(lane: Lane, base: str, target: str) -> Address:

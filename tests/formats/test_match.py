@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lynkr.formats import CODECS, CREDENTIAL_HEADERS, Match, match, resembling
+from lynkr.formats import CODECS, CREDENTIAL_HEADERS, SPEECHES, Match, match, resembling
 from lynkr.lane import Format
 
 
@@ -101,8 +101,9 @@ def test_a_key_or_a_client_says_whose_request_it_is_and_nothing_is_guessed(
 
 
 def test_every_format_has_a_codec_that_knows_its_name() -> None:
-    assert set(CODECS) == set(Format)
-    assert all(codec.NAME is name for name, codec in CODECS.items())
+    assert set(SPEECHES) == set(Format)
+    assert set(CODECS) == {Format.ANTHROPIC, Format.OPENAI_CHAT, Format.OPENAI_RESPONSES, Format.GEMINI}
+    assert all(codec.NAME is name for name, codec in (SPEECHES | CODECS).items())
 
 
 def test_every_format_matches_a_path_of_its_own_and_no_other_ones() -> None:

@@ -156,7 +156,7 @@ def test_a_block_without_data_is_no_event(block: bytes) -> None:
         (b"event: \xff\ndata: \xff", Frame("\ufffd", b"\xff")),
     ],
 )
-def test_the_fields_of_an_event_are_read_as_specified(block: bytes, event: Event) -> None:
+def test_the_fields_of_an_event_are_read_as_specified(block: bytes, event: Frame) -> None:
     assert parse(block) == event
 
 
@@ -195,4 +195,4 @@ def test_any_bytes_at_all_are_cut_without_losing_one_that_matters(data: bytes, c
     found = [block for piece in pieces_of(b"x" + data, cuts) for block in blocks.feed(piece)]
     kept = b"".join(found) + blocks.rest
     assert kept.translate(None, b"\r\n") == (b"x" + data).translate(None, b"\r\n")
-    assert all(parse(block) is None or isinstance(parse(block), Event) for block in found)
+    assert all(parse(block) is None or isinstance(parse(block), Frame) for block in found)

@@ -147,7 +147,7 @@ def test_where_no_event_can_be_heard_none_can_be_said(kind: str, coding: str) ->
 
 
 @few
-@given(st.integers(0, len(STREAM)), st.sampled_from(list(Format)))
+@given(st.integers(0, len(STREAM)), st.sampled_from(list(CODECS)))
 def test_wherever_a_stream_is_cut_its_events_so_far_stay_what_they_were(cut: int, spoken: Format) -> None:
     """What a client reads of the stream and the closing begins with what it has read already."""
     from lynkr.framing.sse import Blocks

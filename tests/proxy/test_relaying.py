@@ -164,9 +164,9 @@ def test_a_lane_with_a_model_changes_that_word_and_nothing_else() -> None:
 
 
 def test_a_lane_with_a_model_unpacks_what_it_has_to_change() -> None:
-    with upstream(anthropic()) as up, proxy(anthropic_lane(up.url, model="m")) as lynkr:
+    with upstream(anthropic()) as up, proxy(anthropic_lane(up.url, model="claude-opus-5")) as lynkr:
         ask(lynkr.port, "/v1/messages", gzip.compress(ODD), ["Content-Encoding: gzip"])
-    assert up.asked[0].body == ODD.replace(b'"claude-opus-5-5"', b'"m"')
+    assert up.asked[0].body == ODD.replace(b'"claude-opus-5-5"', b'"claude-opus-5"')
     assert up.asked[0].header("content-encoding") is None
 
 

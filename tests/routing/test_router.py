@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -45,6 +46,20 @@ def test_where_no_lane_speaks_the_format_the_error_says_which_do_and_the_way_out
     assert "lane 'a' speaks anthropic" in error.sentence
     assert "lane 'b' speaks openai-responses and openai-chat" in error.sentence
     assert "--profile direct" in error.sentence
+
+
+def test_a_lane_with_a_credential_of_its_own_serves_every_format() -> None:
+    keyed = replace(B, auth=Auth.KEY)
+    assert Router((A, keyed, C), "complex", "").plan(Format.GEMINI).lane is keyed
+    assert Router((keyed, A), "complex", "").plan(Format.ANTHROPIC).lane is keyed
+
+
+def test_what_cannot_be_translated_needs_a_lane_that_speaks_its_format() -> None:
+    found = Router((replace(B, auth=Auth.KEY), A), "complex", "")
+    assert found.plan(Format.ANTHROPIC, as_it_is=True).lane is A
+    with pytest.raises(ClientError) as caught:
+        found.plan(Format.GEMINI, as_it_is=True)
+    assert caught.value.status == 404
 
 
 def test_what_speaks_nothing_known_goes_down_the_only_lane_or_none() -> None:
@@ -105,5 +120,5 @@ def test_always_a_lane_that_speaks_the_format_or_a_reason(
     if any(spoken in lane.formats for lane in found.lanes):
         assert spoken in found.plan(spoken).lane.formats
     else:
-        with pytest.raises(ClientError, match="no lane of the profile does"):
+        with pytest.raises(ClientError, match="no lane of the profile can"):
             found.plan(spoken)

@@ -6,7 +6,7 @@ from typing import Any
 
 from lynkr.answer import Answer, AnswerPart
 from lynkr.changes import Changes
-from lynkr.conversation import Call, Home, Opaque, Seal, Text, Thinking
+from lynkr.conversation import Call, Opaque, Seal, Text, Thinking
 from lynkr.events import Close, Delta, End, Event, Failed, MalformedStream, Open, Ping, Start, Stop
 from lynkr.formats.anthropic.errors import read_refusal
 from lynkr.formats.anthropic.figures import usage_of
@@ -14,6 +14,7 @@ from lynkr.formats.values import dumps, objects, optional, text
 from lynkr.formats.watch import member, parsed
 from lynkr.framing.frame import Frame
 from lynkr.lane import Format
+from lynkr.target import Label
 
 _STOPS = {
     "end_turn": Stop.END,
@@ -30,7 +31,7 @@ _STOPS = {
 class AnswerReader:
     """Reads one streamed answer, frame by frame."""
 
-    def __init__(self, home: Home, seed: str, changes: Changes) -> None:
+    def __init__(self, label: Label, changes: Changes) -> None:
         self._changes = changes
         self._figures: dict[str, Any] = {}
         self._stop: dict[str, Any] = {}
@@ -104,7 +105,9 @@ class AnswerReader:
         match delta.get("type"), part:
             case ("text_delta", Text()) | ("thinking_delta", Thinking()) | ("input_json_delta", Call()):
                 self._deltas = True
-                said = delta.get({"text_delta": "text", "thinking_delta": "thinking"}.get(delta["type"], "partial_json"))
+                said = delta.get(
+                    {"text_delta": "text", "thinking_delta": "thinking"}.get(delta["type"], "partial_json")
+                )
                 return [Delta(said)] if isinstance(said, str) and said else []
             case "signature_delta", Thinking():
                 self._seal = Seal("anthropic.signature", text(delta, "signature"))
@@ -129,7 +132,7 @@ class AnswerReader:
         return [_ending(self._stop, self._figures)]
 
 
-def read_answer(body: dict[str, Any], home: Home, seed: str, changes: Changes) -> Answer:
+def read_answer(body: dict[str, Any], label: Label, changes: Changes) -> Answer:
     """A whole answer. Raises MalformedStream where it is none."""
     if not isinstance(body.get("content"), list):
         raise MalformedStream("the answer has no content")

@@ -11,7 +11,7 @@ from typing import Any
 from lynkr.answer import Answer
 from lynkr.changes import Changes
 from lynkr.conversation import Call, Home, Opaque, Seal, Text, Thinking, wrap
-from lynkr.events import Close, Delta, End, Event, Failed, Open, Ping, Start, Stop, Usage
+from lynkr.events import Close, Delta, End, Event, Failed, Open, Passed, Ping, Start, Stop, Usage
 from lynkr.formats.anthropic.errors import refusal_event
 from lynkr.formats.values import dump, parsed_object
 from lynkr.framing import sse
@@ -49,9 +49,16 @@ class AnswerWriter:
             case Close():
                 return self._close(event.seal)
             case Start():
-                message = {"id": event.id or self._label.id, "type": "message", "role": "assistant"}
-                message |= {"model": event.model or self._label.model, "content": [], "stop_reason": None}
-                message |= {"stop_sequence": None, "usage": figures(event.usage or Usage())}
+                message: dict[str, Any] = {
+                    "id": event.id or self._label.id,
+                    "type": "message",
+                    "role": "assistant",
+                    "model": event.model or self._label.model,
+                    "content": [],
+                    "stop_reason": None,
+                    "stop_sequence": None,
+                    "usage": figures(event.usage or Usage()),
+                }
                 return _said("message_start", message=message)
             case End():
                 delta = {"stop_reason": _REASONS[event.stop], "stop_sequence": event.sequence}
@@ -61,6 +68,8 @@ class AnswerWriter:
                 return refusal_event(event.refusal)
             case Ping():
                 return PING
+            case Passed():
+                return event.data
 
     def _open(self, part: Text | Thinking | Call | Opaque) -> bytes:
         self._part, self._shown = part, False

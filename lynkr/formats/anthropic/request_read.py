@@ -35,8 +35,25 @@ from lynkr.lane import Format
 BILLING = "x-anthropic-billing-header:"
 # Fields that have a place in a Conversation, or say nothing about the answer.
 _KNOWN = frozenset(
-    "model messages system tools tool_choice max_tokens stop_sequences temperature top_p top_k stream thinking "
-    "output_config output_format service_tier metadata cache_control".split()
+    [
+        "model",
+        "messages",
+        "system",
+        "tools",
+        "tool_choice",
+        "max_tokens",
+        "stop_sequences",
+        "temperature",
+        "top_p",
+        "top_k",
+        "stream",
+        "thinking",
+        "output_config",
+        "output_format",
+        "service_tier",
+        "metadata",
+        "cache_control",
+    ]
 )
 
 

@@ -6,13 +6,14 @@ from typing import Any
 
 from lynkr.answer import Answer, AnswerPart
 from lynkr.changes import Changes
-from lynkr.conversation import Call, Home, Opaque, Seal, Text, Thinking
+from lynkr.conversation import Call, Opaque, Seal, Text, Thinking
 from lynkr.events import Close, Delta, End, Event, Failed, MalformedStream, Open, Start, Stop, Usage
 from lynkr.formats.bedrock import failed
 from lynkr.formats.values import dumps, objects, text
 from lynkr.formats.watch import count, member, parsed
 from lynkr.framing.frame import Frame
 from lynkr.lane import Format
+from lynkr.target import Label
 
 _STOPS = {
     "end_turn": Stop.END,
@@ -28,8 +29,8 @@ _STOPS = {
 class AnswerReader:
     """Reads one streamed answer, frame by frame."""
 
-    def __init__(self, home: Home, seed: str, changes: Changes) -> None:
-        self._home, self._seed, self._changes = home, seed, changes
+    def __init__(self, label: Label, changes: Changes) -> None:
+        self._label, self._changes = label, changes
         self._open: tuple[object, AnswerPart] | None = None
         self._seal: Seal | None = None
         self._deltas = self._started = self._over = False
@@ -51,7 +52,7 @@ class AnswerReader:
                 return self._close(event)
             case "messageStart":
                 self._started = True
-                return [Start(f"msg_{self._seed}", self._home.model)]
+                return [Start(f"msg_{self._label.id}", self._label.home.model)]
             case "messageStop":
                 self._stop = text(event, "stopReason")
             case "metadata":
@@ -104,14 +105,14 @@ class AnswerReader:
         return [*empty, Close(self._seal)]
 
 
-def read_answer(body: dict[str, Any], home: Home, seed: str, changes: Changes) -> Answer:
+def read_answer(body: dict[str, Any], label: Label, changes: Changes) -> Answer:
     """A whole answer. Raises MalformedStream where it is none."""
     message = member(member(body, "output"), "message")
     if not isinstance(message.get("content"), list):
         raise MalformedStream("the answer has no content")
     parts = tuple(_part(block) for block in objects(message["content"], "content"))
     end = End(_STOPS.get(text(body, "stopReason"), Stop.END), usage_of(member(body, "usage")))
-    return Answer(f"msg_{seed}", home.model, parts, end)
+    return Answer(f"msg_{label.id}", label.home.model, parts, end)
 
 
 def _part(block: dict[str, Any]) -> AnswerPart:

@@ -49,7 +49,7 @@ class _Writer:
         body: dict[str, Any] = {}
         if limits := self.limits(c):
             body["inferenceConfig"] = limits
-        if extra := self.extra(c):
+        if extra := self.claude_s(c):
             body["additionalModelRequestFields"] = extra
         if tools := self.tools(c):
             body["toolConfig"] = tools
@@ -63,11 +63,8 @@ class _Writer:
         return body
 
     def limits(self, c: Conversation) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        named = (("maxTokens", c.max_output), ("temperature", c.sampling.temperature), ("topP", c.sampling.top_p))
-        for name, value in named:
-            if value is not None:
-                found[name] = value
+        named = {"maxTokens": c.max_output, "temperature": c.sampling.temperature, "topP": c.sampling.top_p}
+        found: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
         if c.stop:
             found["stopSequences"] = list(c.stop)
         for name in ("seed", "presence_penalty", "frequency_penalty"):
@@ -80,7 +77,7 @@ class _Writer:
             self.changes.drop("service_tier", "tiers of one provider mean nothing to another")
         return found
 
-    def extra(self, c: Conversation) -> dict[str, Any]:
+    def claude_s(self, c: Conversation) -> dict[str, Any]:
         """What only Claude on Bedrock has a word for."""
         if not self.can.thinking:
             if c.sampling.top_k is not None:

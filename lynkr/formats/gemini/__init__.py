@@ -53,4 +53,6 @@ CALL_ID = re.compile(r"[!-~]{1,128}")
 def target_path(model: str, stream: bool) -> str:
     """Where a request is posted to."""
     name = quote(model, safe="")
-    return f"/v1beta/models/{name}:streamGenerateContent?alt=sse" if stream else f"/v1beta/models/{name}:generateContent"
+    return (
+        f"/v1beta/models/{name}:streamGenerateContent?alt=sse" if stream else f"/v1beta/models/{name}:generateContent"
+    )

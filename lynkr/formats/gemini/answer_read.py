@@ -7,7 +7,7 @@ from typing import Any
 
 from lynkr.answer import Answer, gather
 from lynkr.changes import Changes
-from lynkr.conversation import Call, Home, Opaque, Seal, Text, Thinking
+from lynkr.conversation import Call, Opaque, Seal, Text, Thinking
 from lynkr.events import Close, Delta, End, Event, Failed, MalformedStream, Open, Refusal, Start, Stop, Usage
 from lynkr.formats.gemini.errors import read_refusal
 from lynkr.formats.gemini.figures import usage_of
@@ -15,6 +15,7 @@ from lynkr.formats.values import dumps, text
 from lynkr.formats.watch import member, parsed
 from lynkr.framing.frame import Frame
 from lynkr.lane import Format
+from lynkr.target import Label
 
 _STOPS = {
     "STOP": Stop.END,
@@ -31,10 +32,10 @@ _FAILURES = ("MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_C
 
 
 class AnswerReader:
-    """Reads one streamed answer, frame by frame. `seed` makes names for calls that have none."""
+    """Reads one streamed answer, frame by frame. Calls without a name get one after the label's id."""
 
-    def __init__(self, home: Home, seed: str, changes: Changes) -> None:
-        self._seed, self._changes = seed, changes
+    def __init__(self, label: Label, changes: Changes) -> None:
+        self._seed, self._changes = label.id, changes
         self._started = self._over = False
         self._open: Text | Thinking | None = None
         self._seal: Seal | None = None
@@ -90,8 +91,8 @@ class AnswerReader:
         if call := member(part, "functionCall"):
             yield from self._close()
             self._calls += 1
-            id = text(call, "id") or f"call_{self._seed}_{self._calls}"
-            yield Open(Call(id, text(call, "name"), seal=seal))
+            call_id = text(call, "id") or f"call_{self._seed}_{self._calls}"
+            yield Open(Call(call_id, text(call, "name"), seal=seal))
             yield Delta(dumps(call.get("args") or {}))
             yield Close()
             return
@@ -124,7 +125,7 @@ class AnswerReader:
             yield Close(seal if isinstance(part, Thinking) else None)
 
 
-def read_answer(body: dict[str, Any], home: Home, seed: str, changes: Changes) -> Answer:
+def read_answer(body: dict[str, Any], label: Label, changes: Changes) -> Answer:
     """A whole answer. Raises MalformedStream where it is none."""
-    reader = AnswerReader(home, seed, changes)
+    reader = AnswerReader(label, changes)
     return gather([*reader._chunk(body), *reader.end()])

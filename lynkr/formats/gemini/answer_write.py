@@ -7,7 +7,7 @@ from typing import Any
 from lynkr.answer import Answer
 from lynkr.changes import Changes
 from lynkr.conversation import Call, Opaque, Text, Thinking
-from lynkr.events import Close, Delta, End, Event, Failed, Open, Ping, Start, Stop, Usage
+from lynkr.events import Close, Delta, End, Event, Failed, Open, Passed, Ping, Start, Stop, Usage
 from lynkr.formats.gemini.envelope import closed
 from lynkr.formats.gemini.errors import refusal_body
 from lynkr.formats.values import dump, parsed_object
@@ -59,6 +59,8 @@ class AnswerWriter:
                 return refusal_body(event.refusal)[1]
             case Ping():
                 return PING
+            case Passed():
+                return event.data
 
     def _open(self, part: Text | Thinking | Call | Opaque) -> bytes:
         self._part, self._held = part, []

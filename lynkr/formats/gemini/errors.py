@@ -48,8 +48,8 @@ def error_body(error: LynkrError) -> bytes:
 def error_event(error: LynkrError) -> bytes:
     """What ends a stream which cannot go on.
 
-    Bare JSON, no `data:`: Google's clients look for an error in what is no event (gemini-cli 0.61.0 with SDK 1.30.0 takes
-    one in an event for an answer without an end, and asks three times more).
+    Bare JSON, no `data:`: Google's clients look for an error in what is no event. One in an event is taken for an
+    answer without an end, and asked for three times more (gemini-cli 0.61.0 with SDK 1.30.0).
     """
     return error_body(error)
 

@@ -29,10 +29,25 @@ from lynkr.formats.values import dumps, flag, number, objects, optional, text, t
 from lynkr.formats.watch import member
 from lynkr.lane import Format
 
-_KNOWN = frozenset("contents systemInstruction tools toolConfig generationConfig safetySettings labels model".split())
+_KNOWN = frozenset(
+    ["contents", "systemInstruction", "tools", "toolConfig", "generationConfig", "safetySettings", "labels", "model"]
+)
 _SETTINGS = frozenset(
-    "maxOutputTokens temperature topP topK seed presencePenalty frequencyPenalty stopSequences thinkingConfig "
-    "responseMimeType responseSchema responseJsonSchema candidateCount".split()
+    [
+        "maxOutputTokens",
+        "temperature",
+        "topP",
+        "topK",
+        "seed",
+        "presencePenalty",
+        "frequencyPenalty",
+        "stopSequences",
+        "thinkingConfig",
+        "responseMimeType",
+        "responseSchema",
+        "responseJsonSchema",
+        "candidateCount",
+    ]
 )
 _EFFORTS = {"MINIMAL": "minimal", "LOW": "low", "MEDIUM": "medium", "HIGH": "high"}
 
@@ -120,14 +135,16 @@ class _Reader:
     def call(self, value: dict[str, Any], seal: Seal | None) -> Call:
         self.count += 1
         # Without an id, a call and its response find each other by name and order.
-        call = Call(text(value, "id") or f"call_{self.count}", text(value, "name"), dumps(value.get("args") or {}), seal=seal)
+        call = Call(
+            text(value, "id") or f"call_{self.count}", text(value, "name"), dumps(value.get("args") or {}), seal=seal
+        )
         self.waiting.append(call)
         return call
 
     def result(self, value: dict[str, Any]) -> Result:
-        id, name = text(value, "id"), text(value, "name")
-        fits = [call for call in self.waiting if (call.id == id if id else call.name == name)]
-        call_id = fits[0].id if fits else id or f"call_{name}"
+        given, name = text(value, "id"), text(value, "name")
+        fits = [call for call in self.waiting if (call.id == given if given else call.name == name)]
+        call_id = fits[0].id if fits else given or f"call_{name}"
         if fits:
             self.waiting.remove(fits[0])
         response = member(value, "response")

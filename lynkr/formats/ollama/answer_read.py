@@ -7,7 +7,7 @@ from typing import Any
 
 from lynkr.answer import Answer, gather
 from lynkr.changes import Changes
-from lynkr.conversation import Call, Home, Seal, Text, Thinking
+from lynkr.conversation import Call, Seal, Text, Thinking
 from lynkr.events import (
     Close,
     Delta,
@@ -24,13 +24,14 @@ from lynkr.events import (
 from lynkr.formats.values import dumps, text
 from lynkr.formats.watch import count, member, parsed
 from lynkr.framing.frame import Frame
+from lynkr.target import Label
 
 
 class AnswerReader:
-    """Reads one streamed answer, frame by frame. `seed` makes names for calls that have none."""
+    """Reads one streamed answer, frame by frame. Calls without a name get one after the label's id."""
 
-    def __init__(self, home: Home, seed: str, changes: Changes) -> None:
-        self._seed = seed
+    def __init__(self, label: Label, changes: Changes) -> None:
+        self._seed = label.id
         self._started = self._over = False
         self._open: Text | Thinking | None = None
         self._calls = 0
@@ -94,9 +95,9 @@ class AnswerReader:
         return End(stop, usage if figures else None)
 
 
-def read_answer(body: dict[str, Any], home: Home, seed: str, changes: Changes) -> Answer:
+def read_answer(body: dict[str, Any], label: Label, changes: Changes) -> Answer:
     """A whole answer. Raises MalformedStream where it is none."""
-    reader = AnswerReader(home, seed, changes)
+    reader = AnswerReader(label, changes)
     return gather([*reader.line(body), *reader.end()])
 
 

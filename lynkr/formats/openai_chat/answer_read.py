@@ -11,12 +11,13 @@ from typing import Any
 
 from lynkr.answer import Answer, AnswerPart
 from lynkr.changes import Changes
-from lynkr.conversation import Call, Home, Seal, Text, Thinking
+from lynkr.conversation import Call, Seal, Text, Thinking
 from lynkr.events import Close, Delta, End, Event, Failed, MalformedStream, Open, Refusal, Start, Stop, Usage
 from lynkr.formats.openai import read_refusal, usage_of
 from lynkr.formats.values import dumps, objects, optional, parsed_object, text
 from lynkr.formats.watch import member, parsed
 from lynkr.framing.frame import Frame
+from lynkr.target import Label
 
 _STOPS = {
     "stop": Stop.END,
@@ -32,10 +33,10 @@ _FAILURES = ("error", "network_error", "insufficient_system_resource")
 
 
 class AnswerReader:
-    """Reads one streamed answer, frame by frame. `seed` makes names for calls that have none."""
+    """Reads one streamed answer, frame by frame. Calls without a name get one after the label's id."""
 
-    def __init__(self, home: Home, seed: str, changes: Changes) -> None:
-        self._seed, self._changes = seed, changes
+    def __init__(self, label: Label, changes: Changes) -> None:
+        self._seed, self._changes = label.id, changes
         self._started = self._over = False
         self._usage: Usage | None = None
         self._finish: str | None = None
@@ -44,7 +45,7 @@ class AnswerReader:
         self._calls: list[_Calling] = []
         self._at: dict[object, _Calling] = {}
         self._current: _Calling | None = None
-        self._held: list[tuple[type[Text] | type[Thinking], str]] = []
+        self._held: list[tuple[type[Text | Thinking], str]] = []
 
     def frame(self, frame: Frame) -> list[Event]:
         """The events that a frame tells. Raises MalformedStream."""
@@ -85,7 +86,7 @@ class AnswerReader:
         if self._finish in _FAILURES:
             yield Failed(Refusal("server", f"the provider ended the answer with {self._finish!r}"))
 
-    def _words(self, kind: type[Text] | type[Thinking], said: str) -> Iterator[Event]:
+    def _words(self, kind: type[Text | Thinking], said: str) -> Iterator[Event]:
         if self._current is not None:
             if not self._current.looks_whole:
                 self._held.append((kind, said))
@@ -106,11 +107,11 @@ class AnswerReader:
         elif self._current is None or self._current.looks_whole:
             yield from self._next_call()
 
-    def _calling(self, index: object, id: str, name: str) -> _Calling:
+    def _calling(self, index: object, given: str, name: str) -> _Calling:
         known = self._at.get(index)
         # Some servers number all calls 0; another id is another call.
-        if known is None or (id and id != known.id and name):
-            known = self._at[index] = _Calling(id or f"call_{self._seed}_{len(self._calls)}", name)
+        if known is None or (given and given != known.id and name):
+            known = self._at[index] = _Calling(given or f"call_{self._seed}_{len(self._calls)}", name)
             self._calls.append(known)
         known.name = known.name or name
         return known
@@ -172,8 +173,8 @@ class AnswerReader:
 class _Calling:
     """A call whose arguments are coming in."""
 
-    def __init__(self, id: str, name: str) -> None:
-        self.id, self.name = id, name
+    def __init__(self, given: str, name: str) -> None:
+        self.id, self.name = given, name
         self.told = False
         self._pieces: list[str] = []
         self._given = 0
@@ -202,7 +203,7 @@ class _Calling:
         return not self.empty and parsed_object("".join(self._pieces)) is not None
 
 
-def _said(delta: dict[str, Any]) -> Iterator[tuple[type[Text] | type[Thinking], str]]:
+def _said(delta: dict[str, Any]) -> Iterator[tuple[type[Text | Thinking], str]]:
     """The words of a message or of a piece of one, thoughts first."""
     if thoughts := optional(delta, "reasoning_content") or optional(delta, "reasoning"):
         yield Thinking, thoughts
@@ -231,7 +232,7 @@ def _calls(delta: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield {"index": 0, "function": legacy}
 
 
-def read_answer(body: dict[str, Any], home: Home, seed: str, changes: Changes) -> Answer:
+def read_answer(body: dict[str, Any], label: Label, changes: Changes) -> Answer:
     """A whole answer. Raises MalformedStream where it is none."""
     choices = body.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
@@ -252,7 +253,7 @@ def read_answer(body: dict[str, Any], home: Home, seed: str, changes: Changes) -
     for n, call in enumerate(_calls(message)):
         said_of = member(call, "function") or member(call, "custom")
         arguments = text(said_of, "arguments") or text(said_of, "input") or "{}"
-        parts.append(Call(text(call, "id") or f"call_{seed}_{n}", text(said_of, "name"), arguments))
+        parts.append(Call(text(call, "id") or f"call_{label.id}_{n}", text(said_of, "name"), arguments))
     stop = _STOPS.get(text(choices[0], "finish_reason"), Stop.END)
     if stop is Stop.END and any(isinstance(part, Call) for part in parts):
         stop = Stop.CALLS

@@ -6,8 +6,8 @@ from typing import Any
 
 from lynkr.answer import Answer
 from lynkr.changes import Changes
-from lynkr.conversation import Call, Opaque, Text, Thinking, wrap
-from lynkr.events import Close, Delta, End, Event, Failed, Open, Ping, Start, Stop, Usage
+from lynkr.conversation import Call, Opaque, Text, Thinking
+from lynkr.events import Close, Delta, End, Event, Failed, Open, Passed, Ping, Start, Stop, Usage
 from lynkr.formats.openai import refusal_body
 from lynkr.formats.values import dump
 from lynkr.framing import sse
@@ -56,6 +56,8 @@ class AnswerWriter:
                 return sse.write("", refusal_body(event.refusal)[1])
             case Ping():
                 return PING
+            case Passed():
+                return event.data
 
     def _open(self, part: Text | Thinking | Call | Opaque) -> bytes:
         self._part = part

@@ -32,10 +32,37 @@ from lynkr.lane import Format
 
 # Fields that have a place in a Conversation, or say nothing about the answer.
 _KNOWN = frozenset(
-    "model messages tools tool_choice parallel_tool_calls max_tokens max_completion_tokens stop temperature top_p top_k "
-    "seed presence_penalty frequency_penalty response_format reasoning_effort verbosity user safety_identifier "
-    "prompt_cache_key service_tier stream stream_options store metadata prompt_cache_retention functions function_call "
-    "reasoning".split()
+    [
+        "model",
+        "messages",
+        "tools",
+        "tool_choice",
+        "parallel_tool_calls",
+        "max_tokens",
+        "max_completion_tokens",
+        "stop",
+        "temperature",
+        "top_p",
+        "top_k",
+        "seed",
+        "presence_penalty",
+        "frequency_penalty",
+        "response_format",
+        "reasoning_effort",
+        "verbosity",
+        "user",
+        "safety_identifier",
+        "prompt_cache_key",
+        "service_tier",
+        "stream",
+        "stream_options",
+        "store",
+        "metadata",
+        "prompt_cache_retention",
+        "functions",
+        "function_call",
+        "reasoning",
+    ]
 )
 
 
@@ -62,7 +89,9 @@ class _Reader:
         leading = next((n for n, turn in enumerate(turns) if turn.role != "system"), len(turns))
         system = tuple(part for turn in turns[:leading] for part in turn.parts if isinstance(part, Text))
         tools = [_tool(tool, f"tools.{n}") for n, tool in enumerate(objects(body.get("tools"), "tools"))]
-        tools += [_function(tool, f"functions.{n}") for n, tool in enumerate(objects(body.get("functions"), "functions"))]
+        tools += [
+            _function(tool, f"functions.{n}") for n, tool in enumerate(objects(body.get("functions"), "functions"))
+        ]
         stop = body.get("stop")
         rest = {name: value for name, value in body.items() if name not in _KNOWN and value is not None}
         if rest.get("n") == 1:

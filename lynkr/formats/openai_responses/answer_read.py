@@ -11,13 +11,14 @@ from typing import Any
 
 from lynkr.answer import Answer, AnswerPart, spread
 from lynkr.changes import Changes
-from lynkr.conversation import Call, Home, Opaque, Seal, Text, Thinking
+from lynkr.conversation import Call, Opaque, Seal, Text, Thinking
 from lynkr.events import Close, Delta, End, Event, Failed, MalformedStream, Open, Start, Stop, Usage
 from lynkr.formats.openai import read_refusal, usage_of
 from lynkr.formats.values import dumps, text
 from lynkr.formats.watch import member, parsed
 from lynkr.framing.frame import Frame
 from lynkr.lane import Format
+from lynkr.target import Label
 
 _DELTAS = {
     "response.output_text.delta": Text,
@@ -33,7 +34,7 @@ _KINDS = {"function_call": "function", "custom_tool_call": "custom"}
 class AnswerReader:
     """Reads one streamed answer, frame by frame."""
 
-    def __init__(self, home: Home, seed: str, changes: Changes) -> None:
+    def __init__(self, label: Label, changes: Changes) -> None:
         self._changes = changes
         self._started = self._over = self._called = self._refused = False
         self._telling: object = None  # the index of the item that is told
@@ -143,7 +144,7 @@ class _Item:
             self._told += 1
             yield Open(part)
 
-    def delta(self, kind: type[Text] | type[Thinking] | type[Call], said: str) -> Iterator[Event]:
+    def delta(self, kind: type[Text | Thinking | Call], said: str) -> Iterator[Event]:
         if not isinstance(self._open, kind):
             if kind is Call:
                 raise MalformedStream("arguments belong to no call")
@@ -235,7 +236,7 @@ def _seal(item: dict[str, Any]) -> Seal | None:
     return Seal("openai.reasoning", dumps(kept))
 
 
-def read_answer(body: dict[str, Any], home: Home, seed: str, changes: Changes) -> Answer:
+def read_answer(body: dict[str, Any], label: Label, changes: Changes) -> Answer:
     """A whole answer. Raises MalformedStream where it is none."""
     output = body.get("output")
     if not isinstance(output, list):

@@ -13,7 +13,7 @@ from typing import Any
 from lynkr.answer import Answer, spread
 from lynkr.changes import Changes
 from lynkr.conversation import Call, Opaque, Seal, Text, Thinking, wrap
-from lynkr.events import Close, Delta, End, Event, Failed, Open, Ping, Start, Stop, Usage
+from lynkr.events import Close, Delta, End, Event, Failed, Open, Passed, Ping, Start, Stop, Usage
 from lynkr.formats.openai import failure_code
 from lynkr.formats.values import dump, parsed_object
 from lynkr.framing import sse
@@ -49,9 +49,7 @@ class AnswerWriter:
             case Close():
                 return self._close(event.seal)
             case Start():
-                self._response = _response(
-                    self._label, event.id or self._label.id, event.model or self._label.model
-                )
+                self._response = _response(self._label, event.id or self._label.id, event.model or self._label.model)
                 return self._tell("response.created", response=self._response) + self._tell(
                     "response.in_progress", response=self._response
                 )
@@ -65,6 +63,8 @@ class AnswerWriter:
                 return self._tell("response.failed", response=response)
             case Ping():
                 return PING
+            case Passed():
+                return event.data
 
     def _open(self, part: Text | Thinking | Call | Opaque) -> bytes:
         self._part, self._item, self._said = part, None, []
@@ -94,7 +94,9 @@ class AnswerWriter:
         place: dict[str, Any] = {"item_id": self._item["id"], "output_index": len(self.output)}
         match self._part:
             case Text():
-                return begun + self._tell("response.output_text.delta", **place, content_index=0, delta=said, logprobs=[])
+                return begun + self._tell(
+                    "response.output_text.delta", **place, content_index=0, delta=said, logprobs=[]
+                )
             case Thinking():
                 return begun + self._tell("response.reasoning_summary_text.delta", **place, summary_index=0, delta=said)
             case Call(kind="custom"):
@@ -180,9 +182,9 @@ def write_answer(answer: Answer, label: Label, changes: Changes) -> bytes:
     return dump({**response, "output": writer.output, **_outcome(answer.end)})
 
 
-def _response(label: Label, id: str, model: str) -> dict[str, Any]:
+def _response(label: Label, name: str, model: str) -> dict[str, Any]:
     return {
-        "id": id,
+        "id": name,
         "object": "response",
         "created_at": label.at,
         "status": "in_progress",

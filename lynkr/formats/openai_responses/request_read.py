@@ -34,9 +34,31 @@ from lynkr.lane import Format
 
 # Fields that have a place in a Conversation, or say nothing about the answer.
 _KNOWN = frozenset(
-    "model input instructions tools tool_choice parallel_tool_calls max_output_tokens temperature top_p reasoning text "
-    "store include prompt_cache_key prompt_cache_retention user safety_identifier metadata service_tier stream "
-    "stream_options client_metadata truncation".split()
+    [
+        "model",
+        "input",
+        "instructions",
+        "tools",
+        "tool_choice",
+        "parallel_tool_calls",
+        "max_output_tokens",
+        "temperature",
+        "top_p",
+        "reasoning",
+        "text",
+        "store",
+        "include",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "user",
+        "safety_identifier",
+        "metadata",
+        "service_tier",
+        "stream",
+        "stream_options",
+        "client_metadata",
+        "truncation",
+    ]
 )
 # What only the server that made it can look up.
 _HELD = ("previous_response_id", "conversation", "prompt")
@@ -162,7 +184,7 @@ class _Reader:
             # From here on the model may call what was found: it stands in `tools`, and in the result's words.
             found = tuple(tool for tool in _tools(objects(item.get("tools"), f"{at}.tools")) if isinstance(tool, Tool))
         name, kind = (call.name, call.kind) if call else ("", "function")
-        return Result(call_id, parts, name=name, kind=kind, tools=found)  # type: ignore[arg-type]
+        return Result(call_id, parts, name=name, kind=kind, tools=found)
 
     def reasoning(self, item: dict[str, Any]) -> Thinking | None:
         pieces = objects(item.get("content") or None, "content") or objects(item.get("summary") or None, "summary")

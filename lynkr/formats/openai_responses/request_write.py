@@ -110,7 +110,7 @@ class _Writer:
         for part in turn.parts:
             item = self.item(part)
             if item is None:
-                spoken += self.content(part, turn.role == "assistant")
+                spoken += self.content(part, of_model=turn.role == "assistant")
                 continue
             if spoken:
                 yield {"type": "message", "role": role, "content": spoken}
@@ -139,13 +139,13 @@ class _Writer:
         if part.error:
             self.changes.change("is_error", "as words before the result")
         mark = [{"type": "input_text", "text": ERROR_MARK}] if part.error else []
-        content = mark + [said for inner in part.parts for said in self.content(inner, False)]
+        content = mark + [said for inner in part.parts for said in self.content(inner, of_model=False)]
         if all(piece["type"] == "input_text" for piece in content):
             words = [piece["text"] for piece in content[len(mark) :]]
             return (ERROR_MARK if part.error else "") + "\n".join(words)
         return content
 
-    def content(self, part: object, of_model: bool) -> list[dict[str, Any]]:
+    def content(self, part: object, *, of_model: bool) -> list[dict[str, Any]]:
         match part:
             case Text():
                 self.breakpoints((part,))
@@ -156,7 +156,7 @@ class _Writer:
             case Opaque():
                 if part.text:
                     self.changes.change(part.what, "as text")
-                    return self.content(Text(part.text), of_model)
+                    return self.content(Text(part.text), of_model=of_model)
                 self.changes.drop(part.what, f"{_FORMAT} has no such content")
             case Thinking():
                 plain = part.seal is None or part.seal.kind in ("chat.reasoning", "plain")

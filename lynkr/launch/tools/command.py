@@ -5,7 +5,7 @@ from __future__ import annotations
 from lynkr.lane import Format
 from lynkr.launch.launch import PLACEHOLDER, Call, Launch
 
-SPEAKS: tuple[Format, ...] = tuple(Format)
+SPEAKS = (Format.ANTHROPIC, Format.OPENAI_CHAT, Format.OPENAI_RESPONSES, Format.GEMINI)
 INSTALL = ""
 
 # variable → (what it adds to the proxy's URL, the provider whose base URL it is); SDKs of OpenAI want the /v1.

@@ -1,0 +1,240 @@
+"""What leaves for a lane: the target, the headers and the bytes; and how its answer is to be taken.
+
+Three ways, chosen before the first byte: as it came (patched, where the model is another), the client's own body in a
+cloud's envelope, or written anew in another format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from lynkr import __version__
+from lynkr.changes import Changes
+from lynkr.conversation import Home
+from lynkr.document import Document, Edit, MalformedDocument
+from lynkr.errors import ClientError
+from lynkr.formats import CODECS, SPEECHES, Codec, Match, Speech, bedrock_invoke
+from lynkr.formats.values import dumps
+from lynkr.lane import Auth, Format, Lane
+from lynkr.proxy.coding import Unreadable, plain
+from lynkr.proxy.server import MAX_BODY, Request
+from lynkr.target import Label, Target
+from lynkr.translate.request import betas_for, needs_writing, patch, write
+from lynkr.translate.tools import Names
+from lynkr.translate.unseal import MARKS, unseal
+from lynkr.upstream.auth import Headers
+from lynkr.upstream.capabilities import capabilities
+from lynkr.upstream.fit import fit
+
+BETAS = "anthropic-beta"
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """How an answer in the lane's format becomes one in the client's.
+
+    `streamed` is what the client asked for, `listed` that it wants a stream as one list (Gemini's, without `alt=sse`),
+    `passed` that the answer is in the client's own format within an envelope.
+    """
+
+    codec: Codec
+    speech: Speech
+    label: Label
+    names: Names
+    streamed: bool
+    listed: bool = False
+    passed: bool = False
+
+
+@dataclass(slots=True)
+class Outbound:
+    """A request on its way. `asked` and `model` are the models that were asked for and that it goes to; `size` is the
+    clear body's, in bytes."""
+
+    target: str
+    headers: Headers
+    body: bytes | None
+    asked: str | None = None
+    model: str | None = None
+    size: int = 0
+    translation: Translation | None = None
+    changes: Changes = field(default_factory=Changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """A request as it came: `named` are its headers by lower-case name, `id` is what we call it, `at` when it came."""
+
+    request: Request
+    named: Mapping[str, str]
+    match: Match | None
+    body: bytes | None
+    id: str
+    at: int
+
+    def document(self) -> Document:
+        """The body, read. Raises MalformedDocument, Unreadable."""
+        return Document.read(plain(self.body or b"", self.named.get("content-encoding", ""), MAX_BODY))
+
+
+def outbound(inbound: Inbound, lane: Lane) -> Outbound:
+    """The request that goes down `lane`. Raises ClientError where it cannot."""
+    match, request = inbound.match, inbound.request
+    if match is None or inbound.body is None:
+        return Outbound(request.target, request.headers, inbound.body)
+    spoken = lane.format_for(match.format) if match.metered else match.format
+    if spoken is match.format:
+        return _relayed(inbound, match, lane)
+    assert spoken is not None
+    document = _understood(inbound)
+    if spoken is Format.BEDROCK_INVOKE and match.format is bedrock_invoke.INNER:
+        return _enveloped(inbound, document, lane)
+    return _translated(inbound, document, lane, SPEECHES[spoken])
+
+
+def _understood(inbound: Inbound) -> Document:
+    try:
+        document = inbound.document()
+    except (Unreadable, MalformedDocument) as error:
+        raise ClientError(f"lynkr: the body is not JSON that can be read ({error})", kind="unreadable") from error
+    if not isinstance(document.value, dict):
+        raise ClientError("lynkr: the body is not a JSON object", kind="unreadable")
+    return document
+
+
+def _relayed(inbound: Inbound, match: Match, lane: Lane) -> Outbound:
+    """As it came, but for what another model or a foreign seal makes necessary."""
+    out = Outbound(_target(inbound, match, lane), inbound.request.headers, inbound.body, match.model)
+    out.model = lane.model or match.model
+    out.size = len(inbound.body or b"")
+    try:
+        document = inbound.document()
+    except (Unreadable, MalformedDocument) as error:
+        if lane.model and not match.model:
+            raise ClientError(f"lynkr: the body is not JSON that can be read ({error})", kind="unreadable") from error
+        return out
+    out.size = len(document.body)
+    named = document.find("model")
+    if named is not None and isinstance(named.value, str) and not match.model:
+        out.asked, out.model = named.value, lane.model or named.value
+    body = document.body
+    if any(mark in body for mark in MARKS) and (edits := unseal(document)):
+        out.changes.drop("sealed reasoning", "only its maker can read it")
+        body = document.splice(edits)
+        document = Document.read(body)
+    if lane.model and out.asked and lane.model != out.asked:
+        return _fitted(inbound, match, document, lane, out)
+    if body is not document.body or len(body) != out.size:
+        out.body, out.headers = body, _less(out.headers, b"content-encoding")
+    return out
+
+
+def _fitted(inbound: Inbound, match: Match, document: Document, lane: Lane, out: Outbound) -> Outbound:
+    """For another model than the one it was shaped for."""
+    assert out.model is not None
+    codec, target = CODECS[match.format], Target(
+        Home(lane.name, out.model), capabilities(lane, match.format, out.model)
+    )  # fmt: skip
+    edits: list[Edit] = []
+    named = document.find("model")
+    if named is not None and not match.model:
+        edits.append(Edit(named.start, named.end, dumps(out.model)))
+    if match.metered and isinstance(document.value, dict):
+        conversation = codec.read_request(document.value)
+        if needs_writing(conversation, target):
+            return _translated(inbound, document, lane, codec)
+        edits += patch(document, conversation, codec, target, fit, out.changes)
+    out.body, out.headers = document.splice(edits), _less(out.headers, b"content-encoding")
+    betas = betas_for(inbound.named.get(BETAS, ""), target.can.betas)
+    if betas is not None and BETAS in inbound.named and ",".join(betas) != inbound.named[BETAS]:
+        out.changes.drop("betas", "this model does not know them")
+        said = [(BETAS.encode(), ",".join(betas).encode())] if betas else []
+        out.headers = _less(out.headers, BETAS.encode()) + said
+    return out
+
+
+def _less(headers: Headers, name: bytes) -> Headers:
+    return [(key, value) for key, value in headers if key.lower() != name]
+
+
+def _target(inbound: Inbound, match: Match, lane: Lane) -> str:
+    target = inbound.request.target
+    if match.model and lane.model:
+        target = target.replace(f"/models/{match.model}:", f"/models/{lane.model}:", 1)
+    if lane.auth is Auth.KEY and match.format is Format.GEMINI:
+        # Google takes a key in the query as well; the client's has no business beside the lane's.
+        path, mark, query = target.partition("?")
+        kept = [part for part in query.split("&") if not part.startswith("key=")] if query else []
+        target = path + (mark + "&".join(kept) if kept else "")
+    return target
+
+
+def _enveloped(inbound: Inbound, document: Document, lane: Lane) -> Outbound:
+    """The client's own body in AWS's envelope."""
+    codec, asked = CODECS[bedrock_invoke.INNER], str(document.value.get("model", ""))
+    model = _model(lane, asked)
+    target = Target(Home(lane.name, model), capabilities(lane, Format.BEDROCK_INVOKE, model))
+    streamed = document.value.get("stream") is True
+    out = Outbound(
+        bedrock_invoke.target_path(model, streamed), _own_headers(streamed), None, asked, model, len(document.body)
+    )
+    if any(mark in document.body for mark in MARKS) and (edits := unseal(document)):
+        out.changes.drop("sealed reasoning", "only its maker can read it")
+        document = Document.read(document.splice(edits))
+    conversation = codec.read_request(document.value)
+    # The envelope's own members are written below, so they must not be patched as well.
+    edits = patch(document, replace(conversation, model=""), codec, target, fit, out.changes)
+    document = Document.read(document.splice(edits))
+    given = inbound.named.get(BETAS, "")
+    betas = betas_for(given, target.can.betas) or ()
+    if len(betas) < len(list(filter(None, given.split(",")))):
+        out.changes.drop("betas", "this lane does not know them")
+    out.body = document.splice(document.edits_of(bedrock_invoke.envelope(betas)))
+    label = Label(target.home, asked, inbound.id, inbound.at)
+    out.translation = Translation(codec, SPEECHES[Format.BEDROCK_INVOKE], label, Names(), streamed, passed=True)
+    return out
+
+
+def _translated(inbound: Inbound, document: Document, lane: Lane, speech: Speech) -> Outbound:
+    """Written anew in the lane's format."""
+    match = inbound.match
+    assert match is not None
+    codec, value = CODECS[match.format], document.value
+    conversation = codec.read_request(value)
+    streamed = conversation.stream
+    listed = False
+    if match.model:
+        streamed = inbound.request.path.endswith(":streamGenerateContent")
+        listed = streamed and "alt=sse" not in inbound.request.target
+        conversation = replace(conversation, model=match.model, stream=streamed and not listed)
+    model = _model(lane, conversation.model)
+    target = Target(Home(lane.name, model), capabilities(lane, speech.NAME, model))
+    out = Outbound("", _own_headers(streamed), None, conversation.model, model, len(document.body))
+    written = write(conversation, speech, target, fit, out.changes)
+    out.body = written.body
+    out.target = speech.target_path(model, conversation.stream)
+    out.headers += [(name.encode(), said.encode()) for name, said in speech.HEADERS.items()]
+    label = Label(target.home, conversation.model, inbound.id, inbound.at, conversation.wants_usage)
+    out.translation = Translation(codec, speech, label, written.names, streamed, listed)
+    return out
+
+
+def _model(lane: Lane, asked: str) -> str:
+    if lane.model is None:
+        raise ClientError(
+            f"lynkr: lane '{lane.name}' has no model, and {asked!r} is a name of another provider's; give the lane a "
+            f"`model` in the profile",
+            kind="no_model",
+        )
+    return lane.model
+
+
+def _own_headers(streamed: bool) -> Headers:
+    """A translated request is ours: nothing of the client's headers means anything to another provider."""
+    accept = b"text/event-stream" if streamed else b"application/json"
+    return [
+        (b"Content-Type", b"application/json"),
+        (b"Accept", accept),
+        (b"User-Agent", f"lynkr/{__version__}".encode()),
+    ]

@@ -1,0 +1,179 @@
+"""An answer on its way back: frames → events → restored events → the client's frames. One stream, one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from lynkr.answer import Refused, gather, spread
+from lynkr.changes import Changes
+from lynkr.events import Delta, End, Event, Failed, Heard, MalformedStream, Passed, Ping, Refusal, Start, Usage
+from lynkr.formats import Codec, Speech, bedrock_invoke
+from lynkr.formats.watch import parsed
+from lynkr.framing.frame import Frame
+from lynkr.target import Label
+from lynkr.translate.restore import Restorer
+from lynkr.translate.tools import Names
+
+# A frame larger than this is no frame.
+LIMIT = 64 * 1024 * 1024
+# The same as the meter's, for a client that wants figures of an answer that came without.
+_CHARS_PER_TOKEN = 4
+
+# What a status says where the error's own words do not.
+_BY_STATUS = {
+    400: "invalid",
+    401: "authentication",
+    402: "billing",
+    403: "permission",
+    404: "not_found",
+    405: "not_found",
+    408: "timeout",
+    409: "conflict",
+    413: "too_large",
+    422: "invalid",
+    424: "server",
+    429: "rate_limit",
+    500: "server",
+    503: "overloaded",
+    504: "timeout",
+    529: "overloaded",
+}
+
+
+@dataclass(slots=True)
+class Told:
+    """What an answer has told so far: what the ledger wants to know of it."""
+
+    usage: Usage | None = None
+    chars: int = 0
+    complete: bool = False
+    failure: Refusal | None = None
+
+    def take(self, event: Event) -> None:
+        match event:
+            case Delta():
+                self.chars += len(event.text)
+            case Start() | End():
+                self.usage = event.usage or self.usage
+                self.complete = isinstance(event, End)
+            case Failed():
+                self.failure = event.refusal
+
+    def heard(self) -> Heard:
+        """The same for the meter."""
+        failure = (self.failure.code or self.failure.kind)[:80] if self.failure else None
+        return Heard(self.usage, self.complete, self.complete, self.chars, failure)
+
+
+class Interpreter:
+    """Translates one answer that is streamed. `feed` and `finish` give events, `say` the bytes for some."""
+
+    def __init__(self, speech: Speech, codec: Codec, label: Label, names: Names, changes: Changes) -> None:
+        self.told = Told()
+        self._framing = speech.Framing()
+        self._reader = speech.AnswerReader(label, changes)
+        self._writer = codec.AnswerWriter(label, changes)
+        self._restorer = Restorer(names, label.id)
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events that `data` completed. Raises MalformedStream."""
+        frames = self._framing.feed(data)
+        if self._framing.pending > LIMIT:
+            raise MalformedStream("an event has no end")
+        return [event for frame in frames for event in self._restored(self._reader.frame(frame))]
+
+    def finish(self) -> list[Event]:
+        """The events that the end of the stream tells. Raises MalformedStream where the answer is not whole."""
+        last = [event for frame in self._framing.rest() for event in self._restored(self._reader.frame(frame))]
+        if self.told.complete or self.told.failure:
+            return last
+        return last + list(self._restored(self._reader.end()))
+
+    def say(self, events: Iterable[Event]) -> bytes:
+        """The client's bytes for some events."""
+        return b"".join(map(self._writer.event, events))
+
+    def _restored(self, events: Iterable[Event]) -> Iterator[Event]:
+        for event in events:
+            self.told.take(event)
+            for restored in self._restorer.event(event):
+                yield self._with_usage(restored) if isinstance(restored, End) else restored
+
+    def _with_usage(self, end: End) -> End:
+        if end.usage is not None or self.told.usage is not None:
+            return replace(end, usage=end.usage or self.told.usage)
+        # Clients count on a figure; the ledger marks it as the estimate that it is.
+        return replace(end, usage=Usage(output=max(1, self.told.chars // _CHARS_PER_TOKEN)))
+
+
+class Unwrapper(Interpreter):
+    """Takes a client's own events out of a cloud's envelope; they pass as they are, and are read for their figures."""
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events that `data` completed. Raises MalformedStream for what is no envelope."""
+        return [event for frame in self._framing.feed(data) for event in self._passed(frame)]
+
+    def finish(self) -> list[Event]:
+        """Nothing more. Raises MalformedStream where the answer is not whole."""
+        if not self.told.complete and not self.told.failure:
+            raise MalformedStream("the stream ended before the answer did")
+        return []
+
+    def _passed(self, frame: Frame) -> Iterator[Event]:
+        events: list[Event] = []
+        with suppress(MalformedStream):  # an order of events that is not known here is the client's to judge
+            events = self._reader.frame(frame)
+        for event in events:
+            self.told.take(event)
+        failed = next((event for event in events if isinstance(event, Failed)), None)
+        if failed is not None and frame.name.startswith("!"):
+            yield failed
+        elif data := bedrock_invoke.passed(frame):
+            yield Passed(data, silent=bool(events) and silent(events))
+
+
+def whole(
+    body: bytes, speech: Speech, codec: Codec, label: Label, names: Names, changes: Changes, *, streamed: bool
+) -> tuple[bytes, Told]:
+    """A whole answer in the client's format, and what it told; `streamed` says that the client wants it as a stream.
+
+    Raises MalformedStream where it is none, Refused where it is an error.
+    """
+    value = parsed(body)
+    if not value:
+        raise MalformedStream("the answer is not a JSON object")
+    if value.get("error"):
+        raise Refused(speech.read_refusal(value))
+    told, restorer = Told(), Restorer(names, label.id)
+    events = list[Event]()
+    for event in spread(speech.read_answer(value, label, changes)):
+        told.take(event)
+        events += restorer.event(event)
+    last = events[-1]
+    if isinstance(last, End) and last.usage is None:
+        events[-1] = replace(last, usage=Usage(output=max(1, told.chars // _CHARS_PER_TOKEN)))
+    if streamed:
+        writer = codec.AnswerWriter(label, changes)
+        return b"".join(map(writer.event, events)), told
+    return codec.write_answer(gather(events), label, changes), told
+
+
+def refusal(body: bytes, status: int, retry_after: str | None, speech: Speech) -> Refusal:
+    """What a lane's error answer says. Whatever is no error of its format is still told, as it came."""
+    value = parsed(body)
+    if value:
+        found = speech.read_refusal(value)
+    else:
+        words = " ".join(body[:500].decode("utf-8", "replace").split())
+        found = Refusal("server", words or f"the lane answered with status {status} and no word")
+    kind = found.kind
+    if kind == "server" or (kind == "invalid" and status not in (400, 422)):
+        kind = _BY_STATUS.get(status, "invalid" if 400 <= status < 500 else "server")
+    return replace(found, kind=kind, status=status, retry_after=found.retry_after or retry_after)
+
+
+def silent(events: Iterable[Event]) -> bool:
+    """Whether events say nothing yet: the answer may still turn out to be an error with a status."""
+    return all(isinstance(e, Start | Ping) or (isinstance(e, Passed) and e.silent) for e in events)

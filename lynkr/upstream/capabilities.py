@@ -1,0 +1,162 @@
+"""What models take, as data: rows from the general to the particular, the last word counts.
+
+A row says for which formats and models it holds (shell patterns on the model's id in lower case, dots as dashes,
+without what clouds put around it) and what is different there from a plain model. An unknown model is taken for a
+plain one, an unknown Claude for a new one: a setting left out costs less than a request refused.
+
+Sources: platform.claude.com ("What's new" of each model, "Extended thinking", "Effort"), developers.openai.com (model
+pages), ai.google.dev ("Thinking", "Thought signatures"), docs.ollama.com; read 2026-11.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from lynkr.lane import Format, Lane
+from lynkr.target import Capabilities
+
+_CLAUDE_FORMATS = (Format.ANTHROPIC, Format.BEDROCK_INVOKE, Format.BEDROCK_CONVERSE)
+_OPENAI_FORMATS = (Format.OPENAI_CHAT, Format.OPENAI_RESPONSES)
+
+
+class Row(NamedTuple):
+    """For `models` (patterns) in `formats`: what is different."""
+
+    formats: tuple[Format, ...]
+    models: tuple[str, ...]
+    differs: dict[str, Any]
+
+
+def _modes(*names: str) -> frozenset[str]:
+    return frozenset(names)
+
+
+_EFFORTS = ("low", "medium", "high", "xhigh", "max")
+_NEW_CLAUDE: dict[str, Any] = {
+    "thinking": _modes("adaptive"),
+    "efforts": _EFFORTS,
+    "forced_choice": "never",
+    "sampling": "never",
+    "prefill": False,
+    "system_turns": True,
+    "deferred_tools": True,
+    "max_output": 128_000,
+    "betas": None,
+    "rest": None,
+    "cache_marks": True,
+}
+_OLD_CLAUDE: dict[str, Any] = {
+    "thinking": _modes("budget", "off"),
+    "efforts": (),
+    "forced_choice": "quiet",
+    "sampling": "quiet",
+    "leading_thinking": True,
+    "prefill": True,
+    "system_turns": False,
+    "max_output": 64_000,
+}
+# InvokeModel refuses what it does not know (betas: as litellm 1.106 has found them).
+_INVOKE_BETAS = (
+    "claude-code-20250219",
+    "interleaved-thinking-2025-05-14",
+    "fine-grained-tool-streaming-2025-05-14",
+    "effort-2025-11-24",
+    "context-1m-2025-08-07",
+    "compact-2026-01-12",
+    "tool-search-tool-2025-10-19",
+)
+
+ROWS: tuple[Row, ...] = (
+    # --- formats, with a plain model behind them ---
+    Row((Format.ANTHROPIC, Format.BEDROCK_INVOKE), ("*",), {
+        "thinking": _modes("budget", "off"), "system_turns": False, "schema_output": False, "betas": (), "rest": (),
+        "max_output": 32_000}),
+    Row((Format.OPENAI_CHAT,), ("*",), {"output_limit": "max_tokens", "effort_field": "", "rest": (), "stops": 4}),
+    Row((Format.OPENAI_RESPONSES,), ("*",), {"plain_tools": True, "prefill": False}),
+    Row((Format.GEMINI,), ("*",), {
+        "system_turns": False, "prefill": False, "stops": 5, "media": _modes("image", "document", "audio", "video")}),
+    Row((Format.OLLAMA,), ("*",), {"media": _modes("image")}),
+    Row((Format.BEDROCK_CONVERSE,), ("*",), {"system_turns": False, "schema_output": False, "prefill": False}),
+    # --- Claude, wherever it runs (wire facts, section 2.5) ---
+    Row(_CLAUDE_FORMATS, ("*claude*",), _NEW_CLAUDE),
+    Row(_CLAUDE_FORMATS, ("*claude-sonnet-5-5*",), {"thinking": _modes("adaptive", "between_tools")}),
+    Row(_CLAUDE_FORMATS, ("*claude-haiku-5-5*",), {"thinking": _modes("adaptive", "off"), "forced_choice": "always"}),
+    Row(_CLAUDE_FORMATS, ("*claude-opus-5", "*claude-opus-5-2*", "*claude-opus-4-8*", "*claude-sonnet-5",
+                          "*claude-sonnet-5-2*"), {
+        "thinking": _modes("adaptive", "off"), "forced_choice": "always"}),
+    Row(_CLAUDE_FORMATS, ("*claude-sonnet-5", "*claude-sonnet-5-2*"), {"system_turns": False}),
+    Row(_CLAUDE_FORMATS, ("*claude-opus-4-7*",), {
+        "thinking": _modes("adaptive", "off"), "forced_choice": "always", "system_turns": False}),
+    Row(_CLAUDE_FORMATS, ("*claude-opus-4-6*", "*claude-sonnet-4-6*"), {
+        "thinking": _modes("adaptive", "budget", "off"), "forced_choice": "quiet", "sampling": "quiet",
+        "system_turns": False, "efforts": ("low", "medium", "high", "max")}),
+    Row(_CLAUDE_FORMATS, ("*claude-haiku-4-5*", "*claude-sonnet-4-5*", "*claude-opus-4-5*"), _OLD_CLAUDE),
+    Row(_CLAUDE_FORMATS, ("*claude-opus-4-1*", "*claude-opus-4-2*", "*claude-opus-4", "*claude-opus-4@*"), {
+        **_OLD_CLAUDE, "max_output": 32_000, "deferred_tools": False, "schema_output": False}),
+    Row(_CLAUDE_FORMATS, ("*claude-sonnet-4", "*claude-sonnet-4-2*", "*claude-sonnet-4@*", "*claude-3-7*"), {
+        **_OLD_CLAUDE, "deferred_tools": False, "schema_output": False}),
+    Row(_CLAUDE_FORMATS, ("*claude-3-5*", "*claude-3-opus*", "*claude-3-haiku*", "*claude-3-sonnet*"), {
+        **_OLD_CLAUDE, "thinking": _modes(), "leading_thinking": False, "max_output": 8_192, "deferred_tools": False,
+        "schema_output": False}),
+    Row((Format.BEDROCK_INVOKE,), ("*claude*",), {
+        "betas": _INVOKE_BETAS, "rest": ("metadata", "safeguards"), "schema_output": True}),
+    Row((Format.BEDROCK_CONVERSE,), ("*claude*",), {
+        "system_turns": False, "deferred_tools": False, "schema_output": False, "rest": ()}),
+    # --- OpenAI's own models ---
+    Row(_OPENAI_FORMATS, ("gpt-*", "o1*", "o3*", "o4*", "chatgpt-*", "codex-*"), {
+        "cache_key": True, "prefill": False, "plain_tools": False, "rest": None}),
+    Row(_OPENAI_FORMATS, ("gpt-5*", "gpt-6*", "o1*", "o3*", "o4*", "codex-*"), {
+        "efforts": ("low", "medium", "high"), "sampling": "never", "stops": 0, "system_role": "developer",
+        "output_limit": "max_completion_tokens", "effort_field": "reasoning_effort"}),
+    Row(_OPENAI_FORMATS, ("gpt-5", "gpt-5-mini*", "gpt-5-nano*", "gpt-5-20*"), {
+        "efforts": ("minimal", "low", "medium", "high")}),
+    Row(_OPENAI_FORMATS, ("gpt-5-[1-9]*",), {"efforts": ("none", "low", "medium", "high")}),
+    Row(_OPENAI_FORMATS, ("gpt-5-[2-9]*", "gpt-5*codex*"), {"efforts": ("none", "low", "medium", "high", "xhigh")}),
+    Row(_OPENAI_FORMATS, ("gpt-6*",), {"efforts": ("none", "low", "medium", "high", "xhigh", "max")}),
+    Row(_OPENAI_FORMATS, ("gpt-oss*",), {
+        "efforts": ("low", "medium", "high"), "effort_field": "reasoning_effort", "prefill": True, "cache_key": False,
+        "plain_tools": True}),
+    # --- what others put behind OpenAI's format ---
+    Row((Format.OPENAI_CHAT,), ("*deepseek*", "*kimi*", "*glm-*", "*minimax*"), {"replays_reasoning": True}),
+    Row((Format.OPENAI_CHAT,), ("anthropic/claude*", "google/*", "openai/*", "deepseek/*", "x-ai/*"), {
+        # Names of this kind are OpenRouter's.
+        "effort_field": "reasoning", "efforts": ("minimal", "low", "medium", "high", "xhigh")}),
+    Row((Format.OPENAI_CHAT,), ("anthropic/claude*", "databricks-claude*"), {"cache_marks": True}),
+    # --- Gemini ---
+    Row((Format.GEMINI,), ("gemini-2-5*",), {"thinking": _modes("adaptive", "budget", "off"), "max_output": 65_536}),
+    Row((Format.GEMINI,), ("gemini-2-5-pro*",), {"thinking": _modes("adaptive", "budget")}),
+    Row((Format.GEMINI,), ("gemini-[3-9]*",), {
+        "thinking": _modes("adaptive"), "efforts": ("minimal", "low", "medium", "high"), "calls_need_seal": True,
+        "max_output": 65_536}),
+    Row((Format.GEMINI,), ("gemini-3-pro*",), {"efforts": ("low", "high")}),
+    # --- local models that think, under Ollama's names ---
+    Row((Format.OLLAMA,), ("qwen3*", "deepseek-r1*", "deepseek-v3*", "magistral*", "glm-4*", "*thinking*"), {
+        "thinking": _modes("adaptive", "off")}),
+    Row((Format.OLLAMA,), ("qwen3-coder*", "qwen3*instruct*"), {"thinking": _modes()}),
+    Row((Format.OLLAMA,), ("gpt-oss*",), {"efforts": ("low", "medium", "high")}),
+)  # fmt: skip
+
+# What clouds and routers put before and behind a model's own name.
+_AROUND = re.compile(
+    r"^(?:(?:global|us|eu|apac|jp|au|us-gov)-)?(?:anthropic-|amazon-|meta-|system-ai-|databricks-)?|-v\d+:\d+$"
+)
+
+
+def capabilities(lane: Lane, spoken: Format, model: str) -> Capabilities:
+    """What `model` takes when it is spoken to in `spoken`; the lane's own `context` counts before the table's."""
+    found = _look_up(spoken, model.lower().replace(".", "-"))
+    return found if lane.context is None else replace(found, context=lane.context)
+
+
+@lru_cache(maxsize=256)
+def _look_up(spoken: Format, model: str) -> Capabilities:
+    names = (model, _AROUND.sub("", model))
+    found: dict[str, Any] = {}
+    for row in ROWS:
+        if spoken in row.formats and any(fnmatchcase(name, like) for name in names for like in row.models):
+            found |= row.differs
+    return Capabilities(**found)

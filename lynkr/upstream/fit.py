@@ -1,0 +1,288 @@
+"""Fitting a request to its model: what was shaped for one is re-shaped for another, by the table of capabilities.
+
+Pure, and blind to formats: it works on the conversation. What it changes at the end of a conversation (a forced choice,
+a prefill) it says in words there, and what it changes elsewhere it changes the same way every turn, so that the prefix
+stays the same. Everything is noted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lynkr.changes import Changes
+from lynkr.conversation import (
+    Call,
+    Choice,
+    Conversation,
+    Media,
+    Opaque,
+    Part,
+    Reasoning,
+    Result,
+    Sampling,
+    Text,
+    Thinking,
+    Turn,
+)
+from lynkr.errors import ClientError
+from lynkr.formats.values import dumps
+from lynkr.target import Capabilities, Target
+
+# Tokens of thinking for each effort, and back: what Claude Code and litellm use for models that know only the other.
+_BUDGETS = {"minimal": 1024, "low": 4096, "medium": 10_000, "high": 20_000, "xhigh": 32_000, "max": 48_000}
+_LADDER = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+# Characters a token, at the most: dense code has 3 to 4, prose 4 to 5. A request that is too long even so is.
+_CHARS_PER_TOKEN = 5
+# And at the least, for what is left to an answer.
+_DENSE = 3
+_LEAST_ANSWER = 1024
+_WHY = "this model has no such setting"
+
+
+def fit(c: Conversation, target: Target, changes: Changes) -> Conversation:
+    """The conversation as `target` takes it. Raises ClientError (context) where it is too long for it."""
+    can = target.can
+    c = _thinking(c, target, changes)
+    c = _choice(c, can, changes)
+    c = replace(c, sampling=_sampling(c, can, changes), stop=_stops(c, can, changes))
+    c = _media(c, can, changes)
+    c = _system_turns(c, can, changes)
+    c = _at_the_end(c, can, changes)
+    c = _rest(c, can, changes)
+    return _limits(c, target, changes)
+
+
+def _thinking(c: Conversation, target: Target, changes: Changes) -> Conversation:
+    can = target.can
+    asked = _mode(c.reasoning, can, changes)
+    asked = _effort(asked, can, changes)
+    if asked.mode in ("budget", "adaptive") and can.leading_thinking and not _thoughts_lead(c, target):
+        # Refused: while it thinks, the turn that goes on must begin with the model's own thoughts.
+        changes.change("thinking", "off for this answer: the calls before it were made without this model's thoughts")
+        asked = replace(asked, mode="off", budget=None)
+    return replace(c, reasoning=asked)
+
+
+def _mode(asked: Reasoning, can: Capabilities, changes: Changes) -> Reasoning:
+    if asked.mode is None or asked.mode in can.thinking:
+        return asked
+    if asked.mode == "off":
+        if "none" in can.efforts:
+            return replace(asked, mode=None, effort="none")
+        if "between_tools" in can.thinking:
+            changes.change("thinking", "between tools only: this model cannot leave it")
+            return replace(asked, mode="between_tools")
+        if can.efforts:
+            changes.change("thinking", "at the lowest effort: this model cannot leave it")
+            return replace(asked, mode=None, effort=can.efforts[0])
+        return replace(asked, mode=None)
+    effort = asked.effort or (_effort_of(asked.budget) if asked.mode == "budget" else None)
+    if "adaptive" in can.thinking:
+        changes.change("thinking", "adaptive: this model sets its own budget")
+        return replace(asked, mode="adaptive", budget=None, effort=effort)
+    if "budget" in can.thinking:
+        changes.change("thinking", "with a budget: this model does not set its own")
+        return replace(asked, mode="budget", budget=_BUDGETS[effort or "high"])
+    if can.efforts:
+        if asked.mode == "budget":
+            changes.change("thinking", "as an effort: this model takes no budget")
+        return replace(asked, mode=None, budget=None, effort=effort)
+    changes.drop("thinking", _WHY)
+    return Reasoning()
+
+
+def _effort(asked: Reasoning, can: Capabilities, changes: Changes) -> Reasoning:
+    if asked.effort is None or asked.effort in can.efforts:
+        return asked
+    if not can.efforts:
+        if asked.mode is None and asked.effort != "none" and "budget" in can.thinking:
+            changes.change("reasoning effort", "as a budget: this model knows no efforts")
+            return replace(asked, mode="budget", budget=_BUDGETS.get(asked.effort, _BUDGETS["high"]), effort=None)
+        if asked.mode is None and asked.effort == "none" and "off" in can.thinking:
+            return replace(asked, mode="off", effort=None)
+        if asked.mode is None and "adaptive" in can.thinking:
+            changes.change("reasoning effort", "thinking on: this model knows no efforts")
+            return replace(asked, mode="adaptive", effort=None)
+        if asked.effort != "none":
+            changes.drop("reasoning effort", _WHY)
+        return replace(asked, effort=None)
+    wanted = _LADDER.index(asked.effort) if asked.effort in _LADDER else _LADDER.index("high")
+    nearest = min(can.efforts, key=lambda name: (abs(_LADDER.index(name) - wanted), _LADDER.index(name)))
+    changes.change("reasoning effort", f"{nearest} for {asked.effort}")
+    return replace(asked, effort=nearest)
+
+
+def _effort_of(budget: int | None) -> str:
+    return next((name for name, tokens in _BUDGETS.items() if (budget or 0) <= tokens), "max")
+
+
+def _thoughts_lead(c: Conversation, target: Target) -> bool:
+    """Whether the model's last turn, if it is still running tools, begins with thoughts that it made itself."""
+    last = next((n for n in range(len(c.turns) - 1, -1, -1) if c.turns[n].role == "assistant"), None)
+    if last is None or not any(isinstance(part, Call) for part in c.turns[last].parts):
+        return True
+    if not any(isinstance(part, Result) for turn in c.turns[last + 1 :] for part in turn.parts):
+        return True
+    first = c.turns[last].parts[0]
+    return (
+        isinstance(first, Thinking)
+        and first.seal is not None
+        and first.seal.kind.startswith("anthropic.")
+        and first.seal.at(target.home)
+    )
+
+
+def _choice(c: Conversation, can: Capabilities, changes: Changes) -> Conversation:
+    if c.choice is None or c.choice.mode != "any" or can.forced_choice == "always":
+        return c
+    if can.forced_choice == "quiet":
+        if c.reasoning.mode not in ("adaptive", "budget"):
+            return c
+        changes.change("thinking", "off for this answer: this model cannot think when a tool is forced")
+        return replace(c, reasoning=replace(c.reasoning, mode="off", budget=None))
+    names = " or ".join(c.choice.only)
+    words = f"Answer by calling the tool {names}." if names else "Answer by calling one of the tools."
+    changes.change("tool_choice", "as words: this model refuses a forced tool")
+    return replace(_with_words(c, words), choice=Choice("auto"))
+
+
+def _sampling(c: Conversation, can: Capabilities, changes: Changes) -> Sampling:
+    thinks = c.reasoning.mode in ("adaptive", "budget")
+    if can.sampling == "always" or (can.sampling == "quiet" and not thinks):
+        return c.sampling
+    for name in Sampling.__dataclass_fields__:
+        if getattr(c.sampling, name) is not None:
+            changes.drop(name, "this model refuses it" if can.sampling == "never" else "refused while it thinks")
+    return Sampling()
+
+
+def _stops(c: Conversation, can: Capabilities, changes: Changes) -> tuple[str, ...]:
+    if can.stops is None or len(c.stop) <= can.stops:
+        return c.stop
+    changes.drop("stop sequences", f"this model takes {can.stops or 'none'}")
+    return c.stop[: can.stops]
+
+
+def _media(c: Conversation, can: Capabilities, changes: Changes) -> Conversation:
+    def image(part: Media) -> Media | Text:
+        if part.kind in can.media:
+            return part
+        changes.drop(part.kind, "this model cannot look at it")
+        return Text(f"[{part.kind} left out: this model cannot look at it]", part.cache)
+
+    def seen(part: Part) -> Part:
+        if isinstance(part, Media):
+            return image(part)
+        if isinstance(part, Result) and any(isinstance(inner, Media) for inner in part.parts):
+            return replace(part, parts=tuple(image(p) if isinstance(p, Media) else p for p in part.parts))
+        return part
+
+    return replace(c, turns=tuple(replace(turn, parts=tuple(map(seen, turn.parts))) for turn in c.turns))
+
+
+def _system_turns(c: Conversation, can: Capabilities, changes: Changes) -> Conversation:
+    if can.system_turns or not any(turn.role == "system" for turn in c.turns):
+        return c
+
+    def heard(turn: Turn) -> Turn:
+        if turn.role != "system":
+            return turn
+        changes.change("system messages within the conversation", "as the user's, in <system-reminder>")
+        parts = tuple(
+            replace(part, text=f"<system-reminder>\n{part.text}\n</system-reminder>")
+            if isinstance(part, Text)
+            else part
+            for part in turn.parts
+        )
+        return Turn("user", parts)
+
+    return replace(c, turns=tuple(map(heard, c.turns)))
+
+
+def _at_the_end(c: Conversation, can: Capabilities, changes: Changes) -> Conversation:
+    if c.output is not None and c.output.schema is not None and not can.schema_output:
+        changes.change("JSON output", "as words: this model takes no schema")
+        words = f"Answer with JSON only, no other word, that fits this schema:\n{dumps(c.output.schema)}"
+        c = replace(_with_words(c, words), output=None)
+    last = c.turns[-1] if c.turns else None
+    if last is None or last.role != "assistant" or can.prefill:
+        return c
+    begun = "".join(part.text for part in last.parts if isinstance(part, Text))
+    if not begun.strip() or any(isinstance(part, Call) for part in last.parts):
+        return c
+    changes.change("prefill", "as words: this model refuses a begun answer")
+    words = (
+        f"Your answer has already begun with the text below. Go on exactly where it ends; do not repeat it.\n\n{begun}"
+    )
+    return _with_words(replace(c, turns=c.turns[:-1]), words)
+
+
+def _with_words(c: Conversation, words: str) -> Conversation:
+    """With `words` at the very end, as the user's."""
+    if c.turns and c.turns[-1].role == "user":
+        last = c.turns[-1]
+        return replace(c, turns=(*c.turns[:-1], replace(last, parts=(*last.parts, Text(words)))))
+    if c.turns and c.turns[-1].role == "assistant":
+        # Before a begun answer, which has to stay the last.
+        return replace(c, turns=(*c.turns[:-1], Turn("user", (Text(words),)), c.turns[-1]))
+    return replace(c, turns=(*c.turns, Turn("user", (Text(words),))))
+
+
+def _rest(c: Conversation, can: Capabilities, changes: Changes) -> Conversation:
+    if can.rest is None:
+        return c
+    for name in c.rest:
+        if name not in can.rest:
+            changes.drop(name, "this lane has no such field")
+    return replace(c, rest={name: value for name, value in c.rest.items() if name in can.rest})
+
+
+def _limits(c: Conversation, target: Target, changes: Changes) -> Conversation:
+    can, most = target.can, target.can.max_output
+    if can.context is not None:
+        chars = size(c)
+        if chars // _CHARS_PER_TOKEN > can.context:
+            # Clients know some of these words, and compact (wire facts, section 2.3).
+            raise ClientError(
+                f"prompt is too long: about {chars // _CHARS_PER_TOKEN} tokens > {can.context} maximum context length "
+                f"of {target.home.model} (lynkr: lane '{target.home.lane}'; raise its `context` if it takes more)",
+                kind="context",
+            )
+        left = max(_LEAST_ANSWER, can.context - chars // _DENSE)
+        most = left if most is None else min(most, left)
+    if most is None or c.max_output is None or c.max_output <= most:
+        return _budget_within(c, changes)
+    changes.change("output limit", f"{most} tokens for {c.max_output}")
+    return _budget_within(replace(c, max_output=most), changes)
+
+
+def _budget_within(c: Conversation, changes: Changes) -> Conversation:
+    """A budget of thoughts is part of the answer's tokens, and must leave some for words."""
+    budget, most = c.reasoning.budget, c.max_output
+    if budget is None or most is None or budget < most:
+        return c
+    if most <= _LEAST_ANSWER:
+        changes.change("thinking", "off: the answer may have no more tokens than the least budget")
+        return replace(c, reasoning=replace(c.reasoning, mode="off", budget=None))
+    changes.change("thinking", "a smaller budget: it must fit into the output limit")
+    return replace(c, reasoning=replace(c.reasoning, budget=max(_LEAST_ANSWER, most // 2)))
+
+
+def size(c: Conversation) -> int:
+    """The characters of a conversation that a model reads as text; pictures and sealed things count nothing."""
+    count = sum(len(part.text) for part in c.system)
+    for tool in c.tools:
+        if not isinstance(tool, Opaque) and not tool.deferred:
+            count += len(tool.name) + len(tool.description) + len(dumps(tool.schema or {}))
+    return count + sum(_size(part) for turn in c.turns for part in turn.parts)
+
+
+def _size(part: object) -> int:
+    match part:
+        case Text() | Opaque():
+            return len(part.text)
+        case Call():
+            return len(part.arguments)
+        case Result():
+            return sum(map(_size, part.parts))
+    return 0
