@@ -44,6 +44,7 @@ _NEW_CLAUDE: dict[str, Any] = {
     "prefill": False,
     "system_turns": True,
     "deferred_tools": True,
+    "schema_output": True,
     "max_output": 128_000,
     "betas": None,
     "rest": None,
