@@ -64,3 +64,12 @@ def snapshot(folder: Path) -> dict[str, str]:
         for path in sorted(folder.rglob("*"))
         if path.name in names and path.is_file()
     }
+
+
+def gemini_home(home: Path) -> tuple[Path, dict[str, str]]:
+    """(a project, the environment) of somebody who has used gemini-cli with an API key before."""
+    project = _project(home)
+    folder = home / ".gemini"
+    folder.mkdir()
+    (folder / "settings.json").write_text('{"security": {"auth": {"selectedType": "gemini-api-key"}}}')
+    return project, {"GEMINI_CLI_TRUST_WORKSPACE": "true", "GEMINI_API_KEY": "fake-gemini-key"}

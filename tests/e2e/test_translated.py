@@ -1,0 +1,115 @@
+"""The real tools on lanes of other formats: each completes its two-step loop there as it does at home."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import Ran, lynkr, profile, real_tool
+from loops import loop
+from real import claude_home, codex_home, gemini_home, with_tool
+from scripts import Asked, upstream
+
+pytestmark = pytest.mark.real
+LANES = {
+    "openai-chat": ("openai", "some-local-model"),
+    "openai-responses": ("openai", "gpt-5.5"),
+    "gemini": ("gemini", "gemini-3-pro-preview"),
+    "ollama": ("ollama", "qwen3:8b"),
+    "bedrock-converse": ("bedrock", "amazon.nova-pro-v1:0"),
+    "bedrock-invoke": ("bedrock", "us.anthropic.claude-opus-4-8"),
+    "anthropic": ("anthropic", "claude-sonnet-5"),
+}
+# Where each format's requests are posted to.
+PATHS = {
+    "openai-chat": "/v1/chat/completions",
+    "openai-responses": "/v1/responses",
+    "gemini": "/v1beta/models/gemini-3-pro-preview:streamGenerateContent",
+    "ollama": "/api/chat",
+    "bedrock-converse": "/model/amazon.nova-pro-v1:0/converse-stream",
+    "bedrock-invoke": "/model/us.anthropic.claude-opus-4-8/invoke-with-response-stream",
+    "anthropic": "/v1/messages",
+}
+
+
+def lane(home: Path, spoken: str, url: str) -> None:
+    """A profile `other` with one lane that speaks `spoken`."""
+    provider, model = LANES[spoken]
+    key = "" if provider == "ollama" else 'key_env = "LANE_KEY"\n'
+    base = url + "/v1" if provider == "openai" else url
+    text = f'[lanes.other]\nprovider = "{provider}"\nformat = "{spoken}"\nbase_url = "{base}"\nmodel = "{model}"\n{key}'
+    profile(home, "other", text)
+
+
+def seen(asked: list[Asked]) -> list[Asked]:
+    """The posts of the main loop: those with a tool, that is, with the longest bodies."""
+    return [post for post in asked if len(post.body) > 20_000]
+
+
+@pytest.mark.parametrize(
+    "spoken", ["openai-chat", "openai-responses", "gemini", "ollama", "bedrock-converse", "bedrock-invoke"]
+)
+def test_claude_code_completes_its_loop(clean_machine: Path, spoken: str) -> None:
+    project, env = claude_home(clean_machine)
+    del env["ANTHROPIC_AUTH_TOKEN"]
+    script = loop("Bash", {"command": "ls", "description": "Lists files"})[spoken]
+    with upstream(script) as up:
+        lane(clean_machine, spoken, up.url)
+        ran = lynkr("run", "-p", "other", "claude", "-p", "list the files", "--allowedTools", "Bash", home=clean_machine,
+                    cwd=project, PATH=with_tool(real_tool("claude")), LANE_KEY="sk-lane", **env)  # fmt: skip
+    check(ran, up.posts(PATHS[spoken]), "claude")
+
+
+@pytest.mark.parametrize("spoken", ["anthropic", "openai-chat", "gemini", "ollama"])
+@pytest.mark.parametrize("model", ["gpt-5.5", "qwen3"])
+def test_codex_completes_its_loop(clean_machine: Path, spoken: str, model: str) -> None:
+    project, env = codex_home(clean_machine)
+    with upstream(loop("exec_command", {"cmd": "ls"})[spoken]) as up:
+        lane(clean_machine, spoken, up.url)
+        ran = lynkr("run", "-p", "other", "codex", "-m", model, "exec", "--skip-git-repo-check", "list the files",
+                    home=clean_machine, cwd=project, PATH=with_tool(real_tool("codex")), LANE_KEY="sk-lane", **env)  # fmt: skip
+    posts = up.posts(PATHS[spoken])
+    check(ran, posts, "codex")
+
+
+def test_codex_runs_its_freeform_tool_on_another_maker_s_model(clean_machine: Path) -> None:
+    project, env = codex_home(clean_machine)
+    code = 'const r = await tools.exec_command({cmd:"ls"}); text(r.output);'
+    with upstream(loop("functions__exec", {"input": code})["anthropic"]) as up:
+        lane(clean_machine, "anthropic", up.url)
+        ran = lynkr("run", "-p", "other", "codex", "exec", "--skip-git-repo-check", "list the files",
+                    home=clean_machine, cwd=project, PATH=with_tool(real_tool("codex")), LANE_KEY="sk-lane", **env)  # fmt: skip
+    check(ran, up.posts(PATHS["anthropic"]), "codex")
+    again = up.posts(PATHS["anthropic"])[1].json["messages"]
+    blocks = [block for message in again if message["role"] == "assistant" for block in message["content"]]
+    # The model's own thoughts came back to it, signed as it had signed them.
+    assert [block["type"] for block in blocks] == ["thinking", "text", "tool_use"]
+    assert blocks[0] == {"type": "thinking", "thinking": "A listing is wanted.", "signature": "EqQBCgIYAhIM"}
+    assert blocks[2]["input"] == {"input": code}
+
+
+@pytest.mark.parametrize("spoken", ["anthropic", "openai-chat"])
+def test_gemini_cli_completes_its_loop(clean_machine: Path, spoken: str) -> None:
+    project, env = gemini_home(clean_machine)
+    script = loop("run_shell_command", {"command": "ls", "description": "Lists files"})[spoken]
+    with upstream(script) as up:
+        lane(clean_machine, spoken, up.url)
+        ran = lynkr("run", "-p", "other", "--", "gemini", "-m", "gemini-3-pro-preview", "-p", "list the files", "--yolo",
+                    home=clean_machine, cwd=project, PATH=with_tool(real_tool("gemini")), LANE_KEY="sk-lane", **env)  # fmt: skip
+    check(ran, up.posts(PATHS[spoken]), "gemini")
+
+
+def check(ran: Ran, posts: list[Asked], tool: str) -> None:
+    """The loop was completed: the command ran here, its output went back, the end was printed, all of it is reported."""
+    assert (ran.status, ran.out.strip().splitlines()[-1:]) == (0, ["All done."]), ran.err + ran.out
+    main = seen(posts)
+    assert len(main) == 2
+    assert b"seen-by-the-tool.txt" in main[1].body
+    report = ran.report()
+    assert report["session"]["tool"] == tool
+    served = [request for request in report["requests"] if request["lane"] == "other" and request["status"] == 200]
+    assert len(served) == len(posts)
+    assert all(request["output_tokens"] for request in served)
+    assert not any(request["estimated"] for request in served)
+    assert json.dumps(served).count('"what"') > 0
