@@ -61,6 +61,10 @@ def wrap(seal: Seal, home: Home, *, of_call: bool = False) -> str:
     return ENVELOPE + base64.urlsafe_b64encode(json.dumps(held).encode()).decode()
 
 
+# The kind of seal that holds lynkr's own summary of a conversation: any lane may read it.
+SUMMARY = "lynkr.summary"
+
+
 def unwrap(text: str) -> tuple[Seal, bool] | None:
     """The seal in a string that `wrap` made, and whether it is a call's; None for any other string."""
     if not text.startswith(ENVELOPE):
@@ -237,5 +241,7 @@ class Conversation:
     cache_key: str | None = None
     service_tier: str | None = None
     stream: bool = False
+    # The client hands its history over to be summed up, and wants one sealed item back that stands for it.
+    summary: bool = False
     wants_usage: bool = True
     rest: Mapping[str, Any] = field(default_factory=dict)

@@ -35,6 +35,7 @@ from lynkr.profiles import Profile
 from lynkr.report.terminal import summary
 from lynkr.report.values import report, unreport
 from lynkr.routing.router import Router, router
+from lynkr.upstream.capabilities import gives_verdicts
 from lynkr.upstream.catalog import base_url, check_url
 
 if TYPE_CHECKING:
@@ -192,7 +193,9 @@ class Prepared:
 def _call(planned: Plan, port: int, secret: str, folder: Path) -> Call:
     environ = planned.options.environ
     home = Path(environ.get("HOME") or Path.home())
-    return Call(planned.argv, environ, _cwd(), home, port, secret, folder, planned.router.lanes)
+    lanes = planned.router.lanes
+    verdicts = frozenset(lane.name for lane in lanes if gives_verdicts(lane))
+    return Call(planned.argv, environ, _cwd(), home, port, secret, folder, lanes, verdicts)
 
 
 def _launch(planned: Plan, call: Call) -> Launch:

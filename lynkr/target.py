@@ -60,10 +60,12 @@ class Target:
 @dataclass(frozen=True, slots=True)
 class Label:
     """What an answer of ours is labelled with: where it came from, the model that the client asked for, an id of its
-    own, the time in seconds since 1970, and whether a client that has to ask for figures did so."""
+    own, the time in seconds since 1970, whether a client that has to ask for figures did so, and whether the answer is
+    a summary to be handed back sealed."""
 
     home: Home
     model: str
     id: str
     at: int = 0
     wants_usage: bool = True
+    summary: bool = False

@@ -36,7 +36,7 @@ PIECE = 7
 def loop(tool: str, arguments: dict[str, Any], text: str = "All done.") -> dict[str, Script]:
     """A script for each format: calls `tool` once, if it is offered, then says `text`."""
     return {
-        "anthropic": _script(tool, arguments, text, _anthropic),
+        "anthropic": _script(tool, arguments, text, anthropic_says),
         "openai-chat": _script(tool, arguments, text, _chat),
         "openai-responses": _script(tool, arguments, text, _responses),
         "gemini": _script(tool, arguments, text, _gemini),
@@ -82,13 +82,13 @@ def _anthropic_answer(words: str, call: Called, model: str) -> tuple[list[dict[s
     return content, "tool_use" if call else "end_turn"
 
 
-def _anthropic(asked: Asked, words: str, call: Called) -> list[Step]:
+def anthropic_says(asked: Asked, words: str, call: Called, usage: dict[str, Any] = ANTHROPIC_USAGE) -> list[Step]:
     body = asked.json
     content, stop = _anthropic_answer(words, call, body["model"])
     if not body.get("stream"):
         message = {"id": "msg_01", "type": "message", "role": "assistant", "model": body["model"], "content": content}
-        return whole({**message, "stop_reason": stop, "stop_sequence": None, "usage": ANTHROPIC_USAGE})
-    events = anthropic_events(content, stop, ANTHROPIC_USAGE, body["model"])
+        return whole({**message, "stop_reason": stop, "stop_sequence": None, "usage": usage})
+    events = anthropic_events(content, stop, usage, body["model"])
     if call:
         # Models that think do so first, and sign it.
         thought = {"type": "thinking", "thinking": "", "signature": ""}

@@ -24,7 +24,7 @@ class Call:
 
     `argv` begins with the tool's own path. `url` is the proxy's base URL with the secret in its path, `bare_url` the
     same without it. `folder` is the session's own folder (made by whoever carries the launch out). `lanes` are those
-    that may serve the session.
+    that may serve the session; `verdicts` names those whose model can judge whether a call is safe.
     """
 
     argv: tuple[str, ...]
@@ -35,6 +35,7 @@ class Call:
     secret: str
     folder: Path
     lanes: Sequence[Lane]
+    verdicts: frozenset[str] = frozenset()
 
     @property
     def bare_url(self) -> str:

@@ -215,7 +215,9 @@ def _translated(inbound: Inbound, document: Document, lane: Lane, speech: Speech
     out.body = written.body
     out.target = speech.target_path(model, conversation.stream)
     out.headers += [(name.encode(), said.encode()) for name, said in speech.HEADERS.items()]
-    label = Label(target.home, conversation.model, inbound.id, inbound.at, conversation.wants_usage)
+    label = Label(
+        target.home, conversation.model, inbound.id, inbound.at, conversation.wants_usage, conversation.summary
+    )
     out.translation = Translation(codec, speech, label, written.names, streamed, listed)
     return out
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from lynkr.conversation import ENVELOPE
+from lynkr.conversation import ENVELOPE, SUMMARY, unwrap
 from lynkr.document import Document, Edit
 from lynkr.formats.values import dumps
 
@@ -48,7 +48,7 @@ def _cleaned(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     if any(_sealed(value.get(field)) for field in _ITEMS):
-        return None
+        return _readable(value)
     cleaned = value
     if any(_sealed(value.get(field)) for field in _FIELDS):
         cleaned = {name: inner for name, inner in value.items() if name not in _FIELDS}
@@ -63,6 +63,14 @@ def _cleaned(value: Any) -> Any:
                 return None
             cleaned = {**cleaned, name: parts}
     return cleaned
+
+
+def _readable(item: dict[str, Any]) -> Any:
+    """A summary of ours is words that anybody may read; what else is sealed is for its maker alone."""
+    held = unwrap(str(item.get("encrypted_content", "")))
+    if held is None or held[0].kind != SUMMARY:
+        return None
+    return {"type": "message", "role": "user", "content": [{"type": "input_text", "text": held[0].data}]}
 
 
 def _sealed(value: object) -> bool:

@@ -153,6 +153,17 @@ def capabilities(lane: Lane, spoken: Format, model: str) -> Capabilities:
     return found if lane.context is None else replace(found, context=lane.context)
 
 
+def gives_verdicts(lane: Lane) -> bool:
+    """Whether the lane's model answers Anthropic's `safeguards`: it is Claude, in Claude's own format."""
+    spoken = lane.format_for(Format.ANTHROPIC)
+    if spoken not in (Format.ANTHROPIC, Format.BEDROCK_INVOKE):
+        return False
+    if lane.model is None:
+        return True
+    taken = capabilities(lane, spoken, lane.model).rest
+    return taken is None or "safeguards" in taken
+
+
 @lru_cache(maxsize=256)
 def _look_up(spoken: Format, model: str) -> Capabilities:
     names = (model, _AROUND.sub("", model))

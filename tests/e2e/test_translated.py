@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from conftest import Ran, lynkr, profile, real_tool
-from loops import loop
+from loops import anthropic_says, loop
 from real import claude_home, codex_home, gemini_home, with_tool
-from scripts import Asked, upstream
+from scripts import Asked, Step, upstream
 
 pytestmark = pytest.mark.real
 LANES = {
@@ -113,3 +113,28 @@ def check(ran: Ran, posts: list[Asked], tool: str) -> None:
     assert all(request["output_tokens"] for request in served)
     assert not any(request["estimated"] for request in served)
     assert json.dumps(served).count('"what"') > 0
+
+
+def test_codex_compacts_its_history_on_another_maker_s_model(clean_machine: Path) -> None:
+    project, env = codex_home(clean_machine)
+    full = {"input_tokens": 300_000, "output_tokens": 1}
+    asked: list[Asked] = []
+
+    def script(request: Asked) -> list[Step]:
+        asked.append(request)
+        if len(asked) == 1:
+            # With this the window counts as full, and Codex asks for a summary.
+            return anthropic_says(request, "", ("exec_command", {"cmd": "ls"}), full)
+        return anthropic_says(request, "The user wanted a listing; it was made.", None)
+
+    with upstream(script) as up:
+        lane(clean_machine, "anthropic", up.url)
+        ran = lynkr("run", "-p", "other", "codex", "-m", "gpt-5.5", "-c", "model_auto_compact_token_limit=2000", "exec",
+                    "--skip-git-repo-check", "list the files", home=clean_machine, cwd=project,
+                    PATH=with_tool(real_tool("codex")), LANE_KEY="sk-lane", **env)  # fmt: skip
+    assert ran.status == 0, ran.err
+    assert "context compacted" in ran.err
+    last = json.dumps(up.posts("/v1/messages")[-1].json["messages"])
+    assert "What was said before, summed up" in last
+    assert "The user wanted a listing; it was made." in last
+    assert "tool_result" not in last

@@ -12,7 +12,7 @@ from typing import Any
 
 from lynkr.answer import Answer, spread
 from lynkr.changes import Changes
-from lynkr.conversation import Call, Opaque, Seal, Text, Thinking, wrap
+from lynkr.conversation import SUMMARY, Call, Opaque, Seal, Text, Thinking, wrap
 from lynkr.events import Close, Delta, End, Event, Failed, Open, Passed, Ping, Start, Stop, Usage
 from lynkr.formats.openai import failure_code
 from lynkr.formats.values import dump, parsed_object
@@ -54,9 +54,10 @@ class AnswerWriter:
                     "response.in_progress", response=self._response
                 )
             case End():
+                summary = self._summary() if self._label.summary else b""
                 response = {**self._response, "output": self.output, **_outcome(event)}
                 kind = "response.incomplete" if response["status"] == "incomplete" else "response.completed"
-                return self._tell(kind, response=response)
+                return summary + self._tell(kind, response=response)
             case Failed():
                 error = {"code": failure_code(event.refusal), "message": event.refusal.message}
                 response = {**self._response, "status": "failed", "error": error, "output": self.output}
@@ -67,7 +68,10 @@ class AnswerWriter:
                 return event.data
 
     def _open(self, part: Text | Thinking | Call | Opaque) -> bytes:
-        self._part, self._item, self._said = part, None, []
+        self._part = part
+        if self._label.summary:
+            return b""
+        self._item, self._said = None, []
         if isinstance(part, Call):
             return self._sealed(part) + self._begin(_call_item(part, self._name("fc"), "", "in_progress"))
         if isinstance(part, Opaque):
@@ -88,8 +92,12 @@ class AnswerWriter:
         return self._begin({**item, "encrypted_content": None}) + self._done(item)
 
     def _delta(self, said: str) -> bytes:
+        if self._label.summary and not isinstance(self._part, Text):
+            return b""
         begun = b"" if self._item is not None else self._begin_words()
         self._said.append(said)
+        if self._label.summary:
+            return begun
         assert self._item is not None
         place: dict[str, Any] = {"item_id": self._item["id"], "output_index": len(self.output)}
         match self._part:
@@ -106,6 +114,8 @@ class AnswerWriter:
         return b""
 
     def _begin_words(self) -> bytes:
+        if self._label.summary:
+            return self._begin({"type": "compaction", "id": self._name("cmp"), "encrypted_content": ""})
         if isinstance(self._part, Text):
             begun = self._begin(_message(self._name("msg"), [], "in_progress"))
             return begun + self._place("response.content_part.added", content_index=0, part=_text_part(""))
@@ -115,7 +125,10 @@ class AnswerWriter:
 
     def _close(self, seal: Seal | None) -> bytes:
         part, said = self._part, "".join(self._said)
-        self._part, self._said = None, []
+        self._part = None
+        if self._label.summary:
+            return b""
+        self._said = []
         match part:
             case Text() if self._item is not None:
                 done = self._place("response.output_text.done", content_index=0, text=said, logprobs=[])
@@ -149,6 +162,13 @@ class AnswerWriter:
             done = self._place("response.custom_tool_call_input.done", input=said)
         return done + self._done(_call_item(call, name, said, "completed"))
 
+    def _summary(self) -> bytes:
+        """The one item that stands for the whole conversation from here on."""
+        begun = b"" if self._item is not None else self._begin_words()
+        assert self._item is not None
+        held = wrap(Seal(SUMMARY, "".join(self._said)), self._label.home)
+        return begun + self._done({**self._item, "encrypted_content": held})
+
     def _begin(self, item: dict[str, Any]) -> bytes:
         self._item = item
         return self._tell("response.output_item.added", output_index=len(self.output), item=item)
@@ -176,7 +196,7 @@ def write_answer(answer: Answer, label: Label, changes: Changes) -> bytes:
     """The body of a whole answer: what a stream of it would end in."""
     writer = AnswerWriter(label, changes)
     for event in spread(answer):
-        if not isinstance(event, Start | End):
+        if not isinstance(event, Start):
             writer.event(event)
     response = _response(label, answer.id or label.id, answer.model or label.model)
     return dump({**response, "output": writer.output, **_outcome(answer.end)})

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lynkr.conversation import (
+    SUMMARY,
     Call,
     Choice,
     Conversation,
@@ -70,6 +71,13 @@ _CALLS: dict[str, ToolKind] = {
 }
 _OUTPUTS = {f"{name}_output" for name in _CALLS} | {"tool_search_output"}
 SEARCH = "tool_search"
+# OpenAI sums a conversation up by itself when Codex asks for it; another maker's model has to be told to.
+SUM_UP = (
+    "The conversation is getting too long. Sum it up for the one who goes on with the work and has only your summary: "
+    "the task in the user's own words, what was decided and why, what was done and found (files, commands, results "
+    "that matter), what is open, and the next step. Write the summary and nothing else."
+)
+SUMMED_UP = "What was said before, summed up:\n\n"
 
 
 def read_request(body: dict[str, Any]) -> Conversation:
@@ -83,6 +91,7 @@ class _Reader:
     tools: list[Tool | Opaque] = field(default_factory=list)
     turns: list[Turn] = field(default_factory=list)
     sealed: Seal | None = None
+    summary: bool = False
 
     def conversation(self, body: dict[str, Any]) -> Conversation:
         for name in _HELD:
@@ -106,7 +115,7 @@ class _Reader:
             system=tuple(system),
             turns=tuple(self.turns[leading:]),
             tools=tuple(self.tools),
-            choice=_choice(body.get("tool_choice")),
+            choice=Choice("none") if self.summary else _choice(body.get("tool_choice")),
             parallel=flag(body, "parallel_tool_calls"),
             max_output=whole(body, "max_output_tokens"),
             sampling=Sampling(number(body, "temperature"), number(body, "top_p")),
@@ -121,6 +130,7 @@ class _Reader:
             cache_key=optional(body, "prompt_cache_key"),
             service_tier=optional(body, "service_tier"),
             stream=body.get("stream") is True,
+            summary=self.summary,
             rest={name: value for name, value in body.items() if name not in _KNOWN and value is not None},
         )
 
@@ -135,6 +145,11 @@ class _Reader:
         elif kind == "reasoning":
             if thought := self.reasoning(item):
                 self.add("assistant", thought)
+        elif kind == "compaction_trigger":
+            self.summary = True
+            self.turns.append(Turn("user", (Text(SUM_UP),)))
+        elif kind == "compaction" and (held := unwrap(text(item, "encrypted_content"))) and held[0].kind == SUMMARY:
+            self.turns.append(Turn("user", (Text(SUMMED_UP + held[0].data),)))
         elif kind == "additional_tools":
             self.tools += _tools(objects(item.get("tools"), f"{at}.tools"))
         elif kind == "item_reference":

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lynkr.errors import ConfigError, UsageError
-from lynkr.lane import Auth, Format
+from lynkr.lane import Auth, Format, Lane
 from lynkr.launch.launch import PLACEHOLDER, Call, Launch
 
 SPEAKS = (Format.ANTHROPIC,)
@@ -30,6 +30,7 @@ _MANAGED = (
 # What Claude Code uses for titles and the like where it talks to Anthropic itself; behind another base URL it would
 # send them to the main model.
 _SMALL_MODEL = "claude-haiku-5-5"
+_LEAST_WINDOW = 100_000
 
 
 def launch(call: Call) -> Launch:
@@ -47,19 +48,37 @@ def launch(call: Call) -> Launch:
         **({"ANTHROPIC_AUTH_TOKEN": PLACEHOLDER} if own_key else {}),
     }
     settings = {**theirs, "env": {**_mapping(theirs.get("env")), **env}}
+    notes = list(_notes(managed))
+    if lane is not None and lane.name not in call.verdicts:
+        settings["permissions"] = {**_mapping(theirs.get("permissions")), "disableAutoMode": "disable"}
+        notes.append(
+            f"auto mode is off: the model of lane '{lane.name}' judges no risky calls, so Claude Code asks you instead"
+        )
     path = call.folder / "claude-settings.json"
     origin = found.get("ANTHROPIC_BASE_URL", "").rstrip("/")
-    at_home = not origin and (lane is None or lane.base_url is None)
+    translated = lane is not None and Format.ANTHROPIC not in lane.formats
+    at_home = not origin and (lane is None or lane.base_url is None or translated)
     # These give way to the user's own settings, so they go into the environment and not into the file.
-    gentle = {"ENABLE_TOOL_SEARCH": "true", **({"ANTHROPIC_DEFAULT_HAIKU_MODEL": _SMALL_MODEL} if at_home else {})}
+    gentle = {
+        "ENABLE_TOOL_SEARCH": "true",
+        **({"ANTHROPIC_DEFAULT_HAIKU_MODEL": _SMALL_MODEL} if at_home else {}),
+        **({"CLAUDE_CODE_ATTRIBUTION_HEADER": "0"} if translated else {}),
+        **({"CLAUDE_CODE_AUTO_COMPACT_WINDOW": str(window)} if (window := _window(lane)) else {}),
+    }
     return Launch(
         argv=(call.argv[0], "--settings", str(path), *arguments),
         set={**{name: value for name, value in gentle.items() if name not in found}, **env},
         unset=(*_COMPETING, *(("ANTHROPIC_API_KEY",) if own_key else ())),
         files={path: json.dumps(settings, indent=1)},
         origins={"anthropic": origin} if origin else {},
-        notes=_notes(managed),
+        notes=tuple(notes),
     )
+
+
+def _window(lane: Lane | None) -> int | None:
+    """Where Claude Code is to begin to compact, where the profile says how much fits. Less than the least it takes is
+    of no use: then the lane's error makes it compact."""
+    return lane.context if lane is not None and (lane.context or 0) >= _LEAST_WINDOW else None
 
 
 def _take_settings(call: Call) -> tuple[list[str], dict[str, Any]]:
