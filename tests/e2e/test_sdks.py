@@ -46,10 +46,37 @@ ask = dict(model=sys.argv[1], max_output_tokens=16, temperature=0, input="Say he
 whole = client.responses.create(**ask)
 final = None
 for event in client.responses.create(**ask, stream=True):
-    if event.type == "response.completed":
+    if event.type in ("response.completed", "response.incomplete"):
         final = event.response
 print(json.dumps([whole.output_text, final.output_text, final.output_text, final.usage.output_tokens]))
 """
+GEMINI = """
+import json, os, sys
+from google import genai
+client = genai.Client(http_options={"base_url": os.environ["GOOGLE_GEMINI_BASE_URL"]})
+ask = dict(model=sys.argv[1], contents="Say hello.", config={"max_output_tokens": 16, "temperature": 0})
+whole = client.models.generate_content(**ask)
+chunks = list(client.models.generate_content_stream(**ask))
+text = "".join(chunk.text or "" for chunk in chunks)
+print(json.dumps([whole.text, text, text, chunks[-1].usage_metadata.candidates_token_count]))
+"""
+# A history with two calls at once and their results, one of them an error. This model calls no tools by itself.
+HISTORY = """
+import anthropic, json, sys
+client = anthropic.Anthropic()
+tool = {"name": "look", "description": "Looks into a file", "input_schema": {"type": "object", "properties": {
+    "file": {"type": "string"}}, "required": ["file"]}}
+calls = [{"type": "tool_use", "id": f"toolu_{n}", "name": "look", "input": {"file": f"{n}.txt"}} for n in (1, 2)]
+results = [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "hello"},
+           {"type": "tool_result", "tool_use_id": "toolu_2", "content": "no such file", "is_error": True}]
+ask = dict(model=sys.argv[1], max_tokens=16, tools=[tool], system="Be brief.",
+           messages=[{"role": "user", "content": "Look."}, {"role": "assistant", "content": calls},
+                     {"role": "user", "content": [*results, {"type": "text", "text": "Well?"}]}])
+with client.messages.stream(**ask) as stream:
+    final = stream.get_final_message()
+print(json.dumps([final.usage.input_tokens + final.usage.cache_read_input_tokens, final.usage.output_tokens]))
+"""
+CLIENTS = {"anthropic": ANTHROPIC, "openai-chat": CHAT, "openai-responses": RESPONSES, "gemini": GEMINI}
 
 
 def session(home: Path, code: str, model: str, *options: str, **env: str) -> Ran:
@@ -126,3 +153,39 @@ def test_the_demo_runs_on_a_real_model(clean_machine: Path, llama: str) -> None:
     assert ran.status in (0, 1), ran.err  # this model is too small to mend anything
     assert "a real model" in ran.out
     assert "Requests" in ran.out
+
+
+def local(home: Path, url: str, spoken: str) -> None:
+    """A profile `local` whose one lane is a llama.cpp server, spoken to in `spoken`."""
+    provider, tail = ("anthropic", "") if spoken == "anthropic" else ("openai", "/v1")
+    lane = f'[lanes.local]\nprovider = "{provider}"\nformat = "{spoken}"\nbase_url = "{url}{tail}"\n'
+    profile(home, "local", lane + 'auth = "none"\nmodel = "local"\n')
+
+
+@pytest.mark.parametrize("spoken", ["anthropic", "openai-chat", "openai-responses"])
+@pytest.mark.parametrize("client", list(CLIENTS))
+def test_a_real_model_answers_clients_of_every_other_format(
+    clean_machine: Path, llama: str, client: str, spoken: str
+) -> None:
+    if client == spoken:
+        pytest.skip("nothing to translate")
+    local(clean_machine, llama, spoken)
+    ran = session(clean_machine, CLIENTS[client], "some-model", "-p", "local")
+    whole, streamed, final, count = json.loads(ran.out)
+    assert whole
+    assert streamed == final
+    assert 0 < count <= 16
+    report = ran.report()
+    assert [request["status"] for request in report["requests"]] == [200, 200]
+    assert report["totals"]["output_tokens"] >= count
+    assert report["totals"]["estimated"] is False
+
+
+@pytest.mark.parametrize("spoken", ["openai-chat", "openai-responses"])
+def test_a_real_server_takes_a_history_with_calls_and_results(clean_machine: Path, llama: str, spoken: str) -> None:
+    local(clean_machine, llama, spoken)
+    ran = session(clean_machine, HISTORY, "some-model", "-p", "local")
+    prompt, output = json.loads(ran.out)
+    assert prompt > 30
+    assert output > 0
+    assert ran.report()["totals"]["estimated"] is False
