@@ -74,6 +74,8 @@ def session_report(report: dict[str, Any], prices_date: str, paint: Paint = unpa
     lines += ["", *_token_bars(totals, paint)]
     lines += ["", *_lane_table(report["lanes"], paint)]
     lines += ["", *_request_table(report["requests"], paint)]
+    if changed := _change_table(report["requests"], paint):
+        lines += ["", *changed]
     return [*lines, "", *_footnotes(report, prices_date, paint)]
 
 
@@ -182,6 +184,21 @@ def _request_table(requests: list[dict[str, Any]], paint: Paint) -> list[str]:
     hidden = len(requests) - len(shown)
     title = paint("Requests", "bold") + (paint(f", the last {len(shown)} of {len(requests)}", "dim") if hidden else "")
     return [title, *table(("time", "model", "status", "in", "cached", "out", "took", "cost"), rows, 3, paint, (1,))]
+
+
+def _change_table(requests: list[dict[str, Any]], paint: Paint) -> list[str]:
+    """What was dropped or said otherwise for lanes of another format or model, and in how many requests."""
+    found: dict[tuple[str, str], int] = {}
+    for request in requests:
+        for change in request.get("changes", ()):
+            how = f"dropped: {change['why']}" if change["did"] == "dropped" else change["why"]
+            found[change["what"], how] = found.get((change["what"], how), 0) + 1
+    if not found:
+        return []
+    rows = [[str(count), _short(what), _short(how, _WIDTH)] for (what, how), count in found.items()]
+    rows.sort(key=lambda row: -int(row[0]))
+    title = paint("Changed on the way", "bold") + paint(", for lanes of another format or model", "dim")
+    return [title, *table(("in", "what", "how"), [*rows], 3, paint, (1, 2))]
 
 
 def _status(request: dict[str, Any]) -> str:

@@ -15,6 +15,9 @@ from lynkr.target import Target
 from lynkr.translate.order import settled
 from lynkr.translate.tools import Names, fold
 
+# What is asked for where nothing special is.
+_ORDINARY_TIERS = ("auto", "default")
+
 Fit = Callable[[Conversation, Target, Changes], Conversation]
 
 
@@ -29,7 +32,8 @@ def write(c: Conversation, speech: Speech, target: Target, fit: Fit, changes: Ch
     """`c` in the format of `speech`, as `target` takes it. Raises ClientError where it cannot be said."""
     for name in c.rest:
         changes.drop(name, "it is a field of one format only")
-    c = fit(settled(replace(c, rest={})), target, changes)
+    tier = None if c.service_tier in _ORDINARY_TIERS else c.service_tier
+    c = fit(settled(replace(c, rest={}, service_tier=tier)), target, changes)
     c, names = fold(c, speech.TOOL_NAME, speech.CALL_ID, deferred=target.can.deferred_tools, changes=changes)
     return Written(dump(speech.write_request(c, target, changes)), names)
 

@@ -84,10 +84,9 @@ class _Folding:
 
     def tools(self, c: Conversation) -> tuple[Tool | Opaque, ...]:
         found = [tool for tool in c.tools if isinstance(tool, Opaque)]
-        shown = list[Tool]()
-        for tool in _visible(c, self.deferred):
-            shown.append(self.tool(tool))
-        return (*shown, *found)
+        if not self.deferred and any(isinstance(tool, Tool) and tool.deferred for tool in c.tools):
+            self.changes.change("deferred tools", "shown once they were found")
+        return (*map(self.tool, _visible(c, self.deferred)), *found)
 
     def tool(self, tool: Tool) -> Tool:
         name = self.name(tool.namespace, tool.name, tool.kind)

@@ -163,7 +163,10 @@ class _Writer:
                 return {"type": "thinking", "thinking": part.text, "signature": data}
             case Seal("anthropic.redacted", data) if part.seal.at(self.target.home):
                 return {"type": "redacted_thinking", "data": data}
-        self.changes.drop("sealed reasoning", "only its maker can read it")
+        if part.seal is None or part.seal.kind in ("chat.reasoning", "plain"):
+            self.changes.drop("earlier reasoning", "this lane does not take it back")
+        else:
+            self.changes.drop("sealed reasoning", "only its maker can read it")
         return None
 
     def result(self, part: Result) -> dict[str, Any]:
