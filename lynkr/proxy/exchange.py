@@ -116,7 +116,15 @@ class _Case:
         body = await request.body()
         if "websocket" in headers.get("upgrade", "").lower():
             raise ClientError("lynkr: no WebSocket here; use HTTP", status=426, kind="upgrade")
-        route = house.router.plan(spoken, as_it_is=self.match is None or not self.match.metered)
+        try:
+            route = house.router.plan(spoken, as_it_is=self.match is None or not self.match.metered)
+        except ClientError:
+            if request.method != "HEAD":
+                raise
+            # Only whether anybody is there (Claude Code asks so at its start): we are.
+            self._note(why="answered here", status=200)
+            await self.reply.whole_head(200, [])
+            return
         self._take(route)
         at = int(datetime.fromisoformat(self.notes["at"]).timestamp())
         out = outbound(Inbound(request, headers, self.match, body, self.notes["id"], at), route.lane)

@@ -31,7 +31,7 @@ class Written(NamedTuple):
 def write(c: Conversation, speech: Speech, target: Target, fit: Fit, changes: Changes) -> Written:
     """`c` in the format of `speech`, as `target` takes it. Raises ClientError where it cannot be said."""
     for name in c.rest:
-        changes.drop(name, "it is a field of one format only")
+        changes.drop(name, "only its own format has it")
     tier = None if c.service_tier in _ORDINARY_TIERS else c.service_tier
     c = fit(settled(replace(c, rest={}, service_tier=tier)), target, changes)
     c, names = fold(c, speech.TOOL_NAME, speech.CALL_ID, deferred=target.can.deferred_tools, changes=changes)

@@ -187,7 +187,7 @@ def _system_turns(c: Conversation, can: Capabilities, changes: Changes) -> Conve
     def heard(turn: Turn) -> Turn:
         if turn.role != "system":
             return turn
-        changes.change("system messages within the conversation", "as the user's, in <system-reminder>")
+        changes.change("system messages in between", "as the user's, in <system-reminder>")
         parts = tuple(
             replace(part, text=f"<system-reminder>\n{part.text}\n</system-reminder>")
             if isinstance(part, Text)

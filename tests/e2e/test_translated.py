@@ -59,6 +59,12 @@ def test_claude_code_completes_its_loop(clean_machine: Path, spoken: str) -> Non
         ran = lynkr("run", "-p", "other", "claude", "-p", "list the files", "--allowedTools", "Bash", home=clean_machine,
                     cwd=project, PATH=with_tool(real_tool("claude")), LANE_KEY="sk-lane", **env)  # fmt: skip
     check(ran, up.posts(PATHS[spoken]), "claude")
+    if spoken == "gemini":
+        # The signature of its call came back to Gemini on that call.
+        assert b'"thoughtSignature":"CiQB0e2Kb3NpZ25lZA=="' in up.posts(PATHS[spoken])[1].body
+    if spoken == "openai-responses":
+        # And OpenAI's own reasoning to OpenAI.
+        assert b'"encrypted_content":"gAAAAABn"' in up.posts(PATHS[spoken])[1].body
 
 
 @pytest.mark.parametrize("spoken", ["anthropic", "openai-chat", "gemini", "ollama"])

@@ -237,7 +237,7 @@ class _Writer:
         return {**said, "cache_control": {"type": "ephemeral", **({"ttl": "1h"} if part.cache == "1h" else {})}}
 
     def _breakpoint(self) -> None:
-        self.changes.drop("cache breakpoint", "this lane caches by itself, or not at all")
+        self.changes.drop("cache breakpoint", "this lane caches by itself or not")
 
 
 def _simple(content: list[dict[str, Any]]) -> str | list[dict[str, Any]]:

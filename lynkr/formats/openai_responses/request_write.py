@@ -180,4 +180,4 @@ class _Writer:
     def breakpoints(self, parts: Iterable[Text | Tool | Call | Result | Media]) -> None:
         for part in parts:
             if part.cache is not None:
-                self.changes.drop("cache breakpoint", "this lane caches by itself, or not at all")
+                self.changes.drop("cache breakpoint", "this lane caches by itself or not")
