@@ -6,9 +6,10 @@ Plain values; the table behind them is data of `upstream/fit`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from lynkr.conversation import Home
+if TYPE_CHECKING:
+    from lynkr.conversation import Home
 
 
 @dataclass(frozen=True, slots=True)

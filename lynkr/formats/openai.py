@@ -8,9 +8,10 @@ from typing import Any
 
 from lynkr.conversation import Cache
 from lynkr.errors import LynkrError
-from lynkr.events import Refusal, Usage
+from lynkr.events import Refusal
 from lynkr.formats.values import dump, dumps
 from lynkr.formats.watch import count, member
+from lynkr.usage import Usage
 
 # Billed at another rate than the list's: https://platform.openai.com/docs/pricing (flex, priority, batch).
 _OTHER_RATES = ("flex", "priority", "batch")

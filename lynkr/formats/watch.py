@@ -12,8 +12,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
-from lynkr.events import Heard, Usage
 from lynkr.framing import sse
+from lynkr.usage import Heard, Usage
 
 
 class Watch(ABC):

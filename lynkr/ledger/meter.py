@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from lynkr.events import Heard, Usage
 from lynkr.lane import Lane
 from lynkr.ledger.prices import Entry, Table, cost
+from lynkr.usage import Heard, Usage
 
 # Against OpenAI's o200k, four characters a token are 7 % too many tokens for code and 10 % too few for prose.
 CHARS_PER_TOKEN = 4

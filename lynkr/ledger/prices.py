@@ -16,8 +16,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from lynkr.events import Usage
 from lynkr.lane import Price
+from lynkr.usage import Usage
 
 _DATED = re.compile(r"(?:[-@]20\d{2}-?\d{2}-?\d{2}|-latest|\[1m\])$")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from lynkr.changes import Change
-from lynkr.events import Usage
+from lynkr.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)

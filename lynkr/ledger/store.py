@@ -16,9 +16,9 @@ from typing import Any, Self
 
 from lynkr.changes import Change
 from lynkr.errors import LynkrError
-from lynkr.events import Usage
 from lynkr.ledger.migrations import STEPS
 from lynkr.ledger.row import Row, Session, Try
+from lynkr.usage import Usage
 
 LOCK_WAIT_S = 5.0
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lynkr.events import Heard
 from lynkr.formats.watch import Watch
 from lynkr.framing.sse import Blocks
 from lynkr.proxy.coding import Unreadable, decoder
+from lynkr.usage import Heard
 
 # An answer that is not streamed, or one event, larger than this is not read for its figures.
 LIMIT = 64 * 1024 * 1024

@@ -19,7 +19,7 @@ from lynkr import formats
 from lynkr.answer import Refused
 from lynkr.changes import Changes
 from lynkr.errors import ClientError, LynkrError, UpstreamError
-from lynkr.events import Heard, Refusal
+from lynkr.events import Refusal
 from lynkr.formats import Codec, Match
 from lynkr.lane import Format
 from lynkr.ledger.meter import Meter
@@ -34,6 +34,7 @@ from lynkr.secrets import Key
 from lynkr.upstream.auth import Headers, outgoing
 from lynkr.upstream.catalog import address, base_url
 from lynkr.upstream.client import Upstreams
+from lynkr.usage import Heard
 
 JSON = (b"Content-Type", b"application/json")
 # Kinds of refusals that trying again cannot mend.

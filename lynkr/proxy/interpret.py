@@ -14,12 +14,13 @@ import anyio
 from lynkr.answer import Refused
 from lynkr.changes import Changes
 from lynkr.errors import UpstreamError
-from lynkr.events import Event, Failed, Heard, MalformedStream, Ping
+from lynkr.events import Event, Failed, MalformedStream, Ping
 from lynkr.proxy.outbound import Translation
 from lynkr.proxy.server import ClientGone, Reply
 from lynkr.translate.answer import Interpreter, Told, Unwrapper, refusal, silent, whole
 from lynkr.upstream.auth import Headers
 from lynkr.upstream.client import Answer
+from lynkr.usage import Heard
 
 PING_S = 10.0
 # An answer that is not streamed, and an error, are read whole.

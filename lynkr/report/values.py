@@ -11,8 +11,8 @@ from math import fsum
 from typing import Any
 
 from lynkr.changes import Change
-from lynkr.events import Usage
 from lynkr.ledger.row import Row, Session, Try
+from lynkr.usage import Usage
 
 SCHEMA = 1
 _TOKENS = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens")

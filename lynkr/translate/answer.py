@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 
 from lynkr.answer import Refused, gather, spread
 from lynkr.changes import Changes
-from lynkr.events import Delta, End, Event, Failed, Heard, MalformedStream, Passed, Ping, Refusal, Start, Usage
+from lynkr.events import Delta, End, Event, Failed, MalformedStream, Passed, Ping, Refusal, Start
 from lynkr.formats import Codec, Speech, bedrock_invoke
 from lynkr.formats.watch import parsed
 from lynkr.framing.frame import Frame
 from lynkr.target import Label
 from lynkr.translate.restore import Restorer
 from lynkr.translate.tools import Names
+from lynkr.usage import Heard, Usage
 
 # A frame larger than this is no frame.
 LIMIT = 64 * 1024 * 1024

@@ -11,11 +11,12 @@ from typing import Any
 from lynkr.answer import Answer
 from lynkr.changes import Changes
 from lynkr.conversation import Call, Home, Opaque, Seal, Text, Thinking, wrap
-from lynkr.events import Close, Delta, End, Event, Failed, Open, Passed, Ping, Start, Stop, Usage
+from lynkr.events import Close, Delta, End, Event, Failed, Open, Passed, Ping, Start, Stop
 from lynkr.formats.anthropic.errors import refusal_event
 from lynkr.formats.values import dump, parsed_object
 from lynkr.framing import sse
 from lynkr.target import Label
+from lynkr.usage import Usage
 
 _REASONS = {
     Stop.END: "end_turn",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from lynkr.events import Usage
 from lynkr.formats.watch import Watch, count, failure, member
+from lynkr.usage import Usage
 
 
 class AnswerWatch(Watch):

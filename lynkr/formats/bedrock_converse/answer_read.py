@@ -7,13 +7,14 @@ from typing import Any
 from lynkr.answer import Answer, AnswerPart
 from lynkr.changes import Changes
 from lynkr.conversation import Call, Opaque, Seal, Text, Thinking
-from lynkr.events import Close, Delta, End, Event, Failed, MalformedStream, Open, Start, Stop, Usage
+from lynkr.events import Close, Delta, End, Event, Failed, MalformedStream, Open, Start, Stop
 from lynkr.formats.bedrock import failed
 from lynkr.formats.values import dumps, objects, text
 from lynkr.formats.watch import count, member, parsed
 from lynkr.framing.frame import Frame
 from lynkr.lane import Format
 from lynkr.target import Label
+from lynkr.usage import Usage
 
 _STOPS = {
     "end_turn": Stop.END,

@@ -8,7 +8,7 @@ from typing import Any
 from lynkr.answer import Answer, gather
 from lynkr.changes import Changes
 from lynkr.conversation import Call, Opaque, Seal, Text, Thinking
-from lynkr.events import Close, Delta, End, Event, Failed, MalformedStream, Open, Refusal, Start, Stop, Usage
+from lynkr.events import Close, Delta, End, Event, Failed, MalformedStream, Open, Refusal, Start, Stop
 from lynkr.formats.gemini.errors import read_refusal
 from lynkr.formats.gemini.figures import usage_of
 from lynkr.formats.values import dumps, text
@@ -16,6 +16,7 @@ from lynkr.formats.watch import member, parsed
 from lynkr.framing.frame import Frame
 from lynkr.lane import Format
 from lynkr.target import Label
+from lynkr.usage import Usage
 
 _STOPS = {
     "STOP": Stop.END,

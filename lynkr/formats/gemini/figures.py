@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lynkr.events import Usage
 from lynkr.formats.watch import Watch, count, failure, member, parsed
+from lynkr.usage import Usage
 
 
 class AnswerWatch(Watch):

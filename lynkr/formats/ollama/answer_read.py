@@ -8,23 +8,12 @@ from typing import Any
 from lynkr.answer import Answer, gather
 from lynkr.changes import Changes
 from lynkr.conversation import Call, Seal, Text, Thinking
-from lynkr.events import (
-    Close,
-    Delta,
-    End,
-    Event,
-    Failed,
-    MalformedStream,
-    Open,
-    Refusal,
-    Start,
-    Stop,
-    Usage,
-)
+from lynkr.events import Close, Delta, End, Event, Failed, MalformedStream, Open, Refusal, Start, Stop
 from lynkr.formats.values import dumps, text
 from lynkr.formats.watch import count, member, parsed
 from lynkr.framing.frame import Frame
 from lynkr.target import Label
+from lynkr.usage import Usage
 
 
 class AnswerReader:

@@ -12,12 +12,13 @@ from typing import Any
 from lynkr.answer import Answer, AnswerPart
 from lynkr.changes import Changes
 from lynkr.conversation import Call, Seal, Text, Thinking
-from lynkr.events import Close, Delta, End, Event, Failed, MalformedStream, Open, Refusal, Start, Stop, Usage
+from lynkr.events import Close, Delta, End, Event, Failed, MalformedStream, Open, Refusal, Start, Stop
 from lynkr.formats.openai import read_refusal, usage_of
 from lynkr.formats.values import dumps, objects, optional, parsed_object, text
 from lynkr.formats.watch import member, parsed
 from lynkr.framing.frame import Frame
 from lynkr.target import Label
+from lynkr.usage import Usage
 
 _STOPS = {
     "stop": Stop.END,

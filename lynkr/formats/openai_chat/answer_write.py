@@ -7,11 +7,12 @@ from typing import Any
 from lynkr.answer import Answer
 from lynkr.changes import Changes
 from lynkr.conversation import Call, Opaque, Text, Thinking
-from lynkr.events import Close, Delta, End, Event, Failed, Open, Passed, Ping, Start, Stop, Usage
+from lynkr.events import Close, Delta, End, Event, Failed, Open, Passed, Ping, Start, Stop
 from lynkr.formats.openai import refusal_body
 from lynkr.formats.values import dump
 from lynkr.framing import sse
 from lynkr.target import Label
+from lynkr.usage import Usage
 
 _REASONS = {
     Stop.END: "stop",

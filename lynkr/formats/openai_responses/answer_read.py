@@ -12,13 +12,14 @@ from typing import Any
 from lynkr.answer import Answer, AnswerPart, spread
 from lynkr.changes import Changes
 from lynkr.conversation import Call, Opaque, Seal, Text, Thinking
-from lynkr.events import Close, Delta, End, Event, Failed, MalformedStream, Open, Start, Stop, Usage
+from lynkr.events import Close, Delta, End, Event, Failed, MalformedStream, Open, Start, Stop
 from lynkr.formats.openai import read_refusal, usage_of
 from lynkr.formats.values import dumps, text
 from lynkr.formats.watch import member, parsed
 from lynkr.framing.frame import Frame
 from lynkr.lane import Format
 from lynkr.target import Label
+from lynkr.usage import Usage
 
 _DELTAS = {
     "response.output_text.delta": Text,

@@ -13,11 +13,12 @@ from typing import Any
 from lynkr.answer import Answer, spread
 from lynkr.changes import Changes
 from lynkr.conversation import SUMMARY, Call, Opaque, Seal, Text, Thinking, wrap
-from lynkr.events import Close, Delta, End, Event, Failed, Open, Passed, Ping, Start, Stop, Usage
+from lynkr.events import Close, Delta, End, Event, Failed, Open, Passed, Ping, Start, Stop
 from lynkr.formats.openai import failure_code
 from lynkr.formats.values import dump, parsed_object
 from lynkr.framing import sse
 from lynkr.target import Label
+from lynkr.usage import Usage
 
 PING = b": ping\n\n"
 _INCOMPLETE = {
