@@ -17,7 +17,7 @@ from lynkr.errors import ConfigError
 from lynkr.lane import Auth, Format, Lane, Price
 from lynkr.paths import Paths, shipped
 from lynkr.routing.router import TIERS
-from lynkr.upstream.catalog import PROVIDERS, REGION, Provider, check_url
+from lynkr.upstream.catalog import PROVIDERS, REGION, Provider, check_url, formats
 
 DEFAULT = "direct"
 LOCAL_FILE = ".lynkr.toml"
@@ -210,16 +210,16 @@ class _Reader:
                 raise self._mistake((*at, "headers", header), "a header is a name and a text of one line")
             if header.lower() in _OUR_HEADERS:
                 raise self._mistake((*at, "headers", header), "lynkr writes this header itself")
-        entry = PROVIDERS[provider]
+        entry, model = PROVIDERS[provider], self._take(data, "model", at, str, "a name in quotes")
         if REGION in entry.base_url and base_url is None and not data.get("region"):
             raise self._mistake(at, 'it needs a region, such as region = "us-east-1"')
         return Lane(
             name=name,
             provider=provider,
-            formats=(Format(spoken),) if spoken else entry.formats,
+            formats=(Format(spoken),) if spoken else formats(provider, model),
             auth=self._auth(data, at, entry),
             base_url=base_url.rstrip("/") if base_url else None,
-            model=self._take(data, "model", at, str, "a name in quotes"),
+            model=model,
             key=self._take(data, "key", at, str, "a name in quotes"),
             key_env=self._take(data, "key_env", at, str, "a variable's name in quotes"),
             headers=headers,

@@ -50,7 +50,7 @@ class Interpreting:
         headers = [*added, *((b"request-id", value) for name, value in answer.headers if name.lower() in _REQUEST_IDS)]
         named = {name.lower(): value.decode("latin-1") for name, value in answer.headers}
         speech = self._translation.speech
-        if answer.status >= 400:
+        if answer.status >= 300:
             body = await _body(answer, ERROR_LIMIT)
             retry_after = named.get(b"retry-after")
             raise Refused(refusal(body, answer.status, retry_after, speech))

@@ -118,16 +118,20 @@ def _relayed(inbound: Inbound, match: Match, lane: Lane) -> Outbound:
     named = document.find("model")
     if named is not None and isinstance(named.value, str) and not match.model:
         out.asked, out.model = named.value, lane.model or named.value
-    body = document.body
-    if any(mark in body for mark in MARKS) and (edits := unseal(document)):
-        out.changes.drop("sealed reasoning", "only its maker can read it")
-        body = document.splice(edits)
-        document = Document.read(body)
+    if (opened := _unsealed(document, out.changes)) is not document:
+        document = opened
+        out.body, out.headers = document.body, _less(out.headers, b"content-encoding")
     if lane.model and out.asked and lane.model != out.asked:
         return _fitted(inbound, match, document, lane, out)
-    if body is not document.body or len(body) != out.size:
-        out.body, out.headers = body, _less(out.headers, b"content-encoding")
     return out
+
+
+def _unsealed(document: Document, changes: Changes) -> Document:
+    """The document without sealed things of lynkr's; itself where it has none."""
+    if not any(mark in document.body for mark in MARKS) or not (edits := unseal(document)):
+        return document
+    changes.drop("sealed reasoning", "only its maker can read it")
+    return Document.read(document.splice(edits))
 
 
 def _fitted(inbound: Inbound, match: Match, document: Document, lane: Lane, out: Outbound) -> Outbound:
@@ -140,7 +144,9 @@ def _fitted(inbound: Inbound, match: Match, document: Document, lane: Lane, out:
     named = document.find("model")
     if named is not None and not match.model:
         edits.append(Edit(named.start, named.end, dumps(out.model)))
-    if match.metered and isinstance(document.value, dict):
+    # What counts tokens at Anthropic's is shaped like what asks for an answer.
+    shaped = match.metered or match.format is Format.ANTHROPIC
+    if shaped and isinstance(document.value, dict):
         conversation = codec.read_request(document.value)
         if needs_writing(conversation, target):
             return _translated(inbound, document, lane, codec)
@@ -179,9 +185,7 @@ def _enveloped(inbound: Inbound, document: Document, lane: Lane) -> Outbound:
     out = Outbound(
         bedrock_invoke.target_path(model, streamed), _own_headers(streamed), None, asked, model, len(document.body)
     )
-    if any(mark in document.body for mark in MARKS) and (edits := unseal(document)):
-        out.changes.drop("sealed reasoning", "only its maker can read it")
-        document = Document.read(document.splice(edits))
+    document = _unsealed(document, out.changes)
     conversation = codec.read_request(document.value)
     # The envelope's own members are written below, so they must not be patched as well.
     edits = patch(document, replace(conversation, model=""), codec, target, fit, out.changes)

@@ -63,6 +63,15 @@ PROVIDERS: dict[str, Provider] = {
 }
 
 
+def formats(provider: str, model: str | None) -> tuple[Format, ...]:
+    """The formats in which `model` is spoken to at `provider`, the preferred one first."""
+    known = PROVIDERS[provider].formats
+    if Format.BEDROCK_INVOKE in known and model is not None and "claude" not in model and "anthropic" not in model:
+        # InvokeModel takes each maker's own format; only Claude's is known here.
+        return tuple(spoken for spoken in known if spoken is not Format.BEDROCK_INVOKE)
+    return known
+
+
 OWN_HOSTS = frozenset(
     urlsplit(url).hostname
     for provider in PROVIDERS.values()

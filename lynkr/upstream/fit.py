@@ -82,7 +82,7 @@ def _mode(asked: Reasoning, can: Capabilities, changes: Changes) -> Reasoning:
         return replace(asked, mode="adaptive", budget=None, effort=effort)
     if "budget" in can.thinking:
         changes.change("thinking", "with a budget: this model does not set its own")
-        return replace(asked, mode="budget", budget=_BUDGETS[effort or "high"])
+        return replace(asked, mode="budget", budget=_BUDGETS.get(effort or "high", _BUDGETS["high"]), effort=None)
     if can.efforts:
         if asked.mode == "budget":
             changes.change("thinking", "as an effort: this model takes no budget")
