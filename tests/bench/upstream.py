@@ -1,6 +1,7 @@
 """The benchmark's upstream: as little work as a server can do, in a process of its own. Prints its port.
 
-`GET` and small answers are one write; a body with `"stream"` is answered with 400 events, each a write of its own.
+`GET` and small answers are one write; a body with `"stream"` is answered with 400 events, each a write of its own. It
+speaks Anthropic Messages, and Chat Completions where it is asked for that, for lanes that are translated.
 """
 
 from __future__ import annotations
@@ -38,6 +39,31 @@ FRAMES = [
 ]
 
 
+_CHUNK = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+_USAGE = {"prompt_tokens": 10, "completion_tokens": 5}
+
+
+def _chunk(delta: dict[str, object], finish: str | None, **more: object) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    body = f"data: {json.dumps({**_CHUNK, 'choices': [choice], **more})}\n\n".encode()
+    return b"%x\r\n%b\r\n" % (len(body), body)
+
+
+CHAT_WHOLE = json.dumps({
+    "id": "c", "object": "chat.completion", "created": 1, "model": "m", "usage": _USAGE,
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "Yes."}, "finish_reason": "stop"}],
+}).encode()  # fmt: skip
+CHAT_WHOLE = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (
+    len(CHAT_WHOLE),
+    CHAT_WHOLE,
+)
+CHAT_FRAMES = [
+    *[_chunk({"content": "some words of an answer "}, None)] * (EVENTS - 2),
+    _chunk({}, "stop", usage=_USAGE),
+    b"e\r\ndata: [DONE]\n\n\r\n",
+]
+
+
 class Server(asyncio.Protocol):
     def __init__(self) -> None:
         self.buffer = bytearray()
@@ -54,23 +80,26 @@ class Server(asyncio.Protocol):
             length = int(rest.split(b"\r\n")[0]) if rest else 0
             if len(self.buffer) < end + 4 + length:
                 return
-            streamed = b'"stream": true' in self.buffer[end : end + 300]
+            asked = self.buffer[end : end + 300]
+            streamed = b'"stream": true' in asked or b'"stream":true' in asked
+            chat = b"/chat/completions" in head[:100]
+            self.frames = CHAT_FRAMES if chat else FRAMES
             self.pace = 0.002 if b"x-paced: yes" in head else 0.0
             del self.buffer[: end + 4 + length]
             if streamed:
                 self._stream(0)
             else:
-                self.transport.write(WHOLE)
+                self.transport.write(CHAT_WHOLE if chat else WHOLE)
 
     def _stream(self, at: int) -> None:
         # An event a turn of the loop, so that each is a segment of its own, as a model's tokens are; `x-paced` puts
         # 2 ms between them, which no model is faster than, and leaves both sides idle in between.
         if at == 0:
             self.transport.write(START)
-        if at == len(FRAMES):
+        if at == len(self.frames):
             self.transport.write(b"0\r\n\r\n")
             return
-        self.transport.write(FRAMES[at])
+        self.transport.write(self.frames[at])
         asyncio.get_running_loop().call_later(self.pace, self._stream, at + 1)
 
 
