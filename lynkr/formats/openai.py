@@ -30,15 +30,19 @@ def usage_of(figures: dict[str, Any], prompt: str, output: str, tier: object) ->
     What was cached is part of the prompt. DeepSeek has a name of its own for it.
     """
     details = member(figures, f"{prompt}_details")
+    whole = count(figures, prompt)
     read = count(details, "cached_tokens") or count(figures, "prompt_cache_hit_tokens")
-    written = count(details, "cache_write_tokens")
+    # OpenRouter tells of some the same tokens as read and as written.
+    written = min(count(details, "cache_write_tokens"), max(0, whole - read))
     out = count(figures, output)
+    # Google's endpoint counts thoughts in the total alone.
+    untold = max(0, count(figures, "total_tokens") - whole - out)
     return Usage(
-        input=max(0, count(figures, prompt) - read - written),
+        input=max(0, whole - read - written),
         cache_read=read,
         cache_write=written,
-        output=out,
-        reasoning=min(out, count(member(figures, f"{output}_details"), "reasoning_tokens")),
+        output=out + untold,
+        reasoning=untold + min(out, count(member(figures, f"{output}_details"), "reasoning_tokens")),
         extras=tier in _OTHER_RATES,
     )
 
@@ -91,6 +95,7 @@ _CODES = {
     "overloaded_error": "overloaded",
     "server_error": "server",
     "invalid_request_error": "invalid",
+    "invalid_prompt": "invalid",
 }
 _BY_STATUS = {
     401: "authentication",
@@ -116,6 +121,8 @@ def refusal_body(refusal: Refusal) -> tuple[int, bytes]:
 
 def failure_code(refusal: Refusal) -> str:
     """What the Responses API calls it inside a stream."""
+    if refusal.kind == "timeout":
+        return "server_error"
     _, _, code = _SAID.get(refusal.kind, _SAID["server"])
     return code or "invalid_prompt"
 

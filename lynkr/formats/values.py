@@ -38,6 +38,11 @@ def objects(value: object, at: str) -> list[dict[str, Any]]:
     return value
 
 
+def dicts(value: object) -> list[dict[str, Any]]:
+    """The objects in a list; none where it is no list. For answers, which are read as far as they can be."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
 def texts(value: object) -> tuple[str, ...]:
     """The texts of a list; none where it is no list."""
     return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()

@@ -98,6 +98,8 @@ class Interpreter:
 
     def _restored(self, events: Iterable[Event]) -> Iterator[Event]:
         for event in events:
+            if self.told.failure:
+                return  # what follows an error is not an answer
             self.told.take(event)
             for restored in self._restorer.event(event):
                 yield self._with_usage(restored) if isinstance(restored, End) else restored

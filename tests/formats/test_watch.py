@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lynkr.events import Heard, Usage
 from lynkr.formats import CODECS
 from lynkr.framing import sse
 from lynkr.lane import Format
+from lynkr.usage import Heard, Usage
 
 few = settings(max_examples=100, deadline=None)
 EVERY = pytest.mark.parametrize("spoken", list(CODECS))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from lynkr.events import Heard, Usage
 from lynkr.lane import Auth, Format, Lane, Price
 from lynkr.ledger.meter import Cost, Meter
 from lynkr.ledger.prices import Table
+from lynkr.usage import Heard, Usage
 
 MILLION = 1_000_000
 # Round prices: a million tokens of new input cost 4 dollars, read ones 1.

@@ -9,9 +9,9 @@ import datetime
 
 import pytest
 
-from lynkr.events import Usage
 from lynkr.lane import Price
 from lynkr.ledger.prices import Entry, Table, cost, table
+from lynkr.usage import Usage
 
 # USD per million tokens: input, output, 5-minute write, 1-hour write, read.
 KNOWN: dict[str, tuple[float, float, float | None, float | None, float]] = {

@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 from conftest import command_line, environment, lynkr
 
-from lynkr.events import Usage
 from lynkr.ledger.recorder import Recorder
 from lynkr.ledger.row import Row, Session, Try
 from lynkr.ledger.store import Ledger, LedgerError
+from lynkr.usage import Usage
 
 SESSION = Session("01A", "claude", "direct", "/p", "2026-11-21T00:00:00.000Z")
 ROW = Row(

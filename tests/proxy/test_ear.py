@@ -10,11 +10,11 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lynkr.events import Heard, Usage
 from lynkr.formats import CODECS
 from lynkr.lane import Format
 from lynkr.proxy import ear as module
 from lynkr.proxy.ear import Ear
+from lynkr.usage import Heard, Usage
 
 few = settings(max_examples=60, deadline=None)
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from lynkr.events import Usage
 from lynkr.ledger.row import Row, Session
 from lynkr.report.terminal import session_list, session_report, summary, table, unpainted
 from lynkr.report.values import report
+from lynkr.usage import Usage
 
 SESSION = Session("01JABCDEFGHJKMNPQRSTVWXYZ0", "claude", "work", "/home/me/project", "2026-11-21T10:00:00Z", 812.4, 0)
 USAGE = Usage(input=1234, cache_read=20_000, cache_write=500, output=800)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lynkr.events import Usage
 from lynkr.ledger.row import Row, Session, Try
 from lynkr.report.values import SCHEMA, failed, money, prompt_tokens, report, totals, unreport
+from lynkr.usage import Usage
 
 few = settings(max_examples=60, deadline=None)
 

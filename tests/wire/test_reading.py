@@ -14,15 +14,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from _pytest.mark import ParameterSet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lynkr.answer import Answer, gather
 from lynkr.changes import Changes
-from lynkr.conversation import Call, Home, Opaque, Seal, Text, Thinking
+from lynkr.conversation import Call, Conversation, Home, Opaque, Result, Seal, Text, Thinking, Tool
 from lynkr.events import Close, Delta, End, Event, Failed, Open, Start, Stop
-from lynkr.formats import SPEECHES
+from lynkr.formats import CODECS, SPEECHES
 from lynkr.lane import Format
 from lynkr.target import Label
 from lynkr.translate.answer import refusal
@@ -35,8 +34,7 @@ ENDS = {
     "/v1/messages": Format.ANTHROPIC,
     "/chat/completions": Format.OPENAI_CHAT,
     "/responses": Format.OPENAI_RESPONSES,
-    ":generateContent": Format.GEMINI,
-    ":streamGenerateContent": Format.GEMINI,
+    "enerateContent": Format.GEMINI,
     "/converse": Format.BEDROCK_CONVERSE,
     "/invoke": Format.BEDROCK_INVOKE,
 }
@@ -47,14 +45,6 @@ ANSWERED = sorted(set(RECORDED) - REFUSED - BROKEN)
 STREAMED = [name for name in sorted(RECORDED) if "sse" in RECORDED[name]]
 
 Said = list[tuple[Any, ...]]
-
-
-def named(names: Iterable[str], wrong: dict[str, str]) -> list[ParameterSet]:
-    """`names`, those in `wrong` marked as not right yet."""
-    return [
-        pytest.param(name, marks=pytest.mark.xfail(strict=True, reason=wrong[name]) if name in wrong else ())
-        for name in names
-    ]
 
 
 def format_of(name: str) -> Format:
@@ -185,13 +175,18 @@ def _whole(details: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for detail in details:
         kept = whole.setdefault((detail["type"], detail.get("index", len(whole))), {})
         for key, value in detail.items():
-            kept[key] = kept.get(key, "") + value if key in ("text", "summary") else value or kept.get(key)
+            if key in ("text", "summary"):
+                kept[key] = kept.get(key, "") + value
+            elif value is not None or key not in kept:
+                kept[key] = value
     return list(whole.values())
 
 
 def responses_said(found: list[dict[str, Any]]) -> Iterator[tuple[Any, ...]]:
-    items = {n: item for n, item in enumerate(found[0].get("output", []))}
-    items |= {value["output_index"]: value["item"] for value in found if value.get("type") == "response.output_item.done"}
+    items: dict[int, dict[str, Any]] = dict(enumerate(found[0].get("output", [])))
+    items |= {
+        value["output_index"]: value["item"] for value in found if value.get("type") == "response.output_item.done"
+    }
     words: dict[int, list[str]] = {}
     for value in found:
         if re.fullmatch(r"response\.(output|reasoning|reasoning_summary)_text\.delta", value.get("type", "")):
@@ -236,13 +231,9 @@ def converse_said(found: list[dict[str, Any]]) -> Iterator[tuple[Any, ...]]:
 
 
 SAID: dict[Format, Callable[[list[dict[str, Any]]], Iterator[tuple[Any, ...]]]] = {
-    Format.ANTHROPIC: messages_said,
-    Format.BEDROCK_INVOKE: messages_said,
-    Format.OPENAI_CHAT: chat_said,
-    Format.OPENAI_RESPONSES: responses_said,
-    Format.GEMINI: gemini_said,
-    Format.BEDROCK_CONVERSE: converse_said,
-}
+    Format.ANTHROPIC: messages_said, Format.BEDROCK_INVOKE: messages_said, Format.OPENAI_CHAT: chat_said,
+    Format.OPENAI_RESPONSES: responses_said, Format.GEMINI: gemini_said, Format.BEDROCK_CONVERSE: converse_said,
+}  # fmt: skip
 
 
 def recorded(name: str) -> Said:
@@ -263,9 +254,9 @@ def recorded_figures(name: str) -> tuple[int, int, int, int]:
             return fresh, read, written, output
         case Format.OPENAI_CHAT:
             usage = [u for v in found if (u := v.get("usage") or (v.get("x_groq") or {}).get("usage"))][-1]
-            details, prompt, output = usage.get("prompt_tokens_details") or {}, usage["prompt_tokens"], usage["total_tokens"]
+            details, prompt = usage.get("prompt_tokens_details") or {}, usage["prompt_tokens"]
             read, written = details.get("cached_tokens") or 0, details.get("cache_write_tokens") or 0
-            return prompt - read - written, read, written, output - prompt
+            return prompt - read - written, read, written, usage["total_tokens"] - prompt
         case Format.OPENAI_RESPONSES:
             usage = found[-1].get("response", found[-1])["usage"]
             details = usage["input_tokens_details"]
@@ -274,25 +265,17 @@ def recorded_figures(name: str) -> tuple[int, int, int, int]:
         case Format.GEMINI:
             usage = found[-1]["usageMetadata"]
             read = usage.get("cachedContentTokenCount", 0)
-            prompt = usage["promptTokenCount"] + usage.get("toolUsePromptTokenCount", 0)
-            return prompt - read, read, 0, usage["totalTokenCount"] - prompt
+            prompt = usage.get("promptTokenCount", 0) + usage.get("toolUsePromptTokenCount", 0)
+            return prompt - read, read, 0, usage.get("totalTokenCount", 0) - prompt
     usage = found[0]["usage"]
     return usage["inputTokens"], 0, 0, usage["outputTokens"]
 
 
 STOPS = {
-    "end_turn": Stop.END,
-    "tool_use": Stop.CALLS,
-    "max_tokens": Stop.LENGTH,
-    "compaction": Stop.LENGTH,
-    "stop": Stop.END,
-    "tool_calls": Stop.CALLS,
-    "length": Stop.LENGTH,
-    "completed": Stop.END,
-    "STOP": Stop.END,
-    "MAX_TOKENS": Stop.LENGTH,
-    "SAFETY": Stop.REFUSED,
-    "MODEL_ARMOR": Stop.REFUSED,
+    Stop.END: ("end_turn", "stop", "completed", "STOP"),
+    Stop.CALLS: ("tool_use", "tool_calls"),
+    Stop.LENGTH: ("max_tokens", "compaction", "length", "MAX_TOKENS"),
+    Stop.REFUSED: ("SAFETY", "MODEL_ARMOR"),
 }
 
 
@@ -305,22 +288,14 @@ def recorded_stop(name: str) -> Stop:
     word = re.findall(rf'"(?:{where})": "(\w+)"', text)[-1]
     if where == "status":
         word = values(name)[-1].get("response", values(name)[-1])["status"]
-    stop = STOPS[word]
+    stop = next(stop for stop, words in STOPS.items() if word in words)
     return Stop.CALLS if stop is Stop.END and any(said[0] == "call" for said in told(answer_of(name))) else stop
 
 
 # --- answers ------------------------------------------------------------------------------------------------------
 
-ORDER = "formats/openai_chat/answer_read.py: sealed thoughts without a word are told behind the words they led to"
-PIECES = "formats/openai_chat/answer_read.py: pieces of one reasoning detail are not put together"
-REDACTED = "formats/anthropic/answer_read.py: `case Thinking(said, self._seal)` compares, so that redacted data is lost"
-COMPATIBLE = "formats/openai.py: Gemini's compatible endpoint has thoughts in `total_tokens` alone"
-ARMOR = "formats/gemini/answer_read.py: MODEL_ARMOR is not among the reasons for a refusal"
 
-
-@pytest.mark.parametrize("name", named(ANSWERED, {
-    "anthropic-stream": REDACTED, "chat-openrouter-stream-sealed": ORDER, "chat-openrouter-stream-thinking": PIECES,
-}))  # fmt: skip
+@pytest.mark.parametrize("name", ANSWERED)
 def test_an_answer_says_what_was_recorded(name: str) -> None:
     assert [said[:3] for said in told(answer_of(name))] == [said[:3] for said in recorded(name)]
 
@@ -332,3 +307,163 @@ def test_calls_keep_their_ids_and_get_one_where_they_have_none(name: str) -> Non
     assert [mine for mine, its in zip(ids, given, strict=True) if its] == [its for its in given if its]
     assert all(ids)
     assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.parametrize("name", ANSWERED)
+def test_it_ends_for_the_recorded_reason(name: str) -> None:
+    assert answer_of(name).end.stop is recorded_stop(name)
+
+
+@pytest.mark.parametrize("name", ANSWERED)
+def test_its_figures_are_those_that_were_recorded(name: str) -> None:
+    usage = answer_of(name).end.usage
+    assert usage is not None
+    written = usage.cache_write + usage.cache_write_1h
+    assert (usage.input, usage.cache_read, written, usage.output) == recorded_figures(name)
+
+
+@pytest.mark.parametrize("name", ANSWERED)
+def test_it_has_the_recorded_name_and_model(name: str) -> None:
+    answer, found = answer_of(name), values(name)
+    first = found[0].get("message") or found[0].get("response") or found[0]
+    no_name = "msg_ours" if format_of(name) is Format.BEDROCK_CONVERSE else ""
+    assert answer.id == first.get("id", first.get("responseId", no_name))
+    assert answer.model == first.get("model", first.get("modelVersion", "model"))
+
+
+@pytest.mark.parametrize("name", STREAMED)
+def test_parts_begin_and_end_one_after_another(name: str) -> None:
+    events = events_of(name, [body_of(name)])
+    first, *between, last = [event for event in events if isinstance(event, Start | Open | Close | End | Failed)]
+    assert isinstance(first, Start)
+    assert isinstance(last, Failed if name in BROKEN else End)
+    assert events[-1] is last
+    kinds = [type(event) for event in between]
+    assert kinds == [Open, Close] * (len(kinds) // 2) + [Open] * (len(kinds) % 2)
+    assert name in BROKEN or len(kinds) % 2 == 0
+
+
+# A frame with words, or with a piece of arguments.
+PIECE = {
+    Format.ANTHROPIC: rb'_delta", ?"(?:text|thinking)": ?"[^"]',
+    Format.OPENAI_CHAT: rb'"(?:content|reasoning|reasoning_content|arguments)": ?"[^"]',
+    Format.OPENAI_RESPONSES: rb'"type": ?"response\.(?:\w+_text|function_call_arguments)\.delta"',
+    Format.GEMINI: rb'"text": ?"[^"]',
+}
+
+
+@pytest.mark.parametrize("name", STREAMED)
+def test_words_are_told_as_soon_as_they_are_there(name: str) -> None:
+    speech = SPEECHES[format_of(name)]
+    framing, reader = speech.Framing(), speech.AnswerReader(LABEL, Changes())
+    for frame in framing.feed(body_of(name)):
+        told = sum(isinstance(event, Delta) for event in reader.frame(frame))
+        assert told == 1 if re.search(PIECE[speech.NAME], frame.data) else told <= 1
+
+
+@pytest.mark.parametrize("name", STREAMED)
+def test_a_stream_that_comes_byte_by_byte_says_the_same(name: str) -> None:
+    body = body_of(name)
+    assert events_of(name, [body[at : at + 1] for at in range(len(body))]) == events_of(name, [body])
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(STREAMED), st.data())
+def test_however_the_stream_is_cut_into_chunks_it_says_the_same(name: str, data: st.DataObject) -> None:
+    body = body_of(name)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=12)))
+    pieces = [body[start:end] for start, end in zip([0, *cuts], [*cuts, len(body)], strict=True)]
+    assert events_of(name, pieces) == events_of(name, [body])
+
+
+def test_everything_that_an_answer_can_say_occurs_in_some_recording() -> None:
+    said = {(format_of(name), what[0]) for name in ANSWERED for what in recorded(name)}
+    for spoken in (Format.ANTHROPIC, Format.OPENAI_CHAT, Format.OPENAI_RESPONSES, Format.GEMINI):
+        kinds = ("text", "thought", "sealed", "call")
+        assert {kind for kind in kinds if (spoken, kind) in said} == set(kinds)
+    assert {recorded_stop(name) for name in ANSWERED} >= {Stop.END, Stop.CALLS, Stop.LENGTH, Stop.REFUSED}
+
+
+# --- errors -------------------------------------------------------------------------------------------------------
+
+KINDS = dict.fromkeys(REFUSED, "invalid")
+KINDS |= {"chat-groq-not-found": "not_found", "chat-openrouter-refusal": "rate_limit"}
+
+
+@pytest.mark.parametrize("name", sorted(REFUSED))
+def test_a_refusal_is_understood(name: str) -> None:
+    body, status = RECORDED[name]["response"], RECORDED[name]["status"]
+    speech = SPEECHES[format_of(name)]
+    assert speech.read_refusal(body).kind == KINDS[name]
+    found = refusal(json.dumps(body).encode(), status, "7", speech)
+    assert (found.kind, found.message) == (KINDS[name], body["error"]["message"])
+    assert (found.status, found.retry_after) == (status, "7")
+
+
+@pytest.mark.parametrize(("name", "said", "message"), [
+    ("chat-stream-error", "", "Token limit reached"),
+    ("chat-groq-stream-error", "maybe", "Tool choice is required, but model did not call a tool"),
+])  # fmt: skip
+def test_an_error_in_a_stream_comes_after_what_was_said(name: str, said: str, message: str) -> None:
+    events = events_of(name, [body_of(name)])
+    (failed,) = [event for event in events if isinstance(event, Failed)]
+    assert (failed.refusal.kind, failed.refusal.message) == ("invalid", message)
+    before = events[: events.index(failed)]
+    assert "".join(event.text for event in before if isinstance(event, Delta)).endswith(said)
+    assert any(isinstance(event, Delta) for event in before)
+
+
+# --- requests -----------------------------------------------------------------------------------------------------
+
+ASKED = sorted(
+    name for name, recorded in RECORDED.items() if {"messages", "input", "contents"} & set(recorded["request"])
+)
+WORDS = ("text", "content", "thinking", "reasoning", "reasoning_content", "output", "input", "system", "instructions")
+
+
+def asked(value: Any, key: str = "input") -> Iterator[tuple[Any, ...]]:
+    """The words and calls in a request, in their order, whatever its format."""
+    match value:
+        case str() if key in WORDS:
+            yield "text", value
+        case list():
+            for inner in value:
+                yield from asked(inner, key)
+        case {"name": name, "input": given} | {"name": name, "args": given}:
+            yield "call", name, given
+        case {"name": name, "arguments": str(given)}:
+            yield "call", name, json.loads(given)
+        case {"functionResponse": {"response": given}}:
+            yield "text", json.dumps(given, separators=(",", ":"))
+        case dict():
+            order = {"reasoning_content": -1, "tool_calls": 1}
+            for name, inner in sorted(value.items(), key=lambda item: order.get(item[0], 0)):
+                yield from asked(inner, name)
+
+
+def understood(conversation: Conversation) -> Iterator[tuple[Any, ...]]:
+    for part in (*conversation.system, *(part for turn in conversation.turns for part in turn.parts)):
+        for inner in part.parts if isinstance(part, Result) else [part]:
+            match inner:
+                case Text() | Thinking():
+                    yield "text", inner.text
+                case Call():
+                    yield "call", inner.name, json.loads(inner.arguments)
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_a_request_says_what_was_recorded(name: str) -> None:
+    request = RECORDED[name]["request"]
+    told = [request.get(key, []) for key in ("system", "instructions", "systemInstruction")]
+    told += [request.get(key, []) for key in ("messages", "input", "contents")]
+    conversation = CODECS[format_of(name)].read_request(request)
+    assert joined(understood(conversation)) == joined(asked(told))
+    assert [tool.name for tool in conversation.tools if isinstance(tool, Tool)] == re.findall(
+        r'"name": "(\w+)"', json.dumps(request.get("tools", []))
+    )
+
+
+def test_googles_settings_are_read_in_both_spellings() -> None:
+    request = RECORDED["gemini-thinking"]["request"]
+    assert request["generationConfig"]["thinkingConfig"] == {"include_thoughts": True}
+    assert CODECS[Format.GEMINI].read_request(request).reasoning.shown is True

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lynkr.events import Heard
 from lynkr.formats import CODECS, match
 from lynkr.lane import Format
 from lynkr.proxy.ear import Ear
+from lynkr.usage import Heard
 
 FOLDER = Path(__file__).parent / "recordings"
 RECORDED: dict[str, dict[str, Any]] = {path.stem: json.loads(path.read_text("utf-8")) for path in FOLDER.glob("*.json")}

@@ -10,7 +10,7 @@ from lynkr.conversation import Call, Opaque, Seal, Text, Thinking
 from lynkr.events import Close, Delta, End, Event, Failed, MalformedStream, Open, Ping, Start, Stop
 from lynkr.formats.anthropic.errors import read_refusal
 from lynkr.formats.anthropic.figures import usage_of
-from lynkr.formats.values import dumps, objects, optional, text
+from lynkr.formats.values import dicts, dumps, optional, text
 from lynkr.formats.watch import member, parsed
 from lynkr.framing.frame import Frame
 from lynkr.lane import Format
@@ -85,8 +85,8 @@ class AnswerReader:
         match part:
             case Text(said):
                 part = Text("")
-            case Thinking(said, self._seal):
-                part = Thinking("")
+            case Thinking(said, seal):
+                part, self._seal = Thinking(""), seal
             case Call():
                 said, self._given = "", block.get("input")
                 part = Call(part.id, part.name)
@@ -136,7 +136,7 @@ def read_answer(body: dict[str, Any], label: Label, changes: Changes) -> Answer:
     """A whole answer. Raises MalformedStream where it is none."""
     if not isinstance(body.get("content"), list):
         raise MalformedStream("the answer has no content")
-    parts = tuple(_part(block) for block in objects(body["content"], "content"))
+    parts = tuple(_part(block) for block in dicts(body["content"]))
     if any(block.get("citations") for block in body["content"]):
         changes.drop("citations", "only Anthropic Messages has them")
     return Answer(text(body, "id"), text(body, "model"), parts, _ending(body, member(body, "usage")))

@@ -75,6 +75,8 @@ class _Reader:
         settings = member(body, "output_config")
         reasoning = _reasoning(body, settings)
         rest = {name: value for name, value in body.items() if name not in _KNOWN}
+        if "task_budget" in settings:
+            rest["task_budget"] = settings["task_budget"]
         billing = [part for part in system if part.text.startswith(BILLING)]
         if billing:
             rest["billing header"] = True

@@ -9,7 +9,7 @@ from lynkr.changes import Changes
 from lynkr.conversation import Call, Opaque, Seal, Text, Thinking
 from lynkr.events import Close, Delta, End, Event, Failed, MalformedStream, Open, Start, Stop
 from lynkr.formats.bedrock import failed
-from lynkr.formats.values import dumps, objects, text
+from lynkr.formats.values import dicts, dumps, text
 from lynkr.formats.watch import count, member, parsed
 from lynkr.framing.frame import Frame
 from lynkr.lane import Format
@@ -111,7 +111,7 @@ def read_answer(body: dict[str, Any], label: Label, changes: Changes) -> Answer:
     message = member(member(body, "output"), "message")
     if not isinstance(message.get("content"), list):
         raise MalformedStream("the answer has no content")
-    parts = tuple(_part(block) for block in objects(message["content"], "content"))
+    parts = tuple(_part(block) for block in dicts(message["content"]))
     end = End(_STOPS.get(text(body, "stopReason"), Stop.END), usage_of(member(body, "usage")))
     return Answer(f"msg_{label.id}", label.home.model, parts, end)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from lynkr.errors import LynkrError
 from lynkr.events import Refusal
-from lynkr.formats.values import dump, objects, text, whole
+from lynkr.formats.values import dicts, dump, text, whole
 from lynkr.formats.watch import member
 
 _SAID = {
@@ -67,7 +67,7 @@ def read_refusal(body: dict[str, Any]) -> Refusal:
     kind = _KINDS.get(status, "server")
     details = error.get("details")
     wait = next(
-        (text(detail, "retryDelay") for detail in objects(details if isinstance(details, list) else [], "details")
+        (text(detail, "retryDelay") for detail in dicts(details if isinstance(details, list) else [])
          if text(detail, "retryDelay")), "")  # fmt: skip
     if kind == "invalid" and "token count" in message.lower() and "exceeds" in message.lower():
         kind = "context"

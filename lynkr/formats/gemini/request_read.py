@@ -57,13 +57,17 @@ def read_request(body: dict[str, Any]) -> Conversation:
 
     Raises ClientError where it makes no sense.
     """
-    return _Reader().conversation({_camel(name): value for name, value in body.items()})
+    return _Reader().conversation(_camelled(body))
 
 
 def _camel(name: str) -> str:
     """Google takes both spellings of a field."""
     head, *tail = name.split("_")
     return head + "".join(word.capitalize() for word in tail) if tail else name
+
+
+def _camelled(value: dict[str, Any]) -> dict[str, Any]:
+    return {_camel(name): inner for name, inner in value.items()}
 
 
 @dataclass(slots=True)
@@ -74,8 +78,9 @@ class _Reader:
     def conversation(self, body: dict[str, Any]) -> Conversation:
         if body.get("cachedContent"):
             raise wrong("cachedContent", "refers to what Google holds; this lane has another format")
-        settings = member(body, "generationConfig")
-        tools = list(self.tools(objects(body.get("tools"), "tools")))
+        settings = _camelled(member(body, "generationConfig"))
+        given = body.get("tools")
+        tools = list(self.tools(objects([given] if isinstance(given, dict) else given, "tools")))
         rest = {name: value for name, value in body.items() if name not in _KNOWN and value is not None}
         rest |= {name: value for name, value in settings.items() if name not in _SETTINGS and value is not None}
         if whole(settings, "candidateCount") not in (None, 1):
@@ -86,7 +91,7 @@ class _Reader:
             system=tuple(_system(system)),
             turns=tuple(self.turns(objects(body.get("contents"), "contents"))),
             tools=tuple(tools),
-            choice=_choice(member(member(body, "toolConfig"), "functionCallingConfig")),
+            choice=_choice(_camelled(member(_camelled(member(body, "toolConfig")), "functionCallingConfig"))),
             max_output=whole(settings, "maxOutputTokens"),
             stop=texts(settings.get("stopSequences")),
             sampling=Sampling(
@@ -97,7 +102,7 @@ class _Reader:
                 number(settings, "presencePenalty"),
                 number(settings, "frequencyPenalty"),
             ),
-            reasoning=_reasoning(member(settings, "thinkingConfig")),
+            reasoning=_reasoning(_camelled(member(settings, "thinkingConfig"))),
             output=_output(settings),
             rest=rest,
         )
@@ -130,7 +135,8 @@ class _Reader:
         elif media := _media(value):
             yield media
         else:
-            yield Opaque(Format.GEMINI, next(iter(value), "part"), value, _words(value))
+            kind = next((name for name in value if not name.startswith("thought")), "part")
+            yield Opaque(Format.GEMINI, kind, value, _words(value))
 
     def call(self, value: dict[str, Any], seal: Seal | None) -> Call:
         self.count += 1

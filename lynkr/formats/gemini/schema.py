@@ -20,8 +20,8 @@ def as_json_schema(schema: Any) -> Any:
             found["type"] = value.lower()
         elif name == "properties" and isinstance(value, dict):
             found[name] = {key: as_json_schema(inner) for key, inner in value.items()}
-        elif name in ("items", "anyOf"):
-            found[name] = as_json_schema(value)
+        elif name in ("items", "anyOf", "any_of"):
+            found["items" if name == "items" else "anyOf"] = as_json_schema(value)
         elif name in _COUNTS and isinstance(value, str) and value.isdigit():
             found[name] = int(value)
         elif name not in ("nullable", "propertyOrdering"):

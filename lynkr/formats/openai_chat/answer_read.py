@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from lynkr.answer import Answer, AnswerPart
+from lynkr.answer import Answer, AnswerPart, Refused
 from lynkr.changes import Changes
 from lynkr.conversation import Call, Seal, Text, Thinking
 from lynkr.events import Close, Delta, End, Event, Failed, MalformedStream, Open, Refusal, Start, Stop
 from lynkr.formats.openai import read_refusal, usage_of
-from lynkr.formats.values import dumps, objects, optional, parsed_object, text
+from lynkr.formats.values import dicts, dumps, optional, parsed_object, text
 from lynkr.formats.watch import member, parsed
 from lynkr.framing.frame import Frame
 from lynkr.target import Label
@@ -50,12 +50,15 @@ class AnswerReader:
 
     def frame(self, frame: Frame) -> list[Event]:
         """The events that a frame tells. Raises MalformedStream."""
+        if self._over:
+            return []
         if frame.data.strip() == b"[DONE]":
             return self._ending(sure=True)
         chunk = parsed(frame.data)
         if not chunk:
             raise MalformedStream("a chunk is not a JSON object")
         if chunk.get("error"):
+            self._over = True
             return [Failed(read_refusal(chunk))]
         events: list[Event] = []
         if not self._started:
@@ -85,7 +88,7 @@ class AnswerReader:
             yield from self._call(call)
         self._finish = optional(choice, "finish_reason") or self._finish
         if self._finish in _FAILURES:
-            yield Failed(Refusal("server", f"the provider ended the answer with {self._finish!r}"))
+            yield Failed(_failure(self._finish))
 
     def _words(self, kind: type[Text | Thinking], said: str) -> Iterator[Event]:
         if self._current is not None:
@@ -95,6 +98,8 @@ class AnswerReader:
             yield from self._finish_calls()
         if not isinstance(self._open, kind):
             yield from self._close()
+            if kind is Text:
+                yield from self._wordless()
             self._open = kind("")
             yield Open(self._open)
         yield Delta(said)
@@ -102,6 +107,7 @@ class AnswerReader:
     def _call(self, call: dict[str, Any]) -> Iterator[Event]:
         said = member(call, "function") or member(call, "custom")
         known = self._calling(call.get("index", 0), text(call, "id"), text(said, "name"))
+        known.seal = known.seal or signature(call)
         known.take(text(said, "arguments") or text(said, "input"))
         if self._current is known:
             yield from known.news()
@@ -124,8 +130,9 @@ class AnswerReader:
         for call in self._calls:
             if not call.told:
                 yield from self._close()
+                yield from self._wordless()
                 self._current = call
-                yield Open(Call(call.id, call.name))
+                yield Open(Call(call.id, call.name, seal=call.seal))
                 yield from call.news()
                 return
 
@@ -155,16 +162,19 @@ class AnswerReader:
 
     def _seal(self) -> Seal:
         details, self._details = self._details, []
-        return Seal("chat.details", dumps(details)) if details else Seal("chat.reasoning", "")
+        return Seal("chat.details", dumps(merged(details))) if details else Seal("chat.reasoning", "")
+
+    def _wordless(self) -> Iterator[Event]:
+        """Sealed thoughts that came without a word, told before what they led to."""
+        if self._details:
+            yield Open(Thinking(""))
+            yield Close(self._seal())
 
     def _ending(self, *, sure: bool) -> list[Event]:
         if not self._started or (self._finish is None and not sure):
             raise MalformedStream("the stream ended before the answer did")
         self._over = True
-        events = [*self._close(), *self._finish_calls()]
-        if self._details:
-            # Sealed thoughts without a word.
-            events += [Open(Thinking("")), Close(self._seal())]
+        events = [*self._close(), *self._finish_calls(), *self._close(), *self._wordless()]
         stop = _STOPS.get(self._finish or "stop", Stop.END)
         if self._calls and stop is Stop.END:
             stop = Stop.CALLS
@@ -177,6 +187,7 @@ class _Calling:
     def __init__(self, given: str, name: str) -> None:
         self.id, self.name = given, name
         self.told = False
+        self.seal: Seal | None = None
         self._pieces: list[str] = []
         self._given = 0
 
@@ -233,6 +244,34 @@ def _calls(delta: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield {"index": 0, "function": legacy}
 
 
+def signature(call: dict[str, Any]) -> Seal | None:
+    """The signature that Google's endpoint of this format puts on a call, to be sent back with it."""
+    found = text(member(member(call, "extra_content"), "google"), "thought_signature")
+    return Seal("chat.signature", found) if found else None
+
+
+def merged(details: list[Any]) -> list[dict[str, Any]]:
+    """OpenRouter's `reasoning_details` as wholes: streamed, one comes in many pieces, its signature in the last.
+
+    Sent back in pieces they are refused (agno-agi/agno#8794).
+    """
+    found: dict[tuple[object, object], dict[str, Any]] = {}
+    for n, piece in enumerate(detail for detail in details if isinstance(detail, dict)):
+        key = (piece.get("type"), piece.get("index", f"#{n}"))
+        whole = found.setdefault(key, {})
+        for name, value in piece.items():
+            joined = name in ("text", "summary") and isinstance(value, str) and isinstance(whole.get(name), str)
+            if joined:
+                whole[name] += value
+            elif value is not None or name not in whole:
+                whole[name] = value
+    return list(found.values())
+
+
+def _failure(finish: str) -> Refusal:
+    return Refusal("server", f"the provider ended the answer with {finish!r}")
+
+
 def read_answer(body: dict[str, Any], label: Label, changes: Changes) -> Answer:
     """A whole answer. Raises MalformedStream where it is none."""
     choices = body.get("choices")
@@ -247,14 +286,17 @@ def read_answer(body: dict[str, Any], label: Label, changes: Changes) -> Answer:
             parts.append(Thinking(said, Seal("chat.reasoning", "")))
         else:
             parts.append(Text(said))
-    if details := objects(message.get("reasoning_details") or None, "reasoning_details"):
+    if details := dicts(message.get("reasoning_details") or None):
         words = "".join(part.text for part in parts if isinstance(part, Thinking))
         parts = [part for part in parts if not isinstance(part, Thinking)]
-        parts.insert(0, Thinking(words, Seal("chat.details", dumps(details))))
+        parts.insert(0, Thinking(words, Seal("chat.details", dumps(merged(details)))))
     for n, call in enumerate(_calls(message)):
         said_of = member(call, "function") or member(call, "custom")
         arguments = text(said_of, "arguments") or text(said_of, "input") or "{}"
-        parts.append(Call(text(call, "id") or f"call_{label.id}_{n}", text(said_of, "name"), arguments))
+        call_id = text(call, "id") or f"call_{label.id}_{n}"
+        parts.append(Call(call_id, text(said_of, "name"), arguments, seal=signature(call)))
+    if text(choices[0], "finish_reason") in _FAILURES:
+        raise Refused(_failure(text(choices[0], "finish_reason")))
     stop = _STOPS.get(text(choices[0], "finish_reason"), Stop.END)
     if stop is Stop.END and any(isinstance(part, Call) for part in parts):
         stop = Stop.CALLS

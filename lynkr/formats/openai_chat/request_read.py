@@ -23,7 +23,6 @@ from lynkr.conversation import (
     Thinking,
     Tool,
     Turn,
-    unwrap,
 )
 from lynkr.formats.openai import cache_mark, data_url
 from lynkr.formats.values import dumps, flag, number, objects, optional, text, texts, whole, wrong
@@ -153,7 +152,10 @@ class _Reader:
             yield Thinking(thoughts or "", Seal("chat.details", dumps(details)))
         elif thoughts:
             yield Thinking(thoughts, Seal("chat.reasoning", ""))
-        yield from _parts(message.get("content"), at)
+        for part in _parts(message.get("content"), at):
+            # Mistral's way to say thoughts.
+            mistral = isinstance(part, Opaque) and part.what == "thinking"
+            yield _thoughts(part.value) if isinstance(part, Opaque) and mistral else part
         if refusal := optional(message, "refusal"):
             yield Text(refusal)
         for n, call in enumerate(objects(message.get("tool_calls"), f"{at}.tool_calls")):
@@ -172,8 +174,9 @@ class _Reader:
         if custom:
             self.custom.add(call_id)
             return Call(call_id, name, text(said, "input"), "custom")
-        held = unwrap(text(member(member(call, "extra_content"), "google"), "thought_signature"))
-        return Call(call_id, name, text(said, "arguments"), seal=held[0] if held else None)
+        signature = text(member(member(call, "extra_content"), "google"), "thought_signature")
+        seal = Seal("chat.signature", signature) if signature else None
+        return Call(call_id, name, text(said, "arguments"), seal=seal)
 
 
 def _parts(content: object, at: str) -> Iterator[Text | Media | Opaque]:
@@ -205,8 +208,14 @@ def _parts(content: object, at: str) -> Iterator[Text | Media | Opaque]:
                 yield Opaque(Format.OPENAI_CHAT, kind, part)
 
 
+def _thoughts(part: dict[str, Any]) -> Thinking:
+    pieces = part.get("thinking")
+    words = "".join(text(piece, "text") for piece in pieces if isinstance(piece, dict)) if pieces else ""
+    return Thinking(words, Seal("chat.reasoning", ""))
+
+
 def _tool(tool: dict[str, Any], at: str) -> Tool | Opaque:
-    match tool.get("type"):
+    match tool.get("type", "function"):
         case "function":
             return replace(_function(member(tool, "function"), f"{at}.function"), cache=cache_mark(tool))
         case "custom":
@@ -228,10 +237,12 @@ def _choice(choice: object) -> Choice | None:
     match choice:
         case "auto":
             return Choice("auto")
-        case "required":
+        case "required" | "any":
             return Choice("any")
         case "none":
             return Choice("none")
+        case {"function": {"name": str(name)}}:
+            return Choice("any", (name,))
         case {"type": "function" | "custom" as kind, **said}:
             inner = said.get(kind)
             return Choice("any", (text(inner, "name"),)) if isinstance(inner, dict) else None

@@ -171,10 +171,7 @@ class _Writer:
                 case Thinking():
                     message |= self.thoughts(part, message)
                 case Call():
-                    if part.seal is not None:
-                        self.changes.drop("sealed reasoning", "only its maker can read it")
-                    said = {"name": part.name, "arguments": part.arguments or "{}"}
-                    calls.append({"id": part.id, "type": "function", "function": said})
+                    calls.append(self.call(part))
                     if part.cache:
                         self._breakpoint()
                 case Opaque():
@@ -186,6 +183,15 @@ class _Writer:
             return
         message["content"] = "\n\n".join(words) if words else None
         yield message | ({"tool_calls": calls} if calls else {})
+
+    def call(self, part: Call) -> dict[str, Any]:
+        function = {"name": part.name, "arguments": part.arguments or "{}"}
+        said = {"id": part.id, "type": "function", "function": function}
+        if part.seal is not None and part.seal.kind == "chat.signature" and part.seal.at(self.target.home):
+            return {**said, "extra_content": {"google": {"thought_signature": part.seal.data}}}
+        if part.seal is not None:
+            self.changes.drop("sealed reasoning", "only its maker can read it")
+        return said
 
     def thoughts(self, part: Thinking, message: dict[str, Any]) -> dict[str, Any]:
         seal = part.seal

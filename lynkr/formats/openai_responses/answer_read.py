@@ -46,7 +46,7 @@ class AnswerReader:
         if frame.data.strip() == b"[DONE]":
             return []
         event = parsed(frame.data)
-        kind = event.get("type")
+        kind = text(event, "type")
         if kind in _DELTAS:
             return self._hold(event, self._item(event).delta(_DELTAS[kind], text(event, "delta")))
         match kind:
@@ -68,7 +68,7 @@ class AnswerReader:
                 return [Failed(read_refusal(member(event, "response")))]
             case "error":
                 return [Failed(read_refusal(event))]
-            case None:
+            case "":
                 raise MalformedStream("an event is not a JSON object with a type")
         return []
 
@@ -87,13 +87,19 @@ class AnswerReader:
         return self._items.setdefault(index, _Item())
 
     def _hold(self, event: dict[str, Any], events: Iterator[Event]) -> list[Event]:
+        """The events of an item if it is the one that is told; else they wait until that is over."""
         index = event.get("output_index", 0)
-        item, said = self._items[index], list(events)
-        if self._telling in (None, index):
+        item, before = self._items[index], list[Event]()
+        if self._telling != index:
+            told = self._items.get(self._telling)
+            # Words may end where others begin (some servers end an item of reasoning last of all); a call may not.
+            if told is not None and not told.done:
+                if told.calling:
+                    item.held += events
+                    return []
+                before = list(told.break_off())
             self._telling = index
-            return said
-        item.held += said
-        return []
+        return [*before, *events]
 
     def _done(self, event: dict[str, Any]) -> list[Event]:
         whole, index = member(event, "item"), event.get("output_index", 0)
@@ -104,16 +110,17 @@ class AnswerReader:
         if self._telling != index:
             return said
         del self._items[index]
+        self._telling = None
         # The next in line tells what it held back; more than one may be done already.
         for waiting in sorted(key for key in self._items if isinstance(key, int)):
             held = self._items[waiting]
             said += held.held
             held.held = []
-            if not held.done:
+            if held.done:
+                del self._items[waiting]
+            elif held.opened:
                 self._telling = waiting
-                return said
-            del self._items[waiting]
-        self._telling = None
+                break
         return said
 
     def _end(self, response: dict[str, Any]) -> list[Event]:
@@ -123,7 +130,7 @@ class AnswerReader:
         events: list[Event] = []
         for index in sorted(key for key in self._items if isinstance(key, int)):
             item = self._items[index]
-            events += [*item.held, *item.part_done()]
+            events += [*item.held, *item.break_off()]
         return [*events, _ending(response, called=self._called, refused=self._refused)]
 
 
@@ -136,6 +143,24 @@ class _Item:
         self._begun: dict[str, Any] = {}
         self._open: AnswerPart | None = None
         self._told = 0
+        self._broken = False
+
+    @property
+    def opened(self) -> bool:
+        """Whether a part of it is being told."""
+        return self._open is not None
+
+    @property
+    def calling(self) -> bool:
+        """Whether that part is a call."""
+        return isinstance(self._open, Call)
+
+    def break_off(self) -> Iterator[Event]:
+        """Ends the part that is being told, before its item is done."""
+        part, self._open = self._open, None
+        if part is not None:
+            self._broken = True
+            yield Close()
 
     def begin(self, item: dict[str, Any]) -> Iterator[Event]:
         self._begun = item
@@ -166,6 +191,12 @@ class _Item:
     def finish(self, item: dict[str, Any]) -> Iterator[Event]:
         self.done = True
         parts = list(_parts(item))
+        if self._broken and self._open is None:
+            # Its words were told; its seal comes only now.
+            if isinstance(parts[0] if parts else None, Thinking) and (seal := _seal(item)):
+                yield Open(Thinking(""))
+                yield Close(seal)
+            return
         if not self._told or (self._told == 1 and self._open is not None and not isinstance(self._open, Text)):
             # No deltas came.
             if self._open is not None:

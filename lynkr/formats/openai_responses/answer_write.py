@@ -147,7 +147,8 @@ class AnswerWriter:
         if self._item is None:
             if seal is None:
                 return b""
-            done = self._begin({"type": "reasoning", "id": self._name("rs"), "summary": []})
+            item = _reasoning(self._name("rs"), "", seal, self._label)
+            done = self._begin({**item, "encrypted_content": None})
         if said:
             done += self._place("response.reasoning_summary_text.done", summary_index=0, text=said)
             part = {"type": "summary_text", "text": said}

@@ -131,7 +131,10 @@ class _Reader:
             service_tier=optional(body, "service_tier"),
             stream=body.get("stream") is True,
             summary=self.summary,
-            rest={name: value for name, value in body.items() if name not in _KNOWN and value is not None},
+            rest={
+                **{name: value for name, value in body.items() if name not in _KNOWN and value is not None},
+                **{f"reasoning.{name}": value for name, value in reasoning.items() if name in ("context", "mode")},
+            },
         )
 
     def item(self, item: dict[str, Any], at: str) -> None:
