@@ -154,10 +154,15 @@ Part = Text | Thinking | Call | Result | Media | Opaque
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Parts of one speaker. Results stand in the user's turns."""
+    """Parts of one speaker. Results stand in the user's turns.
+
+    `span` says which elements of the client's own list it was read from, first and one past the last; None for a turn
+    of ours.
+    """
 
     role: Role
     parts: tuple[Part, ...]
+    span: tuple[int, int] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +228,11 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A whole request. `rest` holds the top-level fields that have no place here, by their names on the wire."""
+    """A whole request. `rest` holds the top-level fields that have no place here, by their names on the wire.
+
+    `cache` is a breakpoint behind the last part, wherever that is. `billing` is what Claude Code tells Anthropic in the
+    system prompt, and nobody else.
+    """
 
     model: str
     turns: tuple[Turn, ...]
@@ -244,4 +253,6 @@ class Conversation:
     # The client hands its history over to be summed up, and wants one sealed item back that stands for it.
     summary: bool = False
     wants_usage: bool = True
+    cache: Cache | None = None
+    billing: str | None = None
     rest: Mapping[str, Any] = field(default_factory=dict)

@@ -5,6 +5,7 @@ Plain values; the table behind them is data of `upstream/fit`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -21,7 +22,9 @@ class Capabilities:
     low to high; empty where it knows none. `forced_choice` and `sampling`: `always`, `quiet` (only while it does not
     think) or `never`. `leading_thinking`: while it thinks, a turn with calls must begin with its own thoughts.
     `media`: kinds it can look at. `max_output` and `context` in tokens. `stops`: how many stop sequences. `betas`:
-    the values of `anthropic-beta` it knows, `rest`: the fields of the request's `rest`; None means all.
+    the values of `anthropic-beta` it knows, and what they are called there, `rest`: the fields of the request's `rest`,
+    `server_tools`: patterns of tools that its provider runs; None means all. `needs_limit`: a request must say how many
+    tokens the answer may have. `quiet_effort`: the highest effort at which thinking may be off, None for any.
     """
 
     thinking: frozenset[str] = frozenset()
@@ -37,11 +40,14 @@ class Capabilities:
     max_output: int | None = None
     context: int | None = None
     stops: int | None = None
-    betas: tuple[str, ...] | None = None
+    betas: Mapping[str, str] | None = None
+    server_tools: tuple[str, ...] | None = None
+    needs_limit: bool = False
+    quiet_effort: str | None = None
     rest: tuple[str, ...] | None = None
     # How a format with variants is to be spoken to this model.
     cache_marks: bool = False  # chat: `cache_control` on content parts
-    output_limit: str = "max_completion_tokens"  # chat: the field's name
+    output_limit: str = "max_tokens"  # chat: the field's name
     system_role: Literal["system", "developer"] = "system"  # chat
     effort_field: str = "reasoning_effort"  # chat: "" where no such field is taken
     cache_key: bool = False  # chat: `prompt_cache_key`
@@ -52,10 +58,11 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a request goes and what may be said there."""
+    """Where a request goes and what may be said there. `own` says that it is the client's own format."""
 
     home: Home
     can: Capabilities = Capabilities()
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from lynkr.errors import ClientError
@@ -76,6 +77,13 @@ def flag(value: dict[str, Any], key: str) -> bool | None:
     """The truth value `value[key]`, None where there is none."""
     found = value.get(key)
     return found if isinstance(found, bool) else None
+
+
+def plain_schema(schema: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A tool's schema for servers that do not know which dialect `$schema` names, and refuse it."""
+    if not schema:
+        return {"type": "object", "properties": {}}
+    return {name: value for name, value in schema.items() if name != "$schema"}
 
 
 def parsed_object(arguments: str) -> dict[str, Any] | None:

@@ -150,7 +150,7 @@ def _fitted(inbound: Inbound, match: Match, document: Document, lane: Lane, out:
         conversation = codec.read_request(document.value)
         if needs_writing(conversation, target):
             return _translated(inbound, document, lane, codec)
-        edits += patch(document, conversation, codec, target, fit, out.changes)
+        edits += patch(document, conversation, codec, target, fit, out.changes, counted=not match.metered)
     out.body, out.headers = document.splice(edits), _less(out.headers, b"content-encoding")
     betas = betas_for(inbound.named.get(BETAS, ""), target.can.betas)
     if betas is not None and BETAS in inbound.named and ",".join(betas) != inbound.named[BETAS]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from lynkr.changes import Changes
-from lynkr.conversation import Conversation, Reference, Result, Tool
+from lynkr.conversation import Conversation, Opaque, Reference, Result, Thinking, Tool, Turn
 from lynkr.document import Document, Edit
 from lynkr.formats import Codec, Speech
 from lynkr.formats.values import dump, dumps
-from lynkr.target import Target
+from lynkr.lane import Format
+from lynkr.target import Capabilities, Target
 from lynkr.translate.order import settled
 from lynkr.translate.tools import Names, fold
 
@@ -30,10 +31,10 @@ class Written(NamedTuple):
 
 def write(c: Conversation, speech: Speech, target: Target, fit: Fit, changes: Changes) -> Written:
     """`c` in the format of `speech`, as `target` takes it. Raises ClientError where it cannot be said."""
-    for name in c.rest:
+    for name in (*c.rest, *(("billing header",) if c.billing else ())):
         changes.drop(name, "only its own format has it")
     tier = None if c.service_tier in _ORDINARY_TIERS else c.service_tier
-    c = fit(settled(replace(c, rest={}, service_tier=tier)), target, changes)
+    c = fit(settled(with_cache(replace(c, rest={}, billing=None, service_tier=tier))), target, changes)
     c, names = fold(c, speech.TOOL_NAME, speech.CALL_ID, deferred=target.can.deferred_tools, changes=changes)
     return Written(dump(speech.write_request(c, target, changes)), names)
 
@@ -45,41 +46,141 @@ def needs_writing(c: Conversation, target: Target) -> bool:
     return plain and any(isinstance(tool, Tool) and (tool.kind != "function" or tool.namespace) for tool in c.tools)
 
 
-def patch(document: Document, c: Conversation, codec: Codec, target: Target, fit: Fit, changes: Changes) -> list[Edit]:
+def patch(
+    document: Document,
+    c: Conversation,
+    codec: Codec,
+    target: Target,
+    fit: Fit,
+    changes: Changes,
+    *,
+    counted: bool = False,
+) -> list[Edit]:
     """The edits that make a request, whose format is the lane's, fit its model; every other byte stays.
 
-    Both the conversation and the fitted one are written, and where the two differ, the fitted one's words are put into
-    the document: whole members, but only those messages that differ.
+    The conversation is written as it was and as it was fitted; where the two differ, the fitted one's words are put
+    into the document: of settings only what differs, of lists only the elements that differ. `counted` says that its
+    tokens are to be counted only, so that nothing may be added.
     """
+    target = replace(target, own=True)
     fitted = fit(c, target, changes)
     if not target.can.deferred_tools and _has_deferred(c):
         fitted, _ = fold(fitted, codec.TOOL_NAME, codec.CALL_ID, deferred=False, changes=changes)
-    gone = [name for name in c.rest if name not in fitted.rest and name in document.members]
-    if fitted == c:
+    mirror = replace(target, can=_mirror(document, codec.NAME, target.can))
+    if fitted == c and mirror.can == target.can:
         return []
-    silent = Changes()
-    before, after = codec.write_request(c, target, silent), codec.write_request(fitted, target, silent)
-    members: dict[str, Any] = dict.fromkeys(gone)
+    silent, talk = Changes(), _talk(document)
+    before = codec.write_request(replace(c, turns=()), mirror, silent)
+    after = codec.write_request(replace(fitted, turns=()), target, silent)
+    members: dict[str, Any] = {}
     edits: list[Edit] = []
-    for name in {**before, **after}:
-        old, new = before.get(name), after.get(name)
-        if old == new or name == "model":
-            continue
+    for name in dict.fromkeys((*before, *after, *c.rest)):
         node = document.members.get(name)
-        if isinstance(old, list) and isinstance(new, list) and node and len(node.value) == len(old) == len(new):
-            edits += _elements(document, name, old, new)
+        old, new = before.get(name, c.rest.get(name)), after.get(name, fitted.rest.get(name))
+        if old == new or name in ("model", talk) or (counted and node is None):
+            continue
+        if isinstance(old, list) and isinstance(new, list) and node and len(node.value) == len(old):
+            edits += _list(document, name, old, new)
         else:
-            members[name] = new
+            members[name] = _merged(node.value if node else None, old, new)
+    if fitted.turns != c.turns and talk:
+        edits += _turns(document, talk, c, fitted, codec, target)
     return edits + document.edits_of(members)
 
 
-def _elements(document: Document, name: str, old: list[Any], new: list[Any]) -> list[Edit]:
-    """The edits of an array's elements that differ."""
-    edits = []
-    for n, (was, is_now) in enumerate(zip(old, new, strict=True)):
-        if was != is_now and (node := document.find(name, n)) is not None:
-            edits.append(Edit(node.start, node.end, dumps(is_now)))
+def _mirror(document: Document, spoken: Format, can: Capabilities) -> Capabilities:
+    """Capabilities by which the client's own choice of fields is written again."""
+    has = document.members
+    if spoken not in (Format.OPENAI_CHAT, Format.OPENAI_RESPONSES):
+        return can
+    return replace(
+        can,
+        efforts=can.efforts or ("any",),
+        output_limit="max_tokens" if "max_tokens" in has else "max_completion_tokens",
+        effort_field="reasoning" if "reasoning" in has else "reasoning_effort",
+        cache_key=True,
+    )
+
+
+def _talk(document: Document) -> str | None:
+    """The member that holds what was said, if it is a list."""
+    named = (name for name in ("messages", "input", "contents") if name in document.members)
+    return next((name for name in named if isinstance(document.members[name].value, list)), None)
+
+
+def _merged(was: Any, old: Any, new: Any) -> Any:
+    """`was` with the difference between `old` and `new` made in it."""
+    if not (isinstance(was, dict) and isinstance(old, dict) and isinstance(new, dict)):
+        return new
+    merged = dict(was)
+    for name in {**old, **new}:
+        if old.get(name) == new.get(name):
+            continue
+        value = _merged(was.get(name), old.get(name), new.get(name))
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = value
+    return merged
+
+
+def _list(document: Document, name: str, old: list[Any], new: list[Any]) -> list[Edit]:
+    """The edits of a list: elements that stay keep their own text."""
+    if len(old) == len(new):
+        return [
+            Edit(*_span(document, name, n, n + 1), dumps(is_now))
+            for n, (was, is_now) in enumerate(zip(old, new, strict=True))
+            if was != is_now
+        ]
+    node, texts = document.members[name], {dumps(said): n for n, said in enumerate(old)}
+    kept = [_own(document, name, texts[text]) if text in texts else text for text in map(dumps, new)]
+    return [Edit(node.start, node.end, f"[{','.join(kept)}]")]
+
+
+def _own(document: Document, name: str, n: int) -> str:
+    start, end = _span(document, name, n, n + 1)
+    return document.text[start:end]
+
+
+def _span(document: Document, name: str, first: int, after: int) -> tuple[int, int]:
+    """Where the elements from `first` up to `after` stand."""
+    begin, last = document.find(name, first), document.find(name, after - 1)
+    assert begin is not None
+    assert last is not None
+    return begin.start, last.end
+
+
+def _turns(
+    document: Document, name: str, c: Conversation, fitted: Conversation, codec: Codec, target: Target
+) -> list[Edit]:
+    """The edits of what was said: turns that did not change keep their own text."""
+
+    def said(turn: Turn) -> str:
+        alone = replace(fitted, turns=(turn,), system=(), tools=(), billing=None, choice=None)
+        return ",".join(map(dumps, codec.write_request(alone, target, Changes())[name]))
+
+    before = {turn.span: turn for turn in c.turns if turn.span}
+    stays = {turn.span for turn in fitted.turns}
+    count, edits, at = len(document.members[name].value), list[Edit](), 0
+    for span in before:
+        if span is not None and span not in stays:
+            edits.append(_removal(document, name, *span))
+    for turn in fitted.turns:
+        if turn.span is None:
+            # A turn of ours, behind the one before it.
+            place = _span(document, name, at - 1, at)[1] if at else document.members[name].start + 1
+            edits.append(Edit(place, place, f",{said(turn)}" if at else said(turn) + ("," if count else "")))
+            continue
+        at = turn.span[1]
+        if before.get(turn.span) != turn:
+            edits.append(Edit(*_span(document, name, *turn.span), said(turn)))
     return edits
+
+
+def _removal(document: Document, name: str, first: int, after: int) -> Edit:
+    """The edit that takes elements out, with the comma before them."""
+    start, end = _span(document, name, first, after)
+    return Edit(_span(document, name, first - 1, first)[1] if first else start, end, "")
 
 
 def _has_deferred(c: Conversation) -> bool:
@@ -89,9 +190,21 @@ def _has_deferred(c: Conversation) -> bool:
     )
 
 
-def betas_for(value: str, taken: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    """Those of an `anthropic-beta` header that are taken; None where all are."""
+def with_cache(c: Conversation) -> Conversation:
+    """With the breakpoint that is to stand behind the last part put there."""
+    if c.cache is None or not c.turns or not c.turns[-1].parts:
+        return c
+    last = c.turns[-1]
+    end = last.parts[-1]
+    if isinstance(end, Thinking | Opaque) or end.cache:
+        return replace(c, cache=None)
+    turn = replace(last, parts=(*last.parts[:-1], replace(end, cache=c.cache)))
+    return replace(c, turns=(*c.turns[:-1], turn), cache=None)
+
+
+def betas_for(value: str, taken: Mapping[str, str] | None) -> tuple[str, ...] | None:
+    """Those of an `anthropic-beta` header that are taken, by their names there; None where all are."""
     if taken is None:
         return None
     given = (name.strip() for name in value.split(","))
-    return tuple(name for name in given if name in taken)
+    return tuple(dict.fromkeys(taken[name] for name in given if name in taken))

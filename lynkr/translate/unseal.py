@@ -11,6 +11,7 @@ from typing import Any
 
 from lynkr.conversation import ENVELOPE, SUMMARY, unwrap
 from lynkr.document import Document, Edit
+from lynkr.formats.gemini.envelope import NO_SIGNATURE
 from lynkr.formats.values import dumps
 
 _IN_BASE64 = base64.b64encode(ENVELOPE.encode())[:12].decode()  # of whole groups of three bytes
@@ -52,6 +53,8 @@ def _cleaned(value: Any) -> Any:
     cleaned = value
     if any(_sealed(value.get(field)) for field in _FIELDS):
         cleaned = {name: inner for name, inner in value.items() if name not in _FIELDS}
+        if "functionCall" in cleaned or "function_call" in cleaned:
+            cleaned["thoughtSignature"] = NO_SIGNATURE
     for name in ("content", "parts"):
         inner = cleaned.get(name)
         if not isinstance(inner, list):

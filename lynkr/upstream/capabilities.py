@@ -48,6 +48,7 @@ _NEW_CLAUDE: dict[str, Any] = {
     "max_output": 128_000,
     "betas": None,
     "rest": None,
+    "server_tools": None,
     "cache_marks": True,
 }
 _OLD_CLAUDE: dict[str, Any] = {
@@ -61,21 +62,27 @@ _OLD_CLAUDE: dict[str, Any] = {
     "max_output": 64_000,
 }
 # InvokeModel refuses what it does not know (betas: as litellm 1.106 has found them).
-_INVOKE_BETAS = (
-    "claude-code-20250219",
-    "interleaved-thinking-2025-05-14",
-    "fine-grained-tool-streaming-2025-05-14",
-    "effort-2025-11-24",
-    "context-1m-2025-08-07",
-    "compact-2026-01-12",
-    "tool-search-tool-2025-10-19",
-)
+_INVOKE_BETAS = {
+    **{
+        name: name
+        for name in (
+            "claude-code-20250219",
+            "interleaved-thinking-2025-05-14",
+            "fine-grained-tool-streaming-2025-05-14",
+            "effort-2025-11-24",
+            "context-1m-2025-08-07",
+            "compact-2026-01-12",
+            "tool-search-tool-2025-10-19",
+        )
+    },
+    "advanced-tool-use-2025-11-20": "tool-search-tool-2025-10-19",
+}
 
 ROWS: tuple[Row, ...] = (
     # --- formats, with a plain model behind them ---
     Row((Format.ANTHROPIC, Format.BEDROCK_INVOKE), ("*",), {
-        "thinking": _modes("budget", "off"), "system_turns": False, "schema_output": False, "betas": (), "rest": (),
-        "max_output": 32_000}),
+        "thinking": _modes("budget", "off"), "system_turns": False, "schema_output": False, "betas": {}, "rest": (),
+        "server_tools": (), "max_output": 32_000, "needs_limit": True}),
     Row((Format.OPENAI_CHAT,), ("*",), {"output_limit": "max_tokens", "effort_field": "", "rest": (), "stops": 4}),
     Row((Format.OPENAI_RESPONSES,), ("*",), {"plain_tools": True, "prefill": False}),
     Row((Format.GEMINI,), ("*",), {
@@ -86,25 +93,29 @@ ROWS: tuple[Row, ...] = (
     Row(_CLAUDE_FORMATS, ("*claude*",), _NEW_CLAUDE),
     Row(_CLAUDE_FORMATS, ("*claude-sonnet-5-5*",), {"thinking": _modes("adaptive", "between_tools")}),
     Row(_CLAUDE_FORMATS, ("*claude-haiku-5-5*",), {"thinking": _modes("adaptive", "off"), "forced_choice": "always"}),
-    Row(_CLAUDE_FORMATS, ("*claude-opus-5", "*claude-opus-5-2*", "*claude-opus-4-8*", "*claude-sonnet-5",
-                          "*claude-sonnet-5-2*"), {
+    Row(_CLAUDE_FORMATS, ("*claude-opus-5", "*claude-opus-4-8", "*claude-sonnet-5"), {
         "thinking": _modes("adaptive", "off"), "forced_choice": "always"}),
-    Row(_CLAUDE_FORMATS, ("*claude-sonnet-5", "*claude-sonnet-5-2*"), {"system_turns": False}),
+    Row(_CLAUDE_FORMATS, ("*claude-opus-5",), {"quiet_effort": "high"}),
+    Row(_CLAUDE_FORMATS, ("*claude-sonnet-5",), {"system_turns": False}),
     Row(_CLAUDE_FORMATS, ("*claude-opus-4-7*",), {
         "thinking": _modes("adaptive", "off"), "forced_choice": "always", "system_turns": False}),
     Row(_CLAUDE_FORMATS, ("*claude-opus-4-6*", "*claude-sonnet-4-6*"), {
         "thinking": _modes("adaptive", "budget", "off"), "forced_choice": "quiet", "sampling": "quiet",
-        "system_turns": False, "efforts": ("low", "medium", "high", "max")}),
+        "system_turns": False, "efforts": ("low", "medium", "high", "max"), "max_output": 64_000}),
     Row(_CLAUDE_FORMATS, ("*claude-haiku-4-5*", "*claude-sonnet-4-5*", "*claude-opus-4-5*"), _OLD_CLAUDE),
-    Row(_CLAUDE_FORMATS, ("*claude-opus-4-1*", "*claude-opus-4-2*", "*claude-opus-4", "*claude-opus-4@*"), {
+    Row(_CLAUDE_FORMATS, ("*claude-opus-4-1", "*claude-opus-4-0", "*claude-opus-4"), {
         **_OLD_CLAUDE, "max_output": 32_000, "deferred_tools": False, "schema_output": False}),
-    Row(_CLAUDE_FORMATS, ("*claude-sonnet-4", "*claude-sonnet-4-2*", "*claude-sonnet-4@*", "*claude-3-7*"), {
+    Row(_CLAUDE_FORMATS, ("*claude-sonnet-4-0", "*claude-sonnet-4", "*claude-3-7*"), {
         **_OLD_CLAUDE, "deferred_tools": False, "schema_output": False}),
     Row(_CLAUDE_FORMATS, ("*claude-3-5*", "*claude-3-opus*", "*claude-3-haiku*", "*claude-3-sonnet*"), {
         **_OLD_CLAUDE, "thinking": _modes(), "leading_thinking": False, "max_output": 8_192, "deferred_tools": False,
         "schema_output": False}),
+    Row(_CLAUDE_FORMATS, ("*claude-3-opus*", "*claude-3-haiku*", "*claude-3-sonnet*"), {"max_output": 4_096}),
+    # Amazon's and Anthropic's own names at Bedrock's Mantle.
+    Row((Format.ANTHROPIC,), ("anthropic-claude*",), {"schema_output": False, "server_tools": ("tool_search*",)}),
     Row((Format.BEDROCK_INVOKE,), ("*claude*",), {
-        "betas": _INVOKE_BETAS, "rest": ("metadata", "safeguards"), "schema_output": True}),
+        "betas": _INVOKE_BETAS, "rest": ("metadata", "safeguards"),
+        "server_tools": ("tool_search*", "bash_*", "text_editor_*", "memory_*", "computer_*")}),
     Row((Format.BEDROCK_CONVERSE,), ("*claude*",), {
         "system_turns": False, "deferred_tools": False, "schema_output": False, "rest": ()}),
     # --- OpenAI's own models ---
@@ -113,10 +124,15 @@ ROWS: tuple[Row, ...] = (
     Row(_OPENAI_FORMATS, ("gpt-5*", "gpt-6*", "o1*", "o3*", "o4*", "codex-*"), {
         "efforts": ("low", "medium", "high"), "sampling": "never", "stops": 0, "system_role": "developer",
         "output_limit": "max_completion_tokens", "effort_field": "reasoning_effort"}),
-    Row(_OPENAI_FORMATS, ("gpt-5", "gpt-5-mini*", "gpt-5-nano*", "gpt-5-20*"), {
-        "efforts": ("minimal", "low", "medium", "high")}),
+    Row(_OPENAI_FORMATS, ("gpt-4o*", "gpt-4-turbo*", "chatgpt-4o*"), {"max_output": 16_384}),
+    Row(_OPENAI_FORMATS, ("gpt-4-1*",), {"max_output": 32_768}),
+    Row(_OPENAI_FORMATS, ("o1*", "o3*", "o4*"), {"max_output": 100_000}),
+    Row(_OPENAI_FORMATS, ("gpt-5*", "gpt-6*"), {"max_output": 128_000}),
     Row(_OPENAI_FORMATS, ("gpt-5-[1-9]*",), {"efforts": ("none", "low", "medium", "high")}),
-    Row(_OPENAI_FORMATS, ("gpt-5-[2-9]*", "gpt-5*codex*"), {"efforts": ("none", "low", "medium", "high", "xhigh")}),
+    Row(_OPENAI_FORMATS, ("gpt-5-[2-9]*",), {"efforts": ("none", "low", "medium", "high", "xhigh")}),
+    Row(_OPENAI_FORMATS, ("gpt-5", "gpt-5-mini*", "gpt-5-nano*", "gpt-5-20[0-9][0-9]-*"), {
+        "efforts": ("minimal", "low", "medium", "high")}),
+    Row(_OPENAI_FORMATS, ("gpt-5-codex*",), {"efforts": ("low", "medium", "high")}),
     Row(_OPENAI_FORMATS, ("gpt-6*",), {"efforts": ("none", "low", "medium", "high", "xhigh", "max")}),
     Row(_OPENAI_FORMATS, ("gpt-oss*",), {
         "efforts": ("low", "medium", "high"), "effort_field": "reasoning_effort", "prefill": True, "cache_key": False,
@@ -135,7 +151,7 @@ ROWS: tuple[Row, ...] = (
         "max_output": 65_536}),
     Row((Format.GEMINI,), ("gemini-3-pro*",), {"efforts": ("low", "high")}),
     # --- local models that think, under Ollama's names ---
-    Row((Format.OLLAMA,), ("qwen3*", "deepseek-r1*", "deepseek-v3*", "magistral*", "glm-4*", "*thinking*"), {
+    Row((Format.OLLAMA,), ("qwen3*", "deepseek-r1*", "deepseek-v3-1*", "magistral*", "glm-4*", "*thinking*"), {
         "thinking": _modes("adaptive", "off")}),
     Row((Format.OLLAMA,), ("qwen3-coder*", "qwen3*instruct*"), {"thinking": _modes()}),
     Row((Format.OLLAMA,), ("gpt-oss*",), {"efforts": ("low", "medium", "high")}),
@@ -143,7 +159,8 @@ ROWS: tuple[Row, ...] = (
 
 # What clouds and routers put before and behind a model's own name.
 _AROUND = re.compile(
-    r"^(?:(?:global|us|eu|apac|jp|au|us-gov)-)?(?:anthropic-|amazon-|meta-|system-ai-|databricks-)?|-v\d+:\d+$"
+    r"^(?:(?:global|us|eu|apac|jp|au|us-gov)-)?(?:anthropic-|amazon-|meta-|system-ai-|databricks-)?"
+    r"|(?:\[1m\]|@[\w-]+|-latest|-v\d+(?::\d+)?|-20\d{6})+$"
 )
 
 

@@ -8,6 +8,8 @@ stays the same. Everything is noted.
 from __future__ import annotations
 
 from dataclasses import replace
+from fnmatch import fnmatchcase
+from typing import Any, Literal
 
 from lynkr.changes import Changes
 from lynkr.conversation import (
@@ -48,6 +50,7 @@ def fit(c: Conversation, target: Target, changes: Changes) -> Conversation:
     c = _media(c, can, changes)
     c = _system_turns(c, can, changes)
     c = _at_the_end(c, can, changes)
+    c = _tools(c, can, changes)
     c = _rest(c, can, changes)
     return _limits(c, target, changes)
 
@@ -56,6 +59,9 @@ def _thinking(c: Conversation, target: Target, changes: Changes) -> Conversation
     can = target.can
     asked = _mode(c.reasoning, can, changes)
     asked = _effort(asked, can, changes)
+    if asked.mode == "off" and can.quiet_effort and asked.effort in _LADDER[_LADDER.index(can.quiet_effort) + 1 :]:
+        changes.change("reasoning effort", f"{can.quiet_effort}: this model cannot leave thinking at more")
+        asked = replace(asked, effort=can.quiet_effort)
     if asked.mode in ("budget", "adaptive") and can.leading_thinking and not _thoughts_lead(c, target):
         # Refused: while it thinks, the turn that goes on must begin with the model's own thoughts.
         changes.change("thinking", "off for this answer: the calls before it were made without this model's thoughts")
@@ -75,18 +81,21 @@ def _mode(asked: Reasoning, can: Capabilities, changes: Changes) -> Reasoning:
         if can.efforts:
             changes.change("thinking", "at the lowest effort: this model cannot leave it")
             return replace(asked, mode=None, effort=can.efforts[0])
+        if can.thinking:
+            changes.change("thinking", "on: this model cannot leave it")
         return replace(asked, mode=None)
     effort = asked.effort or (_effort_of(asked.budget) if asked.mode == "budget" else None)
     if "adaptive" in can.thinking:
         changes.change("thinking", "adaptive: this model sets its own budget")
-        return replace(asked, mode="adaptive", budget=None, effort=effort)
+        return replace(asked, mode="adaptive", budget=None, effort=effort if can.efforts else None)
     if "budget" in can.thinking:
         changes.change("thinking", "with a budget: this model does not set its own")
         return replace(asked, mode="budget", budget=_BUDGETS.get(effort or "high", _BUDGETS["high"]), effort=None)
     if can.efforts:
         if asked.mode == "budget":
             changes.change("thinking", "as an effort: this model takes no budget")
-        return replace(asked, mode=None, budget=None, effort=effort)
+        shown = asked.shown is None or asked.shown
+        return replace(asked, mode=None, budget=None, effort=effort, shown=shown)
     changes.drop("thinking", _WHY)
     return Reasoning()
 
@@ -100,11 +109,13 @@ def _effort(asked: Reasoning, can: Capabilities, changes: Changes) -> Reasoning:
             return replace(asked, mode="budget", budget=_BUDGETS.get(asked.effort, _BUDGETS["high"]), effort=None)
         if asked.mode is None and asked.effort == "none" and "off" in can.thinking:
             return replace(asked, mode="off", effort=None)
-        if asked.mode is None and "adaptive" in can.thinking:
+        if asked.mode is None and asked.effort != "none" and "adaptive" in can.thinking:
             changes.change("reasoning effort", "thinking on: this model knows no efforts")
             return replace(asked, mode="adaptive", effort=None)
         if asked.effort != "none":
             changes.drop("reasoning effort", _WHY)
+        elif can.thinking:
+            changes.change("thinking", "on: this model cannot leave it")
         return replace(asked, effort=None)
     wanted = _LADDER.index(asked.effort) if asked.effort in _LADDER else _LADDER.index("high")
     nearest = min(can.efforts, key=lambda name: (abs(_LADDER.index(name) - wanted), _LADDER.index(name)))
@@ -194,7 +205,7 @@ def _system_turns(c: Conversation, can: Capabilities, changes: Changes) -> Conve
             else part
             for part in turn.parts
         )
-        return Turn("user", parts)
+        return replace(turn, role="user", parts=parts)
 
     return replace(c, turns=tuple(map(heard, c.turns)))
 
@@ -204,17 +215,27 @@ def _at_the_end(c: Conversation, can: Capabilities, changes: Changes) -> Convers
         changes.change("JSON output", "as words: this model takes no schema")
         words = f"Answer with JSON only, no other word, that fits this schema:\n{dumps(c.output.schema)}"
         c = replace(_with_words(c, words), output=None)
-    last = c.turns[-1] if c.turns else None
-    if last is None or last.role != "assistant" or can.prefill:
-        return c
-    begun = "".join(part.text for part in last.parts if isinstance(part, Text))
-    if not begun.strip() or any(isinstance(part, Call) for part in last.parts):
+    return c if can.prefill else _without_prefill(c, changes)
+
+
+def _without_prefill(c: Conversation, changes: Changes) -> Conversation:
+    """With what the model is to go on from in words of the user's, where its own would be refused at the end."""
+    end = len(c.turns)
+    while end and c.turns[end - 1].role == "assistant" and not _calls(c.turns[end - 1]):
+        end -= 1
+    begun = "".join(part.text for turn in c.turns[end:] for part in turn.parts if isinstance(part, Text))
+    c = replace(c, turns=c.turns[:end])
+    if not begun.strip():
         return c
     changes.change("prefill", "as words: this model refuses a begun answer")
     words = (
         f"Your answer has already begun with the text below. Go on exactly where it ends; do not repeat it.\n\n{begun}"
     )
-    return _with_words(replace(c, turns=c.turns[:-1]), words)
+    return _with_words(c, words)
+
+
+def _calls(turn: Turn) -> bool:
+    return any(isinstance(part, Call) for part in turn.parts)
 
 
 def _with_words(c: Conversation, words: str) -> Conversation:
@@ -228,13 +249,48 @@ def _with_words(c: Conversation, words: str) -> Conversation:
     return replace(c, turns=(*c.turns, Turn("user", (Text(words),))))
 
 
-def _rest(c: Conversation, can: Capabilities, changes: Changes) -> Conversation:
-    if can.rest is None:
+def _tools(c: Conversation, can: Capabilities, changes: Changes) -> Conversation:
+    """Without the tools that this lane's provider does not run."""
+    taken = can.server_tools
+    if taken is None or not any(isinstance(tool, Opaque) for tool in c.tools):
         return c
+
+    def runs(tool: Opaque) -> bool:
+        return any(fnmatchcase(tool.what.removeprefix("tool "), like) for like in taken)
+
+    for tool in c.tools:
+        if isinstance(tool, Opaque) and not runs(tool):
+            changes.drop(tool.what, "this lane's provider does not run it")
+    return replace(c, tools=tuple(tool for tool in c.tools if not isinstance(tool, Opaque) or runs(tool)))
+
+
+def _rest(c: Conversation, can: Capabilities, changes: Changes) -> Conversation:
+    rest = dict(c.rest)
+    if c.reasoning.mode not in ("adaptive", "budget", "between_tools"):
+        rest = _without_thoughts_cleared(rest, changes)
+    if can.rest is None:
+        return replace(c, rest=rest) if rest != c.rest else c
     for name in c.rest:
         if name not in can.rest:
             changes.drop(name, "this lane has no such field")
-    return replace(c, rest={name: value for name, value in c.rest.items() if name in can.rest})
+            rest.pop(name, None)
+    if c.billing is not None:
+        changes.drop("billing header", "it is for Anthropic alone")
+    return replace(c, rest=rest, billing=None)
+
+
+def _without_thoughts_cleared(rest: dict[str, Any], changes: Changes) -> dict[str, Any]:
+    """`context_management` without the edit that is refused where there is no thinking."""
+    management = rest.get("context_management")
+    if not isinstance(management, dict) or not isinstance(edits := management.get("edits"), list):
+        return rest
+    kept = [e for e in edits if not (isinstance(e, dict) and str(e.get("type")).startswith("clear_thinking"))]
+    if len(kept) == len(edits):
+        return rest
+    changes.drop("clear_thinking", "there is no thinking to clear")
+    if kept:
+        return {**rest, "context_management": {**management, "edits": kept}}
+    return {name: value for name, value in rest.items() if name != "context_management"}
 
 
 def _limits(c: Conversation, target: Target, changes: Changes) -> Conversation:
@@ -250,22 +306,25 @@ def _limits(c: Conversation, target: Target, changes: Changes) -> Conversation:
             )
         left = max(_LEAST_ANSWER, can.context - chars // _DENSE)
         most = left if most is None else min(most, left)
+    if c.max_output is None and can.needs_limit and most is not None:
+        c = replace(c, max_output=most)
     if most is None or c.max_output is None or c.max_output <= most:
-        return _budget_within(c, changes)
+        return _budget_within(c, can, changes)
     changes.change("output limit", f"{most} tokens for {c.max_output}")
-    return _budget_within(replace(c, max_output=most), changes)
+    return _budget_within(replace(c, max_output=most), can, changes)
 
 
-def _budget_within(c: Conversation, changes: Changes) -> Conversation:
+def _budget_within(c: Conversation, can: Capabilities, changes: Changes) -> Conversation:
     """A budget of thoughts is part of the answer's tokens, and must leave some for words."""
     budget, most = c.reasoning.budget, c.max_output
     if budget is None or most is None or budget < most:
         return c
-    if most <= _LEAST_ANSWER:
-        changes.change("thinking", "off: the answer may have no more tokens than the least budget")
-        return replace(c, reasoning=replace(c.reasoning, mode="off", budget=None))
-    changes.change("thinking", "a smaller budget: it must fit into the output limit")
-    return replace(c, reasoning=replace(c.reasoning, budget=max(_LEAST_ANSWER, most // 2)))
+    if most > _LEAST_ANSWER:
+        changes.change("thinking", "a smaller budget: it must fit into the output limit")
+        return replace(c, reasoning=replace(c.reasoning, budget=max(_LEAST_ANSWER, most // 2)))
+    mode: Literal["off"] | None = "off" if "off" in can.thinking else None
+    changes.change("thinking", f"{mode or 'as the model likes'}: the output limit leaves no room for a budget")
+    return replace(c, reasoning=replace(c.reasoning, mode=mode, budget=None))
 
 
 def size(c: Conversation) -> int:

@@ -86,18 +86,7 @@ def test_each_claude_has_its_cells_under_every_name(model: str, called: str) -> 
     assert cells(can(Format.ANTHROPIC, called.format(model))) == CELLS[model]
 
 
-DATED_AT_VERTEX = {"opus-5", "sonnet-5"}
-
-
-@pytest.mark.parametrize(
-    "model",
-    [
-        pytest.param(name, marks=pytest.mark.xfail(strict=True, reason="a date behind @ is taken for an unknown Claude"))
-        if name in DATED_AT_VERTEX
-        else name
-        for name in CELLS
-    ],
-)
+@pytest.mark.parametrize("model", list(CELLS))
 def test_each_claude_has_its_cells_under_its_dated_name_at_vertex(model: str) -> None:
     assert cells(can(Format.ANTHROPIC, f"claude-{model}@20250929")) == CELLS[model]
 
@@ -132,7 +121,6 @@ def test_names_as_they_are_met_in_the_wild(name: str, model: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "model"), [("claude-opus-4-0", "opus-4"), ("claude-sonnet-4-0", "sonnet-4")])
-@pytest.mark.xfail(strict=True, reason="the aliases of the first Claude 4 are taken for unknown Claudes")
 def test_the_undated_names_of_the_first_claude_4(name: str, model: str) -> None:
     assert cells(can(Format.ANTHROPIC, name)) == CELLS[model]
 
@@ -167,6 +155,16 @@ def test_anthropic_knows_all_of_its_own_fields_and_betas_and_invoke_model_only_s
     assert not {"context_management", "thread", "service_tier", "speed"} & set(invoked.rest)
 
 
+@pytest.mark.parametrize("model", ["opus-4-1", "3-7-sonnet", "3-5-sonnet"])
+def test_invoke_model_does_not_teach_old_models_schemas(model: str) -> None:
+    assert not can(Format.ANTHROPIC, f"claude-{model}").schema_output
+    assert not can(Format.BEDROCK_INVOKE, f"anthropic.claude-{model}").schema_output
+
+
+def test_amazon_s_own_anthropic_endpoint_takes_no_schemas() -> None:
+    assert not can(Format.ANTHROPIC, "anthropic.claude-opus-5-5").schema_output
+
+
 def test_the_models_whose_efforts_include_the_highest() -> None:
     for model in ("opus-5-5", "sonnet-5-5", "haiku-5-5", "opus-5", "opus-4-8", "opus-4-7", "sonnet-5"):
         assert can(Format.ANTHROPIC, f"claude-{model}").efforts == ("low", "medium", "high", "xhigh", "max")
@@ -178,7 +176,7 @@ def test_the_models_whose_efforts_include_the_highest() -> None:
 def test_strangers_behind_anthropic_s_format_get_the_plain_subset(model: str) -> None:
     found = can(Format.ANTHROPIC, model)
     assert found.thinking == modes("budget", "off")
-    assert (found.efforts, found.betas, found.rest) == ((), (), ())
+    assert (found.efforts, found.betas, found.rest) == ((), {}, ())
     assert not found.system_turns
     assert not found.deferred_tools
     assert not found.schema_output
@@ -207,11 +205,7 @@ def test_openai_s_models_know_these_efforts(model: str, spoken: Format) -> None:
 
 @pytest.mark.parametrize("spoken", OPENAI)
 @pytest.mark.parametrize("model", ["gpt-5-2025-08-07", "gpt-5-mini-2025-08-07", "gpt-5-nano-2025-08-07"])
-def test_a_dated_gpt_5_knows_the_efforts_of_gpt_5(
-    model: str, spoken: Format, request: pytest.FixtureRequest
-) -> None:
-    if model == "gpt-5-2025-08-07":
-        request.applymarker(pytest.mark.xfail(strict=True, reason="its year is taken for version 5.2"))
+def test_a_dated_gpt_5_knows_the_efforts_of_gpt_5(model: str, spoken: Format) -> None:
     assert can(spoken, model).efforts == EFFORTS["gpt-5"]
 
 

@@ -70,7 +70,7 @@ class _Reader:
     def conversation(self, body: dict[str, Any]) -> Conversation:
         system = tuple(_texts(body.get("system"), "system"))
         messages = objects(body.get("messages"), "messages")
-        turns = [self.turn(message, f"messages.{n}") for n, message in enumerate(messages)]
+        turns = [replace(self.turn(said, f"messages.{n}"), span=(n, n + 1)) for n, said in enumerate(messages)]
         choice = member(body, "tool_choice")
         settings = member(body, "output_config")
         reasoning = _reasoning(body, settings)
@@ -78,10 +78,8 @@ class _Reader:
         if "task_budget" in settings:
             rest["task_budget"] = settings["task_budget"]
         billing = [part for part in system if part.text.startswith(BILLING)]
-        if billing:
-            rest["billing header"] = True
         form = member(settings, "format") or member(body, "output_format")
-        conversation = Conversation(
+        return Conversation(
             model=text(body, "model"),
             system=tuple(part for part in system if part not in billing),
             turns=tuple(turns),
@@ -96,9 +94,10 @@ class _Reader:
             user=optional(member(body, "metadata"), "user_id"),
             service_tier=optional(body, "service_tier"),
             stream=body.get("stream") is True,
+            cache=_cache(body),
+            billing=billing[0].text if billing else None,
             rest=rest,
         )
-        return _with_cache(conversation, _cache(body))
 
     def turn(self, message: dict[str, Any], at: str) -> Turn:
         role = message.get("role")
@@ -179,18 +178,6 @@ def _cache(block: dict[str, Any]) -> Cache | None:
     if not isinstance(marks, dict):
         return None
     return "1h" if marks.get("ttl") == "1h" else "5m"
-
-
-def _with_cache(conversation: Conversation, cache: Cache | None) -> Conversation:
-    """With the breakpoint that a top-level `cache_control` puts behind the last block."""
-    if cache is None or not conversation.turns or not conversation.turns[-1].parts:
-        return conversation
-    last = conversation.turns[-1]
-    end = last.parts[-1]
-    if isinstance(end, Thinking | Opaque) or end.cache:
-        return conversation
-    turn = replace(last, parts=(*last.parts[:-1], replace(end, cache=cache)))
-    return replace(conversation, turns=(*conversation.turns[:-1], turn))
 
 
 def _media(block: dict[str, Any], at: str) -> Media | Opaque | Text:

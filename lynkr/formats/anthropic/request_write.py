@@ -54,8 +54,11 @@ class _Writer:
             body["tools"] = [self.tool(tool) for tool in c.tools if self.keeps(tool)]
         if choice := self.choice(c):
             body["tool_choice"] = choice
-        if c.system:
-            body["system"] = [self.cached({"type": "text", "text": part.text}, part) for part in c.system if part.text]
+        system = [self.cached({"type": "text", "text": part.text}, part) for part in c.system if part.text]
+        if c.billing is not None:
+            system.insert(0, {"type": "text", "text": c.billing})
+        if system:
+            body["system"] = system
         body["messages"] = self.messages(c.turns)
         return body
 
@@ -193,6 +196,8 @@ class _Writer:
             source = {"type": "base64", "media_type": part.mime, "data": part.data}
         elif part.url is not None:
             source = {"type": "url", "url": part.url}
+        elif part.file is not None and self.target.own:
+            source = {"type": "file", "file_id": part.file}
         else:
             self.changes.drop(f"{part.kind} by file id", "a file belongs to the provider that holds it")
             return None

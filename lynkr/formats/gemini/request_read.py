@@ -114,7 +114,7 @@ class _Reader:
                 raise wrong(f"contents.{n}.role", "must be user or model")
             parts = objects(content.get("parts"), f"contents.{n}.parts")
             said = tuple(part for value in parts for part in self.part(value))
-            yield Turn("assistant" if role == "model" else "system" if role == "system" else "user", said)
+            yield Turn("assistant" if role == "model" else "system" if role == "system" else "user", said, (n, n + 1))
 
     def part(self, value: dict[str, Any]) -> Iterator[Part]:
         # Both spellings again.

@@ -197,8 +197,8 @@ class _Writer:
     def media(self, part: Media) -> Iterator[dict[str, Any]]:
         if part.data is not None:
             yield {"inlineData": {"mimeType": part.mime, "data": part.data}}
-        elif part.url is not None:
-            yield {"fileData": {"fileUri": part.url, "mimeType": part.mime}}
+        elif part.url is not None or (part.file is not None and self.target.own):
+            yield {"fileData": {"fileUri": part.url or part.file, "mimeType": part.mime}}
         else:
             self.changes.drop(f"{part.kind} by file id", "a file belongs to the provider that holds it")
 

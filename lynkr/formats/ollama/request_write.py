@@ -1,7 +1,7 @@
 """An /api/chat request of Ollama's, written.
 
-The context size is said with every request and nothing may be cut off: on its own Ollama takes a small default and
-silently drops the oldest messages.
+The context size is said where the profile knows it, and nothing may be cut off: on its own Ollama takes a small default
+and silently drops the oldest messages.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from lynkr.changes import Changes
 from lynkr.conversation import Call, Conversation, Media, Opaque, Result, Text, Thinking, Tool, Turn
-from lynkr.formats.values import parsed_object
+from lynkr.formats.values import parsed_object, plain_schema
 from lynkr.target import Target
 
 _FORMAT = "Ollama's API"
@@ -79,7 +79,7 @@ class _Writer:
         self.breakpoints((tool,))
         if tool.strict:
             self.changes.drop("strict tools", f"{_FORMAT} has no such setting")
-        schema = tool.schema or {"type": "object", "properties": {}}
+        schema = plain_schema(tool.schema)
         return {
             "type": "function",
             "function": {"name": tool.name, "description": tool.description, "parameters": schema},

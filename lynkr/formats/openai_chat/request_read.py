@@ -82,9 +82,10 @@ class _Reader:
             turn = self.turn(message, f"messages.{n}")
             # Results of one round stand in messages of their own here.
             if turns and message.get("role") in ("tool", "function") and messages[n - 1].get("role") == message["role"]:
-                turns[-1] = replace(turns[-1], parts=turns[-1].parts + turn.parts)
+                begun = turns[-1].span or (n, n)
+                turns[-1] = replace(turns[-1], parts=turns[-1].parts + turn.parts, span=(begun[0], n + 1))
             else:
-                turns.append(turn)
+                turns.append(replace(turn, span=(n, n + 1)))
         leading = next((n for n, turn in enumerate(turns) if turn.role != "system"), len(turns))
         system = tuple(part for turn in turns[:leading] for part in turn.parts if isinstance(part, Text))
         tools = [_tool(tool, f"tools.{n}") for n, tool in enumerate(objects(body.get("tools"), "tools"))]

@@ -12,6 +12,7 @@ from typing import Any
 
 from lynkr.changes import Changes
 from lynkr.conversation import Call, Conversation, Media, Opaque, Result, Text, Thinking, Tool, Turn
+from lynkr.formats.values import plain_schema
 from lynkr.target import Target
 
 _FORMAT = "Chat Completions"
@@ -90,7 +91,7 @@ class _Writer:
         said: dict[str, Any] = {"name": tool.name}
         if tool.description:
             said["description"] = tool.description
-        said["parameters"] = tool.schema or {"type": "object", "properties": {}}
+        said["parameters"] = plain_schema(tool.schema)
         if tool.strict is not None:
             said["strict"] = tool.strict
         return self.marked({"type": "function", "function": said}, tool)
@@ -213,6 +214,8 @@ class _Writer:
             return {"type": "image_url", "image_url": {"url": url, **detail}}
         if part.kind == "document" and part.data is not None:
             return {"type": "file", "file": {"filename": part.name or "document.pdf", "file_data": url}}
+        if part.kind == "document" and part.file is not None and self.target.own:
+            return {"type": "file", "file": {"file_id": part.file}}
         if part.kind == "audio" and part.data is not None:
             return {"type": "input_audio", "input_audio": {"data": part.data, "format": part.mime.partition("/")[2]}}
         by = "by file id" if part.file else "by URL" if part.url else ""

@@ -104,7 +104,13 @@ class _Reader:
         given = body.get("input")
         items = [{"role": "user", "content": given}] if isinstance(given, str) else objects(given, "input")
         for n, item in enumerate(items):
+            count = len(self.turns)
+            last = self.turns[-1] if self.turns else None
             self.item(item, f"input.{n}")
+            if len(self.turns) > count:
+                self.turns[-1] = replace(self.turns[-1], span=(n, n + 1))
+            elif self.turns and self.turns[-1] is not last:
+                self.turns[-1] = replace(self.turns[-1], span=((self.turns[-1].span or (n, n))[0], n + 1))
         leading = next((n for n, turn in enumerate(self.turns) if turn.role != "system"), len(self.turns))
         system = [part for turn in self.turns[:leading] for part in turn.parts if isinstance(part, Text)]
         if instructions := text(body, "instructions"):

@@ -173,6 +173,8 @@ class _Writer:
             return [{"type": "input_file", "filename": part.name or "document.pdf", "file_data": url}]
         if part.kind == "document" and part.url is not None:
             return [{"type": "input_file", "file_url": part.url}]
+        if part.file is not None and self.target.own:
+            return [{"type": f"input_{'image' if part.kind == 'image' else 'file'}", "file_id": part.file}]
         by = "by file id" if part.file else ""
         self.changes.drop(f"{part.kind} {by}".strip(), f"{_FORMAT} has no such content")
         return []
