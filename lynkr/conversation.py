@@ -156,12 +156,13 @@ Part = Text | Thinking | Call | Result | Media | Opaque
 class Turn:
     """Parts of one speaker. Results stand in the user's turns.
 
-    `span` says which elements of the client's own list it was read from, first and one past the last; None for a turn
-    of ours.
+    `effort` is to be used from here on. `span` says which elements of the client's own list it was read from, first and
+    one past the last; None for a turn of ours.
     """
 
     role: Role
     parts: tuple[Part, ...]
+    effort: str | None = None
     span: tuple[int, int] | None = field(default=None, compare=False)
 
 

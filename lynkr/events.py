@@ -101,3 +101,7 @@ class Refusal:
 
 class MalformedStream(ValueError):
     """An answer that is not in the format it should be in."""
+
+
+class Unfinished(MalformedStream):
+    """An answer that stops before its end, in the right format so far."""

@@ -138,7 +138,7 @@ def read_refusal(body: dict[str, Any]) -> Refusal:
     message = error.get("message")
     kind = next((_CODES[name] for name in named if name in _CODES), None)
     if kind is None:
-        numbers = [int(name) for name in named if name.isdigit()]
+        numbers = [int(name) for name in named if name.isascii() and name.isdigit() and len(name) == 3]
         kind = next((_BY_STATUS[number] for number in numbers if number in _BY_STATUS), None)
         kind = kind or ("invalid" if any(400 <= number < 500 for number in numbers) else "server")
     words = message if isinstance(message, str) else dumps(error)

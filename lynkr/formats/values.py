@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 from lynkr.errors import ClientError
 
 
 def dump(value: object) -> bytes:
-    """`value` as compact JSON. Lone surrogates, which UTF-8 has no bytes for, are escaped like everything then."""
-    try:
-        return _text(value).encode()
-    except UnicodeEncodeError:
-        return json.dumps(value, separators=(",", ":")).encode()
+    """`value` as compact JSON."""
+    return dumps(value).encode()
 
 
-_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+# Halves of pairs have no bytes in UTF-8; JSON can still say them.
+_HALVES = re.compile("[\ud800-\udfff]")
 
 
 def dumps(value: object) -> str:
-    """`value` as compact JSON text, for JSON that travels inside a JSON string."""
-    return _text(value)
+    """`value` as compact JSON text. Numbers that JSON has no words for (Python reads NaN and 1e999) become null."""
+    try:
+        text = _text(value)
+    except ValueError:
+        text = _text(_finite(value))
+    return _HALVES.sub(lambda half: f"\\u{ord(half[0]):04x}", text) if _HALVES.search(text) else text
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def wrong(at: str, what: str) -> ClientError:
@@ -64,7 +77,8 @@ def optional(value: dict[str, Any], key: str) -> str | None:
 def number(value: dict[str, Any], key: str) -> float | None:
     """The number `value[key]`, None where there is none."""
     found = value.get(key)
-    return found if isinstance(found, (int, float)) and not isinstance(found, bool) else None
+    right = isinstance(found, (int, float)) and not isinstance(found, bool) and isfinite(found)
+    return found if right else None
 
 
 def whole(value: dict[str, Any], key: str) -> int | None:

@@ -38,6 +38,7 @@ class Messages:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
+        self._broken: MalformedStream | None = None
 
     def feed(self, data: bytes) -> list[Frame]:
         """The messages that `data` completed, each under its event type; `!` stands before the name of an error's."""
@@ -45,20 +46,30 @@ class Messages:
 
     def messages(self, data: bytes) -> list[Message]:
         """The same with all their headers."""
+        if self._broken is not None:
+            raise self._broken
         buffer = self._buffer
         buffer += data
         found, at = [], 0
-        while len(buffer) - at >= _PRELUDE:
-            total = _prelude(bytes(buffer[at : at + _PRELUDE]))
-            if len(buffer) - at < total:
-                break
-            found.append(_message(bytes(buffer[at : at + total])))
-            at += total
+        try:
+            while len(buffer) - at >= _PRELUDE:
+                total = _prelude(bytes(buffer[at : at + _PRELUDE]))
+                if len(buffer) - at < total:
+                    break
+                found.append(_message(bytes(buffer[at : at + total])))
+                at += total
+        except MalformedStream as error:
+            self._broken = error
+            if not found:
+                raise
+        # What came before is whole; the error is raised with the next piece, or at the end.
         del buffer[:at]
         return found
 
     def rest(self) -> list[Frame]:
-        """Nothing: a message has a length, and is whole or not there."""
+        """Nothing: a message has a length, and is whole or not there. Raises MalformedStream where one was broken."""
+        if self._broken is not None:
+            raise self._broken
         return []
 
     @property

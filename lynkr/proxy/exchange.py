@@ -33,7 +33,7 @@ from lynkr.routing.router import Route, Router
 from lynkr.secrets import Key
 from lynkr.upstream.auth import Headers, outgoing
 from lynkr.upstream.catalog import address, base_url
-from lynkr.upstream.client import Upstreams
+from lynkr.upstream.client import Answer, Upstreams
 from lynkr.usage import Heard
 
 JSON = (b"Content-Type", b"application/json")
@@ -75,6 +75,15 @@ class Exchange:
         await _Case(self, request, reply, notes, self.clock.ms()).serve()
 
 
+def _named(headers: Headers) -> dict[str, str]:
+    """Headers by lower-case name; of several with one name the values are one list (RFC 9110, section 5.3)."""
+    found: dict[str, str] = {}
+    for name, value in headers:
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        found[key] = f"{found[key]}, {text}" if key in found else text
+    return found
+
+
 @dataclass(slots=True)
 class _Case:
     """One request on its way. `notes` are what its row will say."""
@@ -100,7 +109,8 @@ class _Case:
         except LynkrError as error:
             await self._fail(error)
         except (ClientGone, anyio.BrokenResourceError, anyio.get_cancelled_exc_class()):
-            self._note(outcome="gone")
+            if not self.reply.finished:
+                self._note(outcome="gone")
             raise
         except Exception as error:  # noqa: BLE001 - a fault of ours must not end the user's session
             await self._fail(LynkrError(f"lynkr: a fault of its own ({type(error).__name__}); please report it"))
@@ -109,7 +119,7 @@ class _Case:
 
     async def _serve(self) -> None:
         request, house = self.request, self.house
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request.headers}
+        headers = _named(request.headers)
         self.match = formats.match(request.method, request.path)
         spoken = self.match.format if self.match else self._house(headers)
         self.codec = formats.CODECS[spoken or Format.OPENAI_RESPONSES]
@@ -142,13 +152,18 @@ class _Case:
             metered=bool(self.match),
         )
         self.sent = True
-        answer = await house.upstreams.open(route.lane, where, request.method, sent, out.body)
-        try:
+
+        async def opening() -> Answer:
+            answer = await house.upstreams.open(route.lane, where, request.method, sent, out.body)
             self._note(status=answer.status)
-            if out.translation is not None:
-                self.listener = Interpreting(out.translation, out.changes, route.lane.name, house.ping_s)
-                await self.listener.run(answer, self.reply, self._added(), self._first_byte)
-                return
+            return answer
+
+        if out.translation is not None:
+            self.listener = Interpreting(out.translation, out.changes, route.lane.name, house.ping_s)
+            await self.listener.run(opening, self.reply, self._added(), self._first_byte)
+            return
+        answer = await opening()
+        try:
             self._listen(answer.status, answer.headers)
             await relay(answer, self.reply, self.ear, self._added(), self._first_byte)
         finally:

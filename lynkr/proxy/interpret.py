@@ -7,14 +7,15 @@ gives a stream up that is silent for 300 s.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 
 import anyio
 
 from lynkr.answer import Refused
 from lynkr.changes import Changes
 from lynkr.errors import UpstreamError
-from lynkr.events import Event, Failed, MalformedStream, Ping
+from lynkr.events import Event, Failed, MalformedStream, Ping, Unfinished
 from lynkr.proxy.outbound import Translation
 from lynkr.proxy.server import ClientGone, Reply
 from lynkr.translate.answer import Interpreter, Told, Unwrapper, refusal, silent, whole
@@ -22,7 +23,12 @@ from lynkr.upstream.auth import Headers
 from lynkr.upstream.client import Answer
 from lynkr.usage import Heard
 
+# Opens the lane. Raises UpstreamError.
+Opening = Callable[[], Awaitable[Answer]]
+
 PING_S = 10.0
+# How long the rest of an answer is read that has said its last word.
+_DRAIN_S = 0.5
 # An answer that is not streamed, and an error, are read whole.
 LIMIT, ERROR_LIMIT = 64 * 1024 * 1024, 1024 * 1024
 _SSE = (b"Content-Type", b"text/event-stream; charset=utf-8")
@@ -42,80 +48,130 @@ class Interpreting:
         """What the answer said so far."""
         return self._told.heard()
 
-    async def run(self, answer: Answer, reply: Reply, added: Headers, first: Callable[[], None]) -> None:
-        """Takes `answer` to the client; `added` are headers of ours, `first` is called at the first byte.
+    async def run(self, opening: Opening, reply: Reply, added: Headers, first: Callable[[], None]) -> None:
+        """Opens the lane and takes its answer to the client.
+
+        `added` are headers of ours, `first` is called at the first byte.
 
         Raises Refused where the lane refuses and the client has heard nothing yet, UpstreamError where it breaks off.
         """
-        headers = [*added, *((b"request-id", value) for name, value in answer.headers if name.lower() in _REQUEST_IDS)]
-        named = {name.lower(): value.decode("latin-1") for name, value in answer.headers}
-        speech = self._translation.speech
-        if answer.status >= 300:
-            body = await _body(answer, ERROR_LIMIT)
-            retry_after = named.get(b"retry-after")
-            raise Refused(refusal(body, answer.status, retry_after, speech))
-        as_json = named.get(b"content-type", "").partition(";")[0].strip().lower() == "application/json"
+        t = self._translation
         try:
-            if as_json or not self._translation.streamed or self._translation.listed:
-                await self._whole(answer, reply, headers, first)
+            if t.streamed and not t.listed:
+                await self._stream(opening, reply, added, first)
             else:
-                await self._stream(answer, reply, headers, first)
+                async with _opened(opening) as answer:
+                    await self._whole(answer, reply, added, first)
+        except Unfinished as error:
+            sentence = f"lynkr: lane '{self._lane}' stopped in the middle of its answer; try again"
+            raise UpstreamError(sentence, kind="upstream_cut", retry=True) from error
         except MalformedStream as error:
             raise UpstreamError(
-                f"lynkr: lane '{self._lane}' sent what is not {speech.NAME} ({error}); check its `format`",
+                f"lynkr: lane '{self._lane}' sent what is not {t.speech.NAME} ({error}); check its `format`",
                 kind="upstream_malformed",
             ) from error
 
-    async def _whole(self, answer: Answer, reply: Reply, headers: Headers, first: Callable[[], None]) -> None:
+    async def _whole(self, answer: Answer, reply: Reply, added: Headers, first: Callable[[], None]) -> None:
         t = self._translation
-        body = await _body(answer, LIMIT)
+        body = await self._accepted(answer)
         first()
-        as_stream = t.streamed and not t.listed
-        said, self._told = whole(body, t.speech, t.codec, t.label, t.names, self._changes, streamed=as_stream)
-        if t.passed and not as_stream:
-            said = body
-        if as_stream:
-            await reply.start(200, [_SSE, *headers])
-            await reply.send(said)
-            await reply.end()
-        else:
-            await reply.whole(200, b"[" + said + b"]" if t.listed else said, [_JSON, *headers])
+        said, self._told = whole(body, t.speech, t.codec, t.label, t.names, self._changes, streamed=False)
+        said = body if t.passed else b"[" + said + b"]" if t.listed else said
+        await reply.whole(200, said, [_JSON, *added, *_named(answer)])
 
-    async def _stream(self, answer: Answer, reply: Reply, headers: Headers, first: Callable[[], None]) -> None:
+    async def _accepted(self, answer: Answer) -> bytes:
+        """The whole body of an answer. Raises Refused where it is an error."""
+        if answer.status < 300:
+            return await _body(answer, LIMIT)
+        retry_after = next((v.decode("latin-1") for n, v in answer.headers if n.lower() == b"retry-after"), None)
+        body = await _body(answer, ERROR_LIMIT)
+        raise Refused(refusal(body, answer.status, retry_after, self._translation.speech))
+
+    async def _stream(self, opening: Opening, reply: Reply, added: Headers, first: Callable[[], None]) -> None:
         t = self._translation
         kind = Unwrapper if t.passed else Interpreter
         interpreter = kind(t.speech, t.codec, t.label, t.names, self._changes)
         self._told = interpreter.told
-        teller = _Teller(reply, interpreter, [_SSE, (b"Cache-Control", b"no-cache"), *headers], first)
+        teller = _Teller(reply, interpreter, [_SSE, (b"Cache-Control", b"no-cache"), *added], first)
         problem: Exception | None = None
         async with anyio.create_task_group() as group:
+            # From now on: a local server reads a long prompt for minutes before it sends so much as a head.
             group.start_soon(teller.keep_alive, self._ping_s)
             try:
-                async for chunk in answer.chunks():
-                    if not await teller.tell(interpreter.feed(chunk)):
-                        break
-                else:
-                    await teller.tell(interpreter.finish())
+                async with _opened(opening) as answer:
+                    await self._interpreted(answer, interpreter, teller)
             except Exception as error:  # noqa: BLE001 - raised below, as itself and not as a group's
                 problem = error
             group.cancel_scope.cancel()
-        if problem is not None:
+        if isinstance(problem, Refused) and reply.started:
+            self._told.take(Failed(problem.refusal))
+            await teller.tell([Failed(problem.refusal)])
+        elif problem is not None:
             raise problem
-        await reply.end()
+        if not reply.finished:
+            await reply.end()
+
+    async def _interpreted(self, answer: Answer, interpreter: Interpreter, teller: _Teller) -> None:
+        """Tells what `answer` says, to its own end or the stream's."""
+        teller.headers += _named(answer)
+        kind = next((v for n, v in answer.headers if n.lower() == b"content-type"), b"")
+        if answer.status >= 300 or kind.partition(b";")[0].strip().lower() == b"application/json":
+            t = self._translation
+            said, told = whole(
+                await self._accepted(answer), t.speech, t.codec, t.label, t.names, self._changes, streamed=True
+            )
+            self._told = told
+            await teller.say(said)
+            return
+        chunks = answer.chunks()
+        try:
+            async for chunk in chunks:
+                if not await teller.tell(interpreter.feed(chunk)):
+                    await teller.end()
+                    with anyio.move_on_after(_DRAIN_S), suppress(UpstreamError):
+                        # Read to the end of its message, the connection can be used again.
+                        async for _ in chunks:
+                            pass
+                    return
+        except UpstreamError as error:
+            try:
+                last = interpreter.finish()
+            except MalformedStream:
+                raise error from None
+            # Everything was said: how the connection ends does not matter any more.
+            await teller.tell(last)
+            return
+        await teller.tell(interpreter.finish())
+
+
+@asynccontextmanager
+async def _opened(opening: Opening) -> AsyncIterator[Answer]:
+    answer = await opening()
+    try:
+        yield answer
+    finally:
+        with anyio.CancelScope(shield=True):
+            await answer.aclose()
+
+
+def _named(answer: Answer) -> Headers:
+    """The provider's name for the request, as our clients know such a header."""
+    return [(b"request-id", value) for name, value in answer.headers if name.lower() in _REQUEST_IDS][:1]
 
 
 class _Teller:
     """Tells a client what an answer says, and that it is still there when the answer says nothing."""
 
     def __init__(self, reply: Reply, interpreter: Interpreter, headers: Headers, first: Callable[[], None]) -> None:
-        self._reply, self._interpreter, self._headers, self._first = reply, interpreter, headers, first
+        self.headers = headers
+        self._reply, self._interpreter, self._first = reply, interpreter, first
         self._held: list[Event] = []
         self._last = anyio.current_time()
         self._busy = False
         self._idle: anyio.Event | None = None
 
     async def tell(self, events: list[Event]) -> bool:
-        """Says `events`; whether there is more to say after them."""
+        """Says `events`; whether there is more to say after them. Raises Refused where the first thing is an error."""
         if not events:
             return True
         if not self._reply.started:
@@ -132,7 +188,17 @@ class _Teller:
             await self._say([last])
             return False
         await self._say(events)
-        return True
+        return not self._interpreter.told.complete
+
+    async def say(self, said: bytes) -> None:
+        """Sends bytes that are a whole stream."""
+        await self._send(said)
+
+    async def end(self) -> None:
+        """Ends the answer."""
+        while self._busy:
+            await self._rest()
+        await self._reply.end()
 
     async def keep_alive(self, ping_s: float) -> None:
         """Sends a ping whenever nothing was said for `ping_s` seconds."""
@@ -149,17 +215,22 @@ class _Teller:
     async def _say(self, events: list[Event]) -> None:
         while self._busy:
             # There are two who speak: whoever reads the answer, and the pings.
-            self._idle = anyio.Event()
-            await self._idle.wait()
+            await self._rest()
         held, self._held = self._held, []
-        said = self._interpreter.say([*held, *events])
-        if not said:
+        await self._send(self._interpreter.say([*held, *events]))
+
+    async def _rest(self) -> None:
+        self._idle = anyio.Event()
+        await self._idle.wait()
+
+    async def _send(self, said: bytes) -> None:
+        if not said or self._reply.finished:
             return
         self._busy = True
         try:
             if not self._reply.started:
                 self._first()
-                await self._reply.start(200, self._headers)
+                await self._reply.start(200, self.headers)
             await self._reply.send(said)
         finally:
             self._last = anyio.current_time()

@@ -22,7 +22,7 @@ from lynkr.proxy.server import MAX_BODY, Request
 from lynkr.target import Label, Target
 from lynkr.translate.request import betas_for, needs_writing, patch, write
 from lynkr.translate.tools import Names
-from lynkr.translate.unseal import MARKS, unseal
+from lynkr.translate.unseal import MARKS, unscope, unseal
 from lynkr.upstream.auth import Headers
 from lynkr.upstream.capabilities import capabilities
 from lynkr.upstream.fit import fit
@@ -186,6 +186,7 @@ def _enveloped(inbound: Inbound, document: Document, lane: Lane) -> Outbound:
         bedrock_invoke.target_path(model, streamed), _own_headers(streamed), None, asked, model, len(document.body)
     )
     document = _unsealed(document, out.changes)
+    document = Document.read(document.splice(unscope(document)))
     conversation = codec.read_request(document.value)
     # The envelope's own members are written below, so they must not be patched as well.
     edits = patch(document, replace(conversation, model=""), codec, target, fit, out.changes)
@@ -242,5 +243,7 @@ def _own_headers(streamed: bool) -> Headers:
     return [
         (b"Content-Type", b"application/json"),
         (b"Accept", accept),
+        # A compressor in the way holds events back.
+        (b"Accept-Encoding", b"identity"),
         (b"User-Agent", f"lynkr/{__version__}".encode()),
     ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from lynkr.answer import Refused, gather, spread
 from lynkr.changes import Changes
-from lynkr.events import Delta, End, Event, Failed, MalformedStream, Passed, Ping, Refusal, Start
+from lynkr.events import Delta, End, Event, Failed, MalformedStream, Passed, Ping, Refusal, Start, Unfinished
 from lynkr.formats import Codec, Speech, bedrock_invoke
 from lynkr.formats.watch import parsed
 from lynkr.framing.frame import Frame
@@ -73,6 +73,7 @@ class Interpreter:
 
     def __init__(self, speech: Speech, codec: Codec, label: Label, names: Names, changes: Changes) -> None:
         self.told = Told()
+        self._heard = self._frames = 0
         self._framing = speech.Framing()
         self._reader = speech.AnswerReader(label, changes)
         self._writer = codec.AnswerWriter(label, changes)
@@ -81,6 +82,8 @@ class Interpreter:
     def feed(self, data: bytes) -> list[Event]:
         """The events that `data` completed. Raises MalformedStream."""
         frames = self._framing.feed(data)
+        self._heard += len(data)
+        self._frames += len(frames)
         if self._framing.pending > LIMIT:
             raise MalformedStream("an event has no end")
         return [event for frame in frames for event in self._restored(self._reader.frame(frame))]
@@ -90,6 +93,8 @@ class Interpreter:
         last = [event for frame in self._framing.rest() for event in self._restored(self._reader.frame(frame))]
         if self.told.complete or self.told.failure:
             return last
+        if self._heard and not self._frames and not last:
+            raise MalformedStream("there is no event in it")
         return last + list(self._restored(self._reader.end()))
 
     def say(self, events: Iterable[Event]) -> bytes:
@@ -121,7 +126,7 @@ class Unwrapper(Interpreter):
     def finish(self) -> list[Event]:
         """Nothing more. Raises MalformedStream where the answer is not whole."""
         if not self.told.complete and not self.told.failure:
-            raise MalformedStream("the stream ended before the answer did")
+            raise Unfinished("the stream ended before the answer did")
         return []
 
     def _passed(self, frame: Frame) -> Iterator[Event]:

@@ -67,7 +67,7 @@ def patch(
     if not target.can.deferred_tools and _has_deferred(c):
         fitted, _ = fold(fitted, codec.TOOL_NAME, codec.CALL_ID, deferred=False, changes=changes)
     mirror = replace(target, can=_mirror(document, codec.NAME, target.can))
-    if fitted == c and mirror.can == target.can:
+    if fitted == c and mirror.can == target.can and target.can.rest is None:
         return []
     silent, talk = Changes(), _talk(document)
     before = codec.write_request(replace(c, turns=()), mirror, silent)
@@ -83,6 +83,10 @@ def patch(
             edits += _list(document, name, old, new)
         else:
             members[name] = _merged(node.value if node else None, old, new)
+    if target.can.rest is not None:
+        # A stranger gets what can be said to him, and what we do not know of he does not either.
+        known = {*after, *fitted.rest, "model", "stream", talk}
+        members |= {name: None for name, node in document.members.items() if name not in known and node.value}
     if fitted.turns != c.turns and talk:
         edits += _turns(document, talk, c, fitted, codec, target)
     return edits + document.edits_of(members)
@@ -172,8 +176,12 @@ def _turns(
             edits.append(Edit(place, place, f",{said(turn)}" if at else said(turn) + ("," if count else "")))
             continue
         at = turn.span[1]
-        if before.get(turn.span) != turn:
-            edits.append(Edit(*_span(document, name, *turn.span), said(turn)))
+        if before.get(turn.span) == turn:
+            continue
+        if new := said(turn):
+            edits.append(Edit(*_span(document, name, *turn.span), new))
+        else:
+            edits.append(_removal(document, name, *turn.span))
     return edits
 
 

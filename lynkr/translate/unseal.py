@@ -1,12 +1,13 @@
-"""Taking lynkr's own sealed reasoning out of a request that goes, untranslated, to somebody who cannot read it.
+"""Taking what is not for the addressee out of a request that goes untranslated.
 
-A conversation that ran on another maker's model and is resumed on the client's own would be refused for it. Only the
-items concerned are touched; the text of all others stays as it is.
+A conversation that ran on another maker's model and is resumed on the client's own would be refused for the reasoning
+that lynkr has sealed in it. Only the items concerned are touched; the text of all others stays as it is.
 """
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
 from lynkr.conversation import ENVELOPE, SUMMARY, unwrap
@@ -23,16 +24,37 @@ MARKS = (ENVELOPE.encode(), _IN_BASE64.encode())
 
 def unseal(document: Document) -> list[Edit]:
     """The edits that take lynkr's seals out."""
-    return [edit for name in _LISTS if (edit := _list(document, name)) is not None]
+    return [edit for name in _LISTS if (edit := _list(document, name, _cleaned)) is not None]
 
 
-def _list(document: Document, name: str) -> Edit | None:
+def unscope(document: Document) -> list[Edit]:
+    """The edits that take the scope out of cache breakpoints: only Anthropic itself knows it."""
+    if b'"scope"' not in document.body:
+        return []
+    return [e for name in ("tools", "system", "messages") if (e := _list(document, name, _unscoped)) is not None]
+
+
+def _unscoped(value: Any) -> Any:
+    if isinstance(value, list):
+        inner = [_unscoped(item) for item in value]
+        return inner if any(a is not b for a, b in zip(inner, value, strict=True)) else value
+    if not isinstance(value, dict):
+        return value
+    marks, content = value.get("cache_control"), value.get("content")
+    if isinstance(marks, dict) and "scope" in marks:
+        value = {**value, "cache_control": {name: mark for name, mark in marks.items() if name != "scope"}}
+    if (inner := _unscoped(content)) is not content:
+        value = {**value, "content": inner}
+    return value
+
+
+def _list(document: Document, name: str, clean: Callable[[Any], Any]) -> Edit | None:
     node = document.members.get(name)
     if node is None or not isinstance(node.value, list):
         return None
     kept, changed = list[str](), False
     for n, value in enumerate(node.value):
-        cleaned = _cleaned(value)
+        cleaned = clean(value)
         if cleaned is value:
             element = document.find(name, n)
             assert element is not None

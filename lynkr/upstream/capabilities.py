@@ -83,7 +83,7 @@ ROWS: tuple[Row, ...] = (
     Row((Format.ANTHROPIC, Format.BEDROCK_INVOKE), ("*",), {
         "thinking": _modes("budget", "off"), "system_turns": False, "schema_output": False, "betas": {}, "rest": (),
         "server_tools": (), "max_output": 32_000, "needs_limit": True}),
-    Row((Format.OPENAI_CHAT,), ("*",), {"output_limit": "max_tokens", "effort_field": "", "rest": (), "stops": 4}),
+    Row((Format.OPENAI_CHAT,), ("*",), {"output_limit": "max_tokens", "effort_field": "", "stops": 4}),
     Row((Format.OPENAI_RESPONSES,), ("*",), {"plain_tools": True, "prefill": False}),
     Row((Format.GEMINI,), ("*",), {
         "system_turns": False, "prefill": False, "stops": 5, "media": _modes("image", "document", "audio", "video")}),
@@ -120,7 +120,7 @@ ROWS: tuple[Row, ...] = (
         "system_turns": False, "deferred_tools": False, "schema_output": False, "rest": ()}),
     # --- OpenAI's own models ---
     Row(_OPENAI_FORMATS, ("gpt-*", "o1*", "o3*", "o4*", "chatgpt-*", "codex-*"), {
-        "cache_key": True, "prefill": False, "plain_tools": False, "rest": None}),
+        "cache_key": True, "prefill": False, "plain_tools": False}),
     Row(_OPENAI_FORMATS, ("gpt-5*", "gpt-6*", "o1*", "o3*", "o4*", "codex-*"), {
         "efforts": ("low", "medium", "high"), "sampling": "never", "stops": 0, "system_role": "developer",
         "output_limit": "max_completion_tokens", "effort_field": "reasoning_effort"}),

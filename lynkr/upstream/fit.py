@@ -276,7 +276,9 @@ def _rest(c: Conversation, can: Capabilities, changes: Changes) -> Conversation:
             rest.pop(name, None)
     if c.billing is not None:
         changes.drop("billing header", "it is for Anthropic alone")
-    return replace(c, rest=rest, billing=None)
+    # How much to think from some message on is told for the whole request.
+    turns = tuple(replace(turn, effort=None) if turn.effort else turn for turn in c.turns)
+    return replace(c, rest=rest, billing=None, turns=turns)
 
 
 def _without_thoughts_cleared(rest: dict[str, Any], changes: Changes) -> dict[str, Any]:

@@ -11,14 +11,15 @@ import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, AnyStr
 
 from hypothesis import strategies as st
 
 from lynkr.answer import Answer, AnswerPart
 from lynkr.conversation import Call, Seal, Text, Thinking
-from lynkr.events import Close, Delta, End, Event, Open, Ping, Start, Stop, Usage
+from lynkr.events import Close, Delta, End, Event, Open, Ping, Start, Stop
 from lynkr.lane import Format
+from lynkr.usage import Usage
 
 ANTHROPIC, CHAT, RESPONSES, GEMINI = Format.ANTHROPIC, Format.OPENAI_CHAT, Format.OPENAI_RESPONSES, Format.GEMINI
 
@@ -64,13 +65,15 @@ def arguments(draw: st.DrawFn) -> str:
 USAGES = st.builds(
     lambda n, m, h, r, out, thought: Usage(n, r, m, h, out + thought, thought), *[st.integers(0, 10**6)] * 6
 )
-_OPENAI = st.builds(
-    lambda name, words, sealed: json.dumps(
-        {"id": name, "summary": [{"type": "summary_text", "text": words}] * bool(words), "encrypted_content": sealed},
-        ensure_ascii=False,
-    ),
-    IDS, st.just(""), BASE64,
-)  # fmt: skip
+
+
+@st.composite
+def _of_openai(draw: st.DrawFn) -> Thinking:
+    """Thoughts whose seal repeats their words, as OpenAI's reasoning items do."""
+    words = draw(WORDS)
+    summary = [{"type": "summary_text", "text": words}] if words else []
+    item = {"id": draw(IDS), "summary": summary, "encrypted_content": draw(BASE64)}
+    return Thinking(words, Seal("openai.reasoning", json.dumps(item, ensure_ascii=False)))
 
 
 def _thoughts() -> st.SearchStrategy[Thinking]:
@@ -82,8 +85,7 @@ def _thoughts() -> st.SearchStrategy[Thinking]:
     redacted = st.builds(lambda data: Thinking("", Seal("anthropic.redacted", data)), BASE64)
     details = st.builds(lambda said, data: Thinking(said, Seal("chat.details", json.dumps([data]))), WORDS, OBJECTS)
     gemini = st.builds(lambda said, data: Thinking(said, Seal("gemini.signature", data)), WORDS | st.just(""), BASE64)
-    openai = st.builds(lambda data: Thinking("", Seal("openai.reasoning", data)), _OPENAI)
-    return st.one_of(plain, signed, redacted, details, gemini, openai, st.just(Thinking("")))
+    return st.one_of(plain, signed, redacted, details, gemini, _of_openai(), st.just(Thinking("")))
 
 
 CALLS = st.builds(Call, IDS, NAMES, arguments(), seal=st.none() | st.builds(Seal, st.just("gemini.signature"), BASE64))
@@ -103,7 +105,7 @@ def answers(draw: st.DrawFn) -> Answer:
     return Answer(draw(st.sampled_from(["", "msg_1"])), draw(st.sampled_from(["", "a model"])), tuple(parts), end)
 
 
-def cut(text: str, cuts: list[int]) -> list[str]:
+def cut(text: AnyStr, cuts: list[int]) -> list[AnyStr]:
     """`text` in pieces, none of them empty."""
     edges = [0, *sorted(n % (len(text) + 1) for n in cuts), len(text)]
     return [text[start:end] for start, end in itertools.pairwise(edges) if start < end]
@@ -124,7 +126,66 @@ def events_of(answer: Answer, cuts: list[int], pings: bool = False) -> Iterator[
     yield answer.end
 
 
-CUTS = st.lists(st.integers(0, 100), max_size=6)
+CUTS = st.lists(st.integers(0, 100) | st.integers(0, 5000), max_size=6)
+
+
+def ollama_lines(answer: Answer, cuts: list[int]) -> Iterator[dict[str, Any]]:
+    """`answer` as Ollama streams it: calls whole and without ids."""
+    for part in answer.parts:
+        if isinstance(part, Call):
+            call = {"function": {"name": part.name, "arguments": json.loads(part.arguments)}}
+            yield {"model": "m", "message": {"role": "assistant", "content": "", "tool_calls": [call]}, "done": False}
+            continue
+        for said in cut(part.text, cuts):
+            words = {"content": "", "thinking": said} if isinstance(part, Thinking) else {"content": said}
+            yield {"model": "m", "message": {"role": "assistant", **words}, "done": False}
+    yield {"model": "m", "message": {}, "done": True, "done_reason": "stop", "prompt_eval_count": 3, "eval_count": 4}
+
+
+def converse_events(answer: Answer, cuts: list[int]) -> Iterator[tuple[str, Any]]:
+    """`answer` as Converse streams it: only a call's block has a start."""
+    yield "messageStart", {"role": "assistant"}
+    for n, part in enumerate(answer.parts):
+        at = {"contentBlockIndex": n}
+        if isinstance(part, Call):
+            yield "contentBlockStart", {**at, "start": {"toolUse": {"toolUseId": part.id, "name": part.name}}}
+            for said in cut(part.arguments, cuts):
+                yield "contentBlockDelta", {**at, "delta": {"toolUse": {"input": said}}}
+        else:
+            for said in cut(part.text, cuts):
+                delta = {"reasoningContent": {"text": said}} if isinstance(part, Thinking) else {"text": said}
+                yield "contentBlockDelta", {**at, "delta": delta}
+        if isinstance(part, Thinking):
+            yield "contentBlockDelta", {**at, "delta": {"reasoningContent": {"signature": "c2ln"}}}
+        yield "contentBlockStop", at
+    yield "messageStop", {"stopReason": "end_turn"}
+    yield "metadata", {"usage": {"inputTokens": 3, "outputTokens": 4, "totalTokens": 7}}
+
+
+# Values of other types, and those that look like what is expected.
+POISON = st.one_of(
+    st.sampled_from([None, [], {}, [1], [[]], [None], "", "x", "²", 5, -1, 2.5, 1e999, True, {"a": []}, 2**70]), JSON
+)
+
+
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Every (container, key) within a JSON value."""
+    for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        yield value, key
+        yield from _places(value[key])
+
+
+def poisoned(draw: st.DrawFn, values: list[Any], *, left_out: bool) -> list[Any]:
+    """JSON values with another one somewhere within them, or with a member left out."""
+    values = through_json(values)
+    found = [place for value in values for place in _places(value)]
+    if found:
+        container, key = found[draw(st.integers(0, len(found) - 1))]
+        if left_out and isinstance(container, dict):
+            del container[key]
+        else:
+            container[key] = draw(POISON)
+    return values
 
 
 # --- requests ---
@@ -226,7 +287,7 @@ def stories(draw: st.DrawFn, spoken: Format) -> Story:
     cannot = CANNOT[spoken]
     tools = draw(_TOOLS)
     names = st.sampled_from([name for name, _, _ in tools]) if tools else NAMES
-    rounds, count = list[Round](), itertools.count()
+    rounds, count = [Round("user", (draw(SOME_WORDS),))], itertools.count()
     for _ in range(draw(st.integers(1, 3))):
         rounds.append(Round("user", draw(_MAY_BE_EMPTY), draw(st.lists(_PICTURES, max_size=1).map(tuple))))
         if "told" not in cannot and draw(st.booleans()):

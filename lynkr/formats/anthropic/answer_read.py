@@ -7,7 +7,7 @@ from typing import Any
 from lynkr.answer import Answer, AnswerPart
 from lynkr.changes import Changes
 from lynkr.conversation import Call, Opaque, Seal, Text, Thinking
-from lynkr.events import Close, Delta, End, Event, Failed, MalformedStream, Open, Ping, Start, Stop
+from lynkr.events import Close, Delta, End, Event, Failed, MalformedStream, Open, Ping, Start, Stop, Unfinished
 from lynkr.formats.anthropic.errors import read_refusal
 from lynkr.formats.anthropic.figures import usage_of
 from lynkr.formats.values import dicts, dumps, optional, text
@@ -72,7 +72,7 @@ class AnswerReader:
     def end(self) -> list[Event]:
         """What the end of the stream tells. Raises MalformedStream where the answer is not whole."""
         if not self._ended:
-            raise MalformedStream("the stream ended before message_stop")
+            raise Unfinished("the stream ended before message_stop")
         return []
 
     def _block(self, event: dict[str, Any]) -> list[Event]:
@@ -134,10 +134,10 @@ class AnswerReader:
 
 def read_answer(body: dict[str, Any], label: Label, changes: Changes) -> Answer:
     """A whole answer. Raises MalformedStream where it is none."""
-    if not isinstance(body.get("content"), list):
+    if not isinstance(body.get("content"), list) or not all(isinstance(block, dict) for block in body["content"]):
         raise MalformedStream("the answer has no content")
     parts = tuple(_part(block) for block in dicts(body["content"]))
-    if any(block.get("citations") for block in body["content"]):
+    if any(block.get("citations") for block in dicts(body["content"])):
         changes.drop("citations", "only Anthropic Messages has them")
     return Answer(text(body, "id"), text(body, "model"), parts, _ending(body, member(body, "usage")))
 

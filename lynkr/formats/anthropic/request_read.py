@@ -103,11 +103,12 @@ class _Reader:
         role = message.get("role")
         if role not in ("user", "assistant", "system"):
             raise wrong(f"{at}.role", "must be user, assistant or system")
-        self.effort = optional(member(message, "output_config"), "effort") or self.effort
+        effort = optional(member(message, "output_config"), "effort")
+        self.effort = effort or self.effort
         content = message.get("content")
         if isinstance(content, str):
-            return Turn(cast(Role, role), (Text(content),))
-        return Turn(cast(Role, role), tuple(self.parts(objects(content, f"{at}.content"), at)))
+            return Turn(cast(Role, role), (Text(content),), effort)
+        return Turn(cast(Role, role), tuple(self.parts(objects(content, f"{at}.content"), at)), effort)
 
     def parts(self, blocks: list[dict[str, Any]], at: str) -> Iterator[Part]:
         sealed: Seal | None = None
@@ -140,6 +141,8 @@ class _Reader:
                 return self.result(block, at)
             case "image" | "document":
                 return _media(block, at)
+        if not text(block, "type"):
+            raise wrong(f"{at}.type", "is missing")
         return _opaque(block)
 
     def result(self, block: dict[str, Any], at: str) -> Result:

@@ -45,7 +45,7 @@ class _Writer:
         self.breakpoints = 0
         body: dict[str, Any] = {
             "model": self.target.home.model,
-            "max_tokens": c.max_output or self.target.can.max_output or DEFAULT_OUTPUT,
+            "max_tokens": self.target.can.max_output or DEFAULT_OUTPUT if c.max_output is None else c.max_output,
         }
         if c.stream:
             body["stream"] = True
@@ -126,7 +126,7 @@ class _Writer:
     def messages(self, turns: Iterable[Turn]) -> list[dict[str, Any]]:
         messages: list[dict[str, Any]] = []
         for turn in turns:
-            content = [said for part in turn.parts if (said := self.part(part)) is not None]
+            content = [said for part in self.speakable(turn) if (said := self.part(part)) is not None]
             if turn.role == "user":
                 content.sort(key=lambda block: block["type"] != "tool_result")
             if not content:
@@ -136,8 +136,17 @@ class _Writer:
                 before += content
                 before.sort(key=lambda block: block["type"] != "tool_result")
             else:
-                messages.append({"role": turn.role, "content": content})
+                effort = {"output_config": {"effort": turn.effort}} if turn.effort else {}
+                messages.append({"role": turn.role, "content": content, **effort})
         return messages
+
+    def speakable(self, turn: Turn) -> Iterable[Part]:
+        """The parts of a turn; pictures are the user's alone."""
+        for part in turn.parts:
+            if isinstance(part, Media) and turn.role == "assistant":
+                self.changes.drop(f"{part.kind} of the model's", f"{_FORMAT} has no such content")
+            else:
+                yield part
 
     def part(self, part: Part) -> dict[str, Any] | None:
         match part:

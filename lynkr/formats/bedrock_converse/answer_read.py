@@ -7,7 +7,7 @@ from typing import Any
 from lynkr.answer import Answer, AnswerPart
 from lynkr.changes import Changes
 from lynkr.conversation import Call, Opaque, Seal, Text, Thinking
-from lynkr.events import Close, Delta, End, Event, Failed, MalformedStream, Open, Start, Stop
+from lynkr.events import Close, Delta, End, Event, Failed, MalformedStream, Open, Start, Stop, Unfinished
 from lynkr.formats.bedrock import failed
 from lynkr.formats.values import dicts, dumps, text
 from lynkr.formats.watch import count, member, parsed
@@ -63,7 +63,7 @@ class AnswerReader:
     def end(self) -> list[Event]:
         """What the end of the stream tells. Raises MalformedStream where the answer is not whole."""
         if not self._stop or self._open is not None or not self._started:
-            raise MalformedStream("the stream ended before messageStop")
+            raise Unfinished("the stream ended before messageStop")
         return [End(_STOPS.get(self._stop, Stop.END), self._usage)]
 
     def _begin(self, event: dict[str, Any], part: AnswerPart) -> list[Event]:

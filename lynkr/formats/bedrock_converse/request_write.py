@@ -135,6 +135,8 @@ class _Writer:
         for turn in turns:
             role = "assistant" if turn.role == "assistant" else "user"
             parts = sorted(turn.parts, key=lambda part: not isinstance(part, Result)) if role == "user" else turn.parts
+            if role == "assistant":
+                parts = tuple(self.speakable(parts))
             content = [said for part in parts for said in self.part(part)]
             if not content:
                 continue
@@ -143,6 +145,14 @@ class _Writer:
             else:
                 messages.append({"role": role, "content": content})
         return messages
+
+    def speakable(self, parts: Iterable[Part]) -> Iterator[Part]:
+        """The parts that a model may say; pictures are the user's alone."""
+        for part in parts:
+            if isinstance(part, Media):
+                self.changes.drop(f"{part.kind} of the model's", f"{_FORMAT} has no such content")
+            else:
+                yield part
 
     def part(self, part: Part) -> Iterator[dict[str, Any]]:
         match part:

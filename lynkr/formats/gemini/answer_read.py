@@ -8,7 +8,7 @@ from typing import Any
 from lynkr.answer import Answer, gather
 from lynkr.changes import Changes
 from lynkr.conversation import Call, Opaque, Seal, Text, Thinking
-from lynkr.events import Close, Delta, End, Event, Failed, MalformedStream, Open, Refusal, Start, Stop
+from lynkr.events import Close, Delta, End, Event, Failed, MalformedStream, Open, Refusal, Start, Stop, Unfinished
 from lynkr.formats.gemini.errors import read_refusal
 from lynkr.formats.gemini.figures import usage_of
 from lynkr.formats.values import dumps, text
@@ -60,7 +60,7 @@ class AnswerReader:
         if self._over:
             return []
         if not self._finish:
-            raise MalformedStream("the stream ended before the answer did")
+            raise Unfinished("the stream ended before the answer did")
         self._over = True
         events = list(self._close())
         if self._finish in _FAILURES:

@@ -36,7 +36,14 @@ _KINDS = {
     "UNAVAILABLE": "overloaded",
     "DEADLINE_EXCEEDED": "timeout",
 }
-_STATUSES = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 504: "DEADLINE_EXCEEDED"}
+_STATUSES = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    413: "INVALID_ARGUMENT",
+    504: "DEADLINE_EXCEEDED",
+}
 
 
 def error_body(error: LynkrError) -> bytes:
@@ -57,7 +64,12 @@ def error_event(error: LynkrError) -> bytes:
 def refusal_body(refusal: Refusal) -> tuple[int, bytes]:
     """The status and body that say `refusal`."""
     code, status = _SAID.get(refusal.kind, _SAID["server"])
-    return code, dump({"error": {"code": code, "message": refusal.message, "status": status}})
+    error: dict[str, Any] = {"code": code, "message": refusal.message, "status": status}
+    if refusal.retry_after and refusal.retry_after.replace(".", "", 1).isdigit():
+        # Google's clients look here and not at the header.
+        kind = "type.googleapis.com/google.rpc.RetryInfo"
+        error["details"] = [{"@type": kind, "retryDelay": f"{refusal.retry_after}s"}]
+    return code, dump({"error": error})
 
 
 def read_refusal(body: dict[str, Any]) -> Refusal:

@@ -16,6 +16,7 @@ from lynkr.conversation import (
     Part,
     Reasoning,
     Result,
+    Role,
     Sampling,
     Seal,
     Text,
@@ -114,7 +115,8 @@ class _Reader:
                 raise wrong(f"contents.{n}.role", "must be user or model")
             parts = objects(content.get("parts"), f"contents.{n}.parts")
             said = tuple(part for value in parts for part in self.part(value))
-            yield Turn("assistant" if role == "model" else "system" if role == "system" else "user", said, (n, n + 1))
+            speaker: Role = "assistant" if role == "model" else "system" if role == "system" else "user"
+            yield Turn(speaker, said, span=(n, n + 1))
 
     def part(self, value: dict[str, Any]) -> Iterator[Part]:
         # Both spellings again.
@@ -171,7 +173,8 @@ class _Reader:
                     schema = declared.get("parametersJsonSchema") or declared.get("parameters_json_schema")
                     if schema is None and declared.get("parameters"):
                         schema = as_json_schema(declared["parameters"])
-                    yield Tool(text(declared, "name"), text(declared, "description"), schema or None)
+                    schema = schema if isinstance(schema, dict) and schema else None
+                    yield Tool(text(declared, "name"), text(declared, "description"), schema)
 
 
 def _system(value: object) -> Iterator[Text]:

@@ -117,7 +117,11 @@ class _Writer:
         held: dict[str, Any] | None = None
         for turn in turns:
             role = "model" if turn.role == "assistant" else "user"
-            parts = [said for part in turn.parts for said in self.part(part)]
+            behind: list[dict[str, Any]] = []
+            parts = [said for part in turn.parts for said in self.part(part, behind)]
+            # Responses to calls of one round stand together; their pictures come behind the last.
+            last = max((n for n, said in enumerate(parts) if "functionResponse" in said), default=-1) + 1
+            parts[last:last] = behind
             if role == "model" and self.target.can.calls_need_seal:
                 _seal_first(parts)
             if not parts:
@@ -131,7 +135,7 @@ class _Writer:
         if held is not None:
             yield held
 
-    def part(self, part: Part) -> Iterator[dict[str, Any]]:
+    def part(self, part: Part, behind: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         match part:
             case Text():
                 self.breakpoints((part,))
@@ -145,7 +149,7 @@ class _Writer:
                 yield self.call(part)
             case Result():
                 self.breakpoints((part,))
-                yield from self.result(part)
+                yield self.result(part, behind)
             case Media():
                 self.breakpoints((part,))
                 yield from self.media(part)
@@ -177,8 +181,8 @@ class _Writer:
             self.changes.drop("sealed reasoning", "only its maker can read it")
         return said
 
-    def result(self, part: Result) -> Iterator[dict[str, Any]]:
-        words, behind = list[str](), list[dict[str, Any]]()
+    def result(self, part: Result, behind: list[dict[str, Any]]) -> dict[str, Any]:
+        words = list[str]()
         for inner in part.parts:
             match inner:
                 case Text():
@@ -188,11 +192,10 @@ class _Writer:
                         self.changes.change(f"{inner.kind} in a tool result", "behind it")
                         behind += [{"text": f"[{inner.kind} of tool call {part.call_id}]"}, *said]
                 case Opaque():
-                    words += [said["text"] for said in self.part(inner)]
+                    words += [said["text"] for said in self.part(inner, behind)]
         name = part.name or self.names.get(part.call_id, "unknown")
         response = {"error" if part.error else "output": "\n".join(words)}
-        yield {"functionResponse": {"id": part.call_id, "name": name, "response": response}}
-        yield from behind
+        return {"functionResponse": {"id": part.call_id, "name": name, "response": response}}
 
     def media(self, part: Media) -> Iterator[dict[str, Any]]:
         if part.data is not None:

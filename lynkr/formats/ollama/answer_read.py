@@ -8,7 +8,7 @@ from typing import Any
 from lynkr.answer import Answer, gather
 from lynkr.changes import Changes
 from lynkr.conversation import Call, Seal, Text, Thinking
-from lynkr.events import Close, Delta, End, Event, Failed, MalformedStream, Open, Refusal, Start, Stop
+from lynkr.events import Close, Delta, End, Event, Failed, MalformedStream, Open, Refusal, Start, Stop, Unfinished
 from lynkr.formats.values import dumps, text
 from lynkr.formats.watch import count, member, parsed
 from lynkr.framing.frame import Frame
@@ -35,7 +35,7 @@ class AnswerReader:
     def end(self) -> list[Event]:
         """What the end of the stream tells. Raises MalformedStream where the answer is not whole."""
         if not self._over:
-            raise MalformedStream("the stream ended before the answer did")
+            raise Unfinished("the stream ended before the answer did")
         return []
 
     def line(self, line: dict[str, Any]) -> Iterator[Event]:

@@ -133,7 +133,7 @@ class _Writer:
         return words, images
 
     def said(self, turn: Turn) -> Iterator[dict[str, Any]]:
-        words, _ = self.words(part for part in turn.parts if isinstance(part, Text | Opaque | Media))
+        words, _ = self.words(part for part in turn.parts if isinstance(part, Text | Opaque))
         message: dict[str, Any] = {"role": "assistant", "content": "\n\n".join(words)}
         calls = list[dict[str, Any]]()
         for part in turn.parts:
@@ -143,6 +143,8 @@ class _Writer:
                     if part.seal is not None:
                         self.changes.drop("sealed reasoning", "only its maker can read it")
                     calls.append({"function": {"name": part.name, "arguments": self.arguments(part)}})
+                case Media():
+                    self.changes.drop(f"{part.kind} of the model's", f"{_FORMAT} has no such content")
                 case Thinking():
                     if part.seal is not None and part.seal.kind == "chat.reasoning" and part.seal.at(self.target.home):
                         message["thinking"] = message.get("thinking", "") + part.text

@@ -12,7 +12,7 @@ from typing import Any
 from lynkr.answer import Answer, AnswerPart, Refused
 from lynkr.changes import Changes
 from lynkr.conversation import Call, Seal, Text, Thinking
-from lynkr.events import Close, Delta, End, Event, Failed, MalformedStream, Open, Refusal, Start, Stop
+from lynkr.events import Close, Delta, End, Event, Failed, MalformedStream, Open, Refusal, Start, Stop, Unfinished
 from lynkr.formats.openai import read_refusal, usage_of
 from lynkr.formats.values import dicts, dumps, optional, parsed_object, text
 from lynkr.formats.watch import member, parsed
@@ -106,7 +106,8 @@ class AnswerReader:
 
     def _call(self, call: dict[str, Any]) -> Iterator[Event]:
         said = member(call, "function") or member(call, "custom")
-        known = self._calling(call.get("index", 0), text(call, "id"), text(said, "name"))
+        index = call.get("index", 0)
+        known = self._calling(index if isinstance(index, int) else 0, text(call, "id"), text(said, "name"))
         known.seal = known.seal or signature(call)
         known.take(text(said, "arguments") or text(said, "input"))
         if self._current is known:
@@ -172,7 +173,7 @@ class AnswerReader:
 
     def _ending(self, *, sure: bool) -> list[Event]:
         if not self._started or (self._finish is None and not sure):
-            raise MalformedStream("the stream ended before the answer did")
+            raise Unfinished("the stream ended before the answer did")
         self._over = True
         events = [*self._close(), *self._finish_calls(), *self._close(), *self._wordless()]
         stop = _STOPS.get(self._finish or "stop", Stop.END)

@@ -12,9 +12,9 @@ from typing import Any
 from lynkr.answer import Answer, AnswerPart, spread
 from lynkr.changes import Changes
 from lynkr.conversation import Call, Opaque, Seal, Text, Thinking
-from lynkr.events import Close, Delta, End, Event, Failed, MalformedStream, Open, Start, Stop
+from lynkr.events import Close, Delta, End, Event, Failed, MalformedStream, Open, Start, Stop, Unfinished
 from lynkr.formats.openai import read_refusal, usage_of
-from lynkr.formats.values import dumps, text
+from lynkr.formats.values import dicts, dumps, text
 from lynkr.formats.watch import member, parsed
 from lynkr.framing.frame import Frame
 from lynkr.lane import Format
@@ -75,7 +75,7 @@ class AnswerReader:
     def end(self) -> list[Event]:
         """What the end of the stream tells. Raises MalformedStream where the answer is not whole."""
         if not self._over:
-            raise MalformedStream("the stream ended before response.completed")
+            raise Unfinished("the stream ended before response.completed")
         return []
 
     def _item(self, event: dict[str, Any]) -> _Item:
@@ -163,6 +163,8 @@ class _Item:
             yield Close()
 
     def begin(self, item: dict[str, Any]) -> Iterator[Event]:
+        if self._open is not None:
+            raise MalformedStream("an item begins twice")
         self._begun = item
         part = _empty(item)
         if part is not None:
@@ -215,7 +217,9 @@ def _rest(part: AnswerPart, parts: list[AnswerPart]) -> Iterator[Event]:
     """What the whole item adds to a part that was opened and got no deltas."""
     whole = parts[0] if parts else part
     if isinstance(whole, Call):
-        yield Delta(whole.arguments or "{}")
+        arguments = whole.arguments or ("{}" if whole.kind == "function" else "")
+        if arguments:
+            yield Delta(arguments)
         yield Close()
     elif isinstance(whole, Thinking):
         if whole.text:
@@ -248,8 +252,7 @@ def _parts(item: dict[str, Any]) -> Iterator[AnswerPart]:
                 _KINDS[kind], item.get("namespace"),  # type: ignore[arg-type]
             )  # fmt: skip
         case "reasoning":
-            pieces = item.get("content") or item.get("summary")
-            words = [text(piece, "text") for piece in pieces if isinstance(piece, dict)] if pieces else []
+            words = [text(piece, "text") for piece in dicts(item.get("content")) or dicts(item.get("summary"))]
             if words or _seal(item):
                 yield Thinking("\n\n".join(words), _seal(item))
         case kind:

@@ -151,8 +151,11 @@ class _Writer:
                 self.breakpoints((part,))
                 return [{"type": "output_text" if of_model else "input_text", "text": part.text}] if part.text else []
             case Media():
+                if of_model:
+                    self.changes.drop(f"{part.kind} of the model's", f"{_FORMAT} has no such content")
+                    return []
                 self.breakpoints((part,))
-                return self.media(part) if not of_model else []
+                return self.media(part)
             case Opaque():
                 if part.text:
                     self.changes.change(part.what, "as text")
