@@ -15,17 +15,26 @@ def settled(c: Conversation) -> Conversation:
 
 def _settled(turns: Iterable[Turn]) -> Iterator[Turn]:
     after: list[Turn] = []
-    open_calls: set[str] = set()
+    said: Turn | None = None  # the model's turn that waits for its results
     for turn in turns:
-        if turn.role == "assistant":
+        if turn.role != "assistant":
+            if said is None:
+                yield turn
+            else:
+                after.append(turn)
+            continue
+        if said is not None and not after:
+            # Calls of one round in two turns: their results come behind both.
+            turn = replace(said, parts=said.parts + turn.parts)
+        elif said is not None:
+            yield said
             yield from _round(after)
-            yield turn
             after = []
-            open_calls = {part.id for part in turn.parts if isinstance(part, Call)}
-        elif open_calls or after:
-            after.append(turn)
-        else:
+        said = turn if any(isinstance(part, Call) for part in turn.parts) else None
+        if said is None:
             yield turn
+    if said is not None:
+        yield said
     yield from _round(after)
 
 

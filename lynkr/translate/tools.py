@@ -81,12 +81,13 @@ class _Folding:
     names: Names = field(default_factory=Names)
     told: dict[tuple[str | None, str], str] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)
+    called: dict[str, str] = field(default_factory=dict)  # call → the tool's name as it was told
 
     def tools(self, c: Conversation) -> tuple[Tool | Opaque, ...]:
-        found = [tool for tool in c.tools if isinstance(tool, Opaque)]
         if not self.deferred and any(isinstance(tool, Tool) and tool.deferred for tool in c.tools):
             self.changes.change("deferred tools", "shown once they were found")
-        return (*map(self.tool, _visible(c, self.deferred)), *found)
+        shown = _visible(c, self.deferred)
+        return tuple(self.tool(tool) if isinstance(tool, Tool) else tool for tool in shown)
 
     def tool(self, tool: Tool) -> Tool:
         name = self.name(tool.namespace, tool.name, tool.kind)
@@ -107,7 +108,9 @@ class _Folding:
         legal = full
         if not self.names_like.fullmatch(full) or full in self.names.tools:
             mark = sha256(dumps([namespace, name]).encode("utf-8", "surrogatepass")).hexdigest()[:_HASH]
-            legal = f"{_NOT_IN_A_NAME.sub('_', full)[: 63 - _HASH]}_{mark}"
+            legal = f"{_NOT_IN_A_NAME.sub('_', full)[: 62 - _HASH]}_{mark}"
+            # Some take no name that begins with a digit or a dash.
+            legal = legal if self.names_like.fullmatch(legal) else f"_{legal}"
             self.changes.change("tool names", "shortened or spelt as this lane takes them")
         self.told[namespace, name] = legal
         self.names.tools[legal] = Original(name, namespace, kind)
@@ -119,10 +122,10 @@ class _Folding:
     def part(self, part: Part) -> Part:
         if isinstance(part, Call):
             given = dumps({INPUT: part.arguments}) if part.kind == "custom" else part.arguments
-            name = self.name(part.namespace, part.name, part.kind)
+            name = self.called[part.id] = self.name(part.namespace, part.name, part.kind)
             return replace(part, id=self.id(part.id), name=name, namespace=None, kind="function", arguments=given)
         if isinstance(part, Result):
-            known = next((legal for (_, name), legal in self.told.items() if name == part.name), part.name)
+            known = self.called.get(part.call_id) or self.told.get((None, part.name), part.name)
             inner = part.parts if self.deferred else _told(part, self.told)
             return replace(part, call_id=self.id(part.call_id), name=known, parts=inner, kind="function", tools=())
         return part
@@ -147,18 +150,20 @@ class _Folding:
         return replace(choice, only=only)
 
 
-def _visible(c: Conversation, deferred: bool) -> Iterator[Tool]:
-    """The tools that the model is shown, those that were found later behind the others."""
-    tools = [tool for tool in c.tools if isinstance(tool, Tool)]
-    if deferred:
-        yield from tools
-        return
-    waiting = {tool.name: tool for tool in tools if tool.deferred}
+def _visible(c: Conversation, deferred: bool) -> Iterator[Tool | Opaque]:
+    """The tools that the model is shown, each once, those that were found later behind all others."""
     seen = set[tuple[str | None, str]]()
-    for tool in tools:
-        if not tool.deferred:
+    waiting: dict[str, Tool] = {}
+    for tool in c.tools:
+        if isinstance(tool, Opaque):
+            yield tool
+        elif tool.deferred and not deferred:
+            waiting[tool.name] = tool
+        elif (tool.namespace, tool.name) not in seen:
             seen.add((tool.namespace, tool.name))
             yield tool
+    if deferred:
+        return
     for turn in c.turns:
         for part in turn.parts:
             if not isinstance(part, Result):

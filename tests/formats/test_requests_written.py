@@ -331,9 +331,9 @@ GEMINI: dict[str, Any] = {
             "role": "user",
             "parts": [
                 {"functionResponse": {"id": "toolu_1", "name": "Read", "response": {"output": "here"}}},
+                {"functionResponse": {"id": "toolu_2", "name": "List", "response": {"error": "no such file"}}},
                 {"text": "[image of tool call toolu_1]"},
                 INLINE,
-                {"functionResponse": {"id": "toolu_2", "name": "List", "response": {"error": "no such file"}}},
                 {"text": "Quickly!"},
                 {"text": "<system-reminder>\nIt is noon.\n</system-reminder>"},
                 {"text": "Go on."},

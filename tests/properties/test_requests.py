@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from properties.said import Asked, Given, Picture, Round, Story, body_of, same_json, stories
 
 from lynkr.changes import Changes
-from lynkr.conversation import Home
+from lynkr.conversation import Call, Home
 from lynkr.document import Document
 from lynkr.formats import CODECS, SPEECHES
 from lynkr.lane import Format
@@ -28,6 +29,7 @@ from lynkr.translate.request import patch, write
 from lynkr.upstream.fit import fit
 
 ANTHROPIC, CHAT, RESPONSES, GEMINI, OLLAMA, CONVERSE, INVOKE = SPEECHES
+HOME = Home("a-lane", "its-model")
 PAIRS = pytest.mark.parametrize(("client", "lane"), list(itertools.product(CODECS, SPEECHES)))
 some = settings(max_examples=60, deadline=None)
 
@@ -68,7 +70,7 @@ def arrived(client: Format, lane: Format, story: Story) -> tuple[Arrived, dict[s
     """What of `story` reaches the lane, and the changes that were noted."""
     changes = Changes()
     conversation = replace(CODECS[client].read_request(body_of(client, story)), stream=story.stream)
-    target = Target(Home("a-lane", "its-model"), TAKES[lane])
+    target = Target(HOME, TAKES[lane])
     body = json.loads(write(conversation, SPEECHES[lane], target, fit, changes).body)
     return READERS[lane](body), {change.what: change.did for change in changes.listed()}
 
@@ -203,8 +205,7 @@ def gemini(body: dict[str, Any]) -> Arrived:
     items = list[tuple[str, Any]]()
     for content in body["contents"]:
         assert content["parts"], "a content without parts is refused"
-        # Pictures given stand between results; see below.
-        for part in sorted(content["parts"], key=lambda part: "functionResponse" not in part):
+        for part in content["parts"]:
             match part:
                 case {"functionCall": call}:
                     items.append(("asks", (call["id"], call["name"], json.dumps(call["args"]))))
@@ -296,17 +297,12 @@ READERS: dict[Format, Callable[[dict[str, Any]], Arrived]] = {
     INVOKE: anthropic,
 }  # fmt: skip
 
-# --- what is to arrive ---
-
 ERROR = "[tool error]\n"
 # What formats without a place for something say beside it.
 _MARKS = re.compile(
     r"\[image: in the next message\]|\[image of tool call [^\]]*\]|</?system-reminder>|\[tool error\]|\(no output\)"
 )
-
-
-def bare(words: str) -> str:
-    return _MARKS.sub("", words)
+bare = partial(_MARKS.sub, "")
 
 
 def speeches(items: list[tuple[str, Any]]) -> list[Speech]:
@@ -428,12 +424,28 @@ def test_converse_gets_pictures_from_the_user_only() -> None:
     assert ("model shows", PICTURE.data) not in found.items
 
 
+@pytest.mark.xfail(strict=True, reason="only the document is told")
+def test_converse_gets_words_beside_a_document() -> None:
+    """Botocore again: with a document, “you must also include a ContentBlock with a text field”."""
+    source = {"type": "base64", "media_type": "application/pdf", "data": "AAAA"}
+    body = {"max_tokens": 9, "messages": [{"role": "user", "content": [{"type": "document", "source": source}]}]}
+    target = Target(HOME, TAKES[CONVERSE])
+    said = write(CODECS[ANTHROPIC].read_request(body), SPEECHES[CONVERSE], target, fit, Changes()).body
+    assert {name for block in json.loads(said)["messages"][0]["content"] for name in block} == {"document", "text"}
+
+
+@pytest.mark.xfail(strict=True, reason="a made-up id may be one that stands there")
+def test_a_call_without_an_id_gets_none_that_is_taken() -> None:
+    parts = [{"functionCall": {"name": "a"}}, {"functionCall": {"id": "call_1", "name": "b"}}]
+    (turn,) = CODECS[GEMINI].read_request({"contents": [{"role": "model", "parts": parts}]}).turns
+    assert len({part.id for part in turn.parts if isinstance(part, Call)}) == 2
+
+
 def test_results_with_pictures_stand_together_at_gemini_s() -> None:
     calls = (CALL, Asked("c-2", "look", {}))
-    given = (GIVEN, Given("c-2", "look", ("that",)))
-    story = Story((HI, Round("model", asked=calls), Round("user", ("go on",), given=given)))
-    conversation = CODECS[ANTHROPIC].read_request(body_of(ANTHROPIC, story))
-    target = Target(Home("a-lane", "its-model"), TAKES[GEMINI])
+    given_back = (GIVEN, Given("c-2", "look", ("that",)))
+    story = Story((HI, Round("model", asked=calls), Round("user", ("go on",), given=given_back)))
+    conversation, target = CODECS[ANTHROPIC].read_request(body_of(ANTHROPIC, story)), Target(HOME, TAKES[GEMINI])
     body = json.loads(write(conversation, SPEECHES[GEMINI], target, fit, Changes()).body)
     kinds = ["functionResponse" in part for part in body["contents"][2]["parts"]]
     assert kinds == sorted(kinds, reverse=True)
@@ -469,7 +481,7 @@ def test_what_is_anthropic_s_alone_is_named() -> None:
     body = body_of(ANTHROPIC, Story((HI,), system=("x-anthropic-billing-header: cc_version=2;", "Be brief.")))
     changes = Changes()
     conversation = CODECS[ANTHROPIC].read_request({**body, "context_management": {"edits": []}})
-    target = Target(Home("a-lane", "its-model"), TAKES[CHAT])
+    target = Target(HOME, TAKES[CHAT])
     said = chat(json.loads(write(conversation, SPEECHES[CHAT], target, fit, changes).body))
     assert said.system == ["Be brief."]
     assert {change.what for change in changes.listed()} == {"context_management", "billing header"}

@@ -434,12 +434,10 @@ def test_words_come_at_once_then_pings_until_the_client_hangs_up_and_that_ends_t
                 got = b""
                 while (got.partition(b"Hello")[2] if begun else got).count(PINGS[client]) < 3:
                     got += connection.recv(65536)
-                assert got.startswith(b"HTTP/1.1 200 ")
-                assert b"text/event-stream" in got
+                assert got.startswith(b"HTTP/1.1 200 ") and b"text/event-stream" in got
             row = lynkr.row(n - 1)
             assert closed(up, n)
             assert (row.outcome, row.status, row.estimated, row.usage.output) == ("gone", 200, True, int(begun))
-            assert row.first_byte_ms is not None
         assert len(lynkr.rows) == len(others(spoken))
 
 
@@ -461,11 +459,23 @@ def test_an_error_after_pings_is_an_event(spoken: str) -> None:
             answer = send(lynkr, client)
             assert (answer.status, answer.ended) == (200, True)
             found, words = broke_off(client, answer.body)
-            assert found == NAMES[client][kind][1] or NAMES[client][kind][1] is None
-            assert "Oh no" in words
+            assert (found == NAMES[client][kind][1] or NAMES[client][kind][1] is None) and "Oh no" in words
 
 
-@pytest.mark.parametrize("streamed", [True, False])
+@pytest.mark.xfail(strict=True, reason="proxy/interpret.py: a refusal after pings has the row and cost of an answer")
+@pytest.mark.usefixtures("often")
+def test_what_is_refused_after_pings_costs_nothing() -> None:
+    refused = whole({"error": {"type": "rate_limit_error", "message": "Oh no"}}, 429)
+    with serving("anthropic", lambda _: [Pause(0.2), *refused]) as (_, lynkr):
+        for n, client in enumerate(others("anthropic")):
+            answer = send(lynkr, client)
+            assert (answer.status, broke_off(client, answer.body)[0]) == (200, NAMES[client]["rate_limit"][1])
+            row = lynkr.row(n)
+            assert (row.status, row.cost_usd, row.usage.input) == (200, 0.0, 0)
+            assert [(tried.lane, tried.status) for tried in row.tried] == [("main", 429)]
+
+
+@each_way
 @pytest.mark.parametrize("steps", [[Hang()], [STREAM_HEAD, Hang()]])
 def test_a_client_that_hangs_up_before_the_answer_ends_the_lanes_work(steps: list[Step], streamed: bool) -> None:
     with serving("openai-chat", lambda _: steps) as (up, lynkr):
@@ -486,8 +496,4 @@ def test_the_end_of_a_session_ends_a_translated_answer_and_writes_its_row() -> N
         connection.sendall(request(lynkr.port, "/v1/messages", json.dumps(body("anthropic")).encode()))
         while b"Hello" not in connection.recv(65536):
             pass
-        rows = lynkr.rows
-    deadline = time.monotonic() + 5
-    while not rows and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert [row.outcome for row in rows] == ["gone"]
+    assert lynkr.row().outcome == "gone"

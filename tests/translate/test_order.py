@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -93,7 +92,6 @@ def test_each_round_has_its_own_results_also_where_ids_repeat() -> None:
     assert found == (one, turn(U, gives("1")), turn(U, HI), other, turn(U, gives("1")), turn(U, GO))
 
 
-@pytest.mark.xfail(strict=True, reason="the turns stay two, and the first one's results stand behind the second")
 def test_calls_of_two_turns_side_by_side_have_their_results_behind_them() -> None:
     """Anthropic and Gemini take two turns of the model's for one; Chat Completions does not."""
     turns = settled_turns(turn(A, call("1")), turn(A, call("2")), turn(U, gives("1"), gives("2")))

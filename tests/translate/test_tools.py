@@ -93,7 +93,6 @@ def test_tools_of_one_name_in_two_namespaces_are_two() -> None:
     assert [restored(name, names)[:2] for name in names_of(found)] == [("look", "a"), ("look", "b"), ("look", None)]
 
 
-@pytest.mark.xfail(strict=True, reason="a result's name is looked up without its namespace: the first that fits")
 def test_a_result_is_called_as_its_call_is() -> None:
     """Gemini and Ollama go by the name."""
     said = (Call("c", "look", "{}", namespace="b"), Result("c", (Text("so"),), name="look"))
@@ -142,7 +141,6 @@ def test_a_freeform_tool_that_is_gone_is_still_known_by_its_calls() -> None:
     assert restored("apply_patch", names) == ("apply_patch", None, "custom")
 
 
-@pytest.mark.xfail(strict=True, reason="a call's kind is not looked at: free text under `function`, where JSON is due")
 def test_a_freeform_call_reaches_a_chat_client_as_one() -> None:
     """`{"type": "custom", "custom": {"name", "input"}}`, as the tool was declared and as the SDK knows it."""
     answer = Answer(parts=(Call("c", "apply_patch", "*** Begin Patch", "custom"),))
@@ -238,7 +236,6 @@ def test_from_turn_to_turn_the_list_of_tools_only_grows_at_its_end(story: tuple[
         before = found
 
 
-@pytest.mark.xfail(strict=True, reason="a provider's own tools are put last, so that what is found comes before them")
 def test_the_list_grows_at_its_end_also_with_a_provider_s_own_tools_in_it() -> None:
     """Anthropic's on InvokeModel, or patched for a Claude that knows no deferred tools."""
     own = Opaque(Format.ANTHROPIC, "tool bash_20250124", {"type": "bash_20250124", "name": "bash"})
@@ -272,7 +269,6 @@ def test_every_name_becomes_a_legal_one_of_its_own_and_comes_back(
 
 
 @pytest.mark.parametrize("name", ["1st", "-x", "9" * 80])
-@pytest.mark.xfail(strict=True, reason="what stands first in a name is left as it is")
 def test_a_name_that_begins_as_gemini_takes_none_becomes_a_legal_one(name: str) -> None:
     found, _, _ = folded(Tool(name), lane=Format.GEMINI)
     assert all(map(SPEECHES[Format.GEMINI].TOOL_NAME.fullmatch, names_of(found)))
@@ -291,7 +287,6 @@ def test_names_that_are_spelt_alike_stay_two_tools() -> None:
     assert len(set(names_of(found))) == 3
 
 
-@pytest.mark.xfail(strict=True, reason="a tool that was given twice is told twice, and refused: names must be unique")
 def test_a_tool_that_is_given_twice_is_told_once() -> None:
     """As when `additional_tools` repeats one of `tools`."""
     found, _, _ = folded(Tool("a", "one"), Tool("b"), Tool("a", "one"))

@@ -234,7 +234,7 @@ def test_gpt_oss_is_nobody_s_hosted_model() -> None:
 def test_an_unknown_name_is_a_plain_model(model: str) -> None:
     chat, responses = (can(spoken, model) for spoken in OPENAI)
     assert (chat.output_limit, chat.effort_field, chat.system_role) == ("max_tokens", "", "system")
-    assert (chat.efforts, chat.thinking, chat.rest, chat.sampling) == ((), modes(), (), "always")
+    assert (chat.efforts, chat.thinking, chat.rest, chat.sampling) == ((), modes(), None, "always")
     assert responses.plain_tools
     assert responses.efforts == ()
 

@@ -66,9 +66,7 @@ class AnswerWriter:
             self._call += 1
             if part.seal is not None:
                 _unseal(part.seal.kind, self._changes)
-            function = {"name": part.name, "arguments": ""}
-            call = {"index": self._call, "id": part.id, "type": "function", "function": function}
-            return self._piece({"tool_calls": [call]})
+            return self._piece({"tool_calls": [{"index": self._call, **_called(part, "")}]})
         if isinstance(part, Opaque):
             if part.text:
                 self._changes.change(part.what, "as text")
@@ -82,6 +80,8 @@ class AnswerWriter:
                 return self._piece({"content": said})
             case Thinking():
                 return self._piece({"reasoning_content": said})
+            case Call(kind="custom"):
+                return self._piece({"tool_calls": [{"index": self._call, "custom": {"input": said}}]})
             case Call():
                 return self._piece({"tool_calls": [{"index": self._call, "function": {"arguments": said}}]})
         return b""
@@ -95,6 +95,13 @@ class AnswerWriter:
         if self._label.wants_usage:
             said += sse.write("", dump({**self._head, "choices": [], "usage": figures(event.usage or Usage())}))
         return said + sse.write("", b"[DONE]")
+
+
+def _called(call: Call, said: str) -> dict[str, Any]:
+    """A call: of a freeform tool with its text, of any other with its arguments."""
+    if call.kind == "custom":
+        return {"id": call.id, "type": "custom", "custom": {"name": call.name, "input": said}}
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": said}}
 
 
 def _unseal(kind: str, changes: Changes) -> None:
@@ -116,8 +123,7 @@ def write_answer(answer: Answer, label: Label, changes: Changes) -> bytes:
             case Call():
                 if part.seal is not None:
                     _unseal(part.seal.kind, changes)
-                function = {"name": part.name, "arguments": part.arguments}
-                calls.append({"id": part.id, "type": "function", "function": function})
+                calls.append(_called(part, part.arguments))
             case Opaque():
                 words += [part.text] if part.text else []
                 if part.text:
