@@ -77,7 +77,8 @@ def unpacked(frame: Frame) -> Frame | None:
         data = base64.b64decode(held, validate=True)
     except (ValueError, binascii.Error) as error:
         raise MalformedStream("an event's bytes are not base64") from error
-    return Frame(text(parsed(data), "type"), data)
+    kind = text(parsed(data), "type")
+    return Frame(kind if kind.isascii() and kind.isprintable() else "", data)
 
 
 def passed(frame: Frame) -> bytes:

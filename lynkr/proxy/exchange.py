@@ -161,6 +161,9 @@ class _Case:
         if out.translation is not None:
             self.listener = Interpreting(out.translation, out.changes, route.lane.name, house.ping_s)
             await self.listener.run(opening, self.reply, self._added(), self._first_byte)
+            if late := self.listener.refused_late:
+                tried = (Try(self.notes["lane"], late.status),)
+                self._note(outcome="refused", status=200, error=(late.code or late.kind)[:80], tried=tried)
             return
         answer = await opening()
         try:
@@ -209,7 +212,11 @@ class _Case:
         """Tells the client what went wrong, in its own format, as far as that is still possible."""
         self._note(error=error.kind)
         if self.reply.started:
-            self._note(outcome="cut")
+            if self.notes.get("status") is None:
+                # The client heard pings, the lane never answered.
+                self._note(outcome="refused", status=200, tried=(Try(self.notes["lane"], None),))
+            else:
+                self._note(outcome="cut")
             if isinstance(error, UpstreamError):
                 await self._break_off(error)
             return

@@ -15,7 +15,7 @@ import anyio
 from lynkr.answer import Refused
 from lynkr.changes import Changes
 from lynkr.errors import UpstreamError
-from lynkr.events import Event, Failed, MalformedStream, Ping, Unfinished
+from lynkr.events import Event, Failed, MalformedStream, Ping, Refusal, Unfinished
 from lynkr.proxy.outbound import Translation
 from lynkr.proxy.server import ClientGone, Reply
 from lynkr.translate.answer import Interpreter, Told, Unwrapper, refusal, silent, whole
@@ -43,6 +43,8 @@ class Interpreting:
     def __init__(self, translation: Translation, changes: Changes, lane: str, ping_s: float = PING_S) -> None:
         self._translation, self._changes, self._lane, self._ping_s = translation, changes, lane, ping_s
         self._told = Told()
+        # What the lane refused with, where the client had got its status already.
+        self.refused_late: Refusal | None = None
 
     def heard(self) -> Heard:
         """What the answer said so far."""
@@ -83,9 +85,10 @@ class Interpreting:
         """The whole body of an answer. Raises Refused where it is an error."""
         if answer.status < 300:
             return await _body(answer, LIMIT)
-        retry_after = next((v.decode("latin-1") for n, v in answer.headers if n.lower() == b"retry-after"), None)
+        named = {name.lower(): value.decode("latin-1") for name, value in answer.headers}
         body = await _body(answer, ERROR_LIMIT)
-        raise Refused(refusal(body, answer.status, retry_after, self._translation.speech))
+        kind = named.get(b"x-amzn-errortype", "").partition(":")[0]
+        raise Refused(refusal(body, answer.status, named.get(b"retry-after"), self._translation.speech, kind))
 
     async def _stream(self, opening: Opening, reply: Reply, added: Headers, first: Callable[[], None]) -> None:
         t = self._translation
@@ -104,12 +107,12 @@ class Interpreting:
                 problem = error
             group.cancel_scope.cancel()
         if isinstance(problem, Refused) and reply.started:
-            self._told.take(Failed(problem.refusal))
+            # Only pings were said so far; the status is gone, the words are not.
+            self.refused_late = problem.refusal
             await teller.tell([Failed(problem.refusal)])
         elif problem is not None:
             raise problem
-        if not reply.finished:
-            await reply.end()
+        await teller.end()
 
     async def _interpreted(self, answer: Answer, interpreter: Interpreter, teller: _Teller) -> None:
         """Tells what `answer` says, to its own end or the stream's."""
@@ -167,7 +170,7 @@ class _Teller:
         self._reply, self._interpreter, self._first = reply, interpreter, first
         self._held: list[Event] = []
         self._last = anyio.current_time()
-        self._busy = False
+        self._busy = self._over = False
         self._idle: anyio.Event | None = None
 
     async def tell(self, events: list[Event]) -> bool:
@@ -195,14 +198,17 @@ class _Teller:
         await self._send(said)
 
     async def end(self) -> None:
-        """Ends the answer."""
-        while self._busy:
+        """Ends the answer, once."""
+        while self._busy and not self._over:
             await self._rest()
-        await self._reply.end()
+        if not self._over:
+            # From here on nothing is said any more: who comes now finds it busy, and over.
+            self._over = self._busy = True
+            await self._reply.end()
 
     async def keep_alive(self, ping_s: float) -> None:
         """Sends a ping whenever nothing was said for `ping_s` seconds."""
-        while True:
+        while not self._over:
             rest = self._last + ping_s - anyio.current_time()
             if rest > 0:
                 await anyio.sleep(rest)
@@ -215,6 +221,8 @@ class _Teller:
     async def _say(self, events: list[Event]) -> None:
         while self._busy:
             # There are two who speak: whoever reads the answer, and the pings.
+            if self._over:
+                return
             await self._rest()
         held, self._held = self._held, []
         await self._send(self._interpreter.say([*held, *events]))
@@ -224,7 +232,7 @@ class _Teller:
         await self._idle.wait()
 
     async def _send(self, said: bytes) -> None:
-        if not said or self._reply.finished:
+        if not said:
             return
         self._busy = True
         try:

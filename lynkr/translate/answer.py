@@ -168,9 +168,14 @@ def whole(
     return codec.write_answer(gather(events), label, changes), told
 
 
-def refusal(body: bytes, status: int, retry_after: str | None, speech: Speech) -> Refusal:
-    """What a lane's error answer says. Whatever is no error of its format is still told, as it came."""
+def refusal(body: bytes, status: int, retry_after: str | None, speech: Speech, named: str = "") -> Refusal:
+    """What a lane's error answer says; `named` is what AWS calls it in a header.
+
+    Whatever is no error of its format is still told, as it came.
+    """
     value = parsed(body)
+    if value and named:
+        value.setdefault("__type", f"#{named}")
     if value:
         found = speech.read_refusal(value)
     else:

@@ -17,6 +17,8 @@ def _settled(turns: Iterable[Turn]) -> Iterator[Turn]:
     after: list[Turn] = []
     said: Turn | None = None  # the model's turn that waits for its results
     for turn in turns:
+        if not turn.parts:
+            continue  # nothing was said
         if turn.role != "assistant":
             if said is None:
                 yield turn

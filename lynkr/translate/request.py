@@ -33,8 +33,9 @@ def write(c: Conversation, speech: Speech, target: Target, fit: Fit, changes: Ch
     """`c` in the format of `speech`, as `target` takes it. Raises ClientError where it cannot be said."""
     for name in (*c.rest, *(("billing header",) if c.billing else ())):
         changes.drop(name, "only its own format has it")
+    system = tuple(part for part in c.system if part.text.strip())
     tier = None if c.service_tier in _ORDINARY_TIERS else c.service_tier
-    c = fit(settled(with_cache(replace(c, rest={}, billing=None, service_tier=tier))), target, changes)
+    c = fit(settled(with_cache(replace(c, rest={}, billing=None, service_tier=tier, system=system))), target, changes)
     c, names = fold(c, speech.TOOL_NAME, speech.CALL_ID, deferred=target.can.deferred_tools, changes=changes)
     return Written(dump(speech.write_request(c, target, changes)), names)
 
@@ -86,7 +87,15 @@ def patch(
     if target.can.rest is not None:
         # A stranger gets what can be said to him, and what we do not know of he does not either.
         known = {*after, *fitted.rest, "model", "stream", talk}
-        members |= {name: None for name, node in document.members.items() if name not in known and node.value}
+        for name, node in document.members.items():
+            if name not in known and node.value:
+                members[name] = None
+                if name not in c.rest:
+                    changes.drop(name, "this lane has no such field")
+        if not counted:
+            # What was said in an older or shorter way is said in the one that is known there.
+            fresh = {name: said for name, said in after.items() if name not in document.members}
+            members |= {name: said for name, said in fresh.items() if name not in ("model", "stream", talk)}
     if fitted.turns != c.turns and talk:
         edits += _turns(document, talk, c, fitted, codec, target)
     return edits + document.edits_of(members)

@@ -424,7 +424,6 @@ def test_converse_gets_pictures_from_the_user_only() -> None:
     assert ("model shows", PICTURE.data) not in found.items
 
 
-@pytest.mark.xfail(strict=True, reason="only the document is told")
 def test_converse_gets_words_beside_a_document() -> None:
     """Botocore again: with a document, “you must also include a ContentBlock with a text field”."""
     source = {"type": "base64", "media_type": "application/pdf", "data": "AAAA"}
@@ -434,7 +433,6 @@ def test_converse_gets_words_beside_a_document() -> None:
     assert {name for block in json.loads(said)["messages"][0]["content"] for name in block} == {"document", "text"}
 
 
-@pytest.mark.xfail(strict=True, reason="a made-up id may be one that stands there")
 def test_a_call_without_an_id_gets_none_that_is_taken() -> None:
     parts = [{"functionCall": {"name": "a"}}, {"functionCall": {"id": "call_1", "name": "b"}}]
     (turn,) = CODECS[GEMINI].read_request({"contents": [{"role": "model", "parts": parts}]}).turns

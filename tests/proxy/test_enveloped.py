@@ -167,7 +167,6 @@ def test_no_field_stays_that_bedrock_does_not_know(name: str) -> None:
     assert set(arrived(body("anthropic") | {name: values[name]}).json) <= ALLOWED
 
 
-@pytest.mark.xfail(strict=True, reason="translate/request.patch: the clean-up for an envelope notes nothing")
 @pytest.mark.parametrize("name", ["service_tier", "cache_control", "output_format"])
 def test_what_goes_without_a_place_in_the_envelope_is_noted(name: str) -> None:
     values = {"service_tier": "priority", "cache_control": {"type": "ephemeral"},

@@ -462,7 +462,6 @@ def test_an_error_after_pings_is_an_event(spoken: str) -> None:
             assert (found == NAMES[client][kind][1] or NAMES[client][kind][1] is None) and "Oh no" in words
 
 
-@pytest.mark.xfail(strict=True, reason="proxy/interpret.py: a refusal after pings has the row and cost of an answer")
 @pytest.mark.usefixtures("often")
 def test_what_is_refused_after_pings_costs_nothing() -> None:
     refused = whole({"error": {"type": "rate_limit_error", "message": "Oh no"}}, 429)

@@ -140,6 +140,10 @@ class _Writer:
             content = [said for part in parts for said in self.part(part)]
             if not content:
                 continue
+            if any("document" in said for said in content) and not any("text" in said for said in content):
+                # Refused without words beside it.
+                self.changes.change("a document alone", "with a word beside it: the format demands it")
+                content.append({"text": "(a document)"})
             if messages and messages[-1]["role"] == role:
                 messages[-1]["content"] += content
             else:

@@ -144,7 +144,10 @@ class _Reader:
         self.count += 1
         # Without an id, a call and its response find each other by name and order.
         call = Call(
-            text(value, "id") or f"call_{self.count}", text(value, "name"), dumps(value.get("args") or {}), seal=seal
+            text(value, "id") or f"unnamed_call_{self.count}",
+            text(value, "name"),
+            dumps(value.get("args") or {}),
+            seal=seal,
         )
         self.waiting.append(call)
         return call
