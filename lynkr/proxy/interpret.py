@@ -131,10 +131,11 @@ class Interpreting:
             async for chunk in chunks:
                 if not await teller.tell(interpreter.feed(chunk)):
                     await teller.end()
-                    with anyio.move_on_after(_DRAIN_S), suppress(UpstreamError):
+                    if interpreter.told.complete:
                         # Read to the end of its message, the connection can be used again.
-                        async for _ in chunks:
-                            pass
+                        with anyio.move_on_after(_DRAIN_S), suppress(UpstreamError):
+                            async for _ in chunks:
+                                pass
                     return
         except UpstreamError as error:
             try:
