@@ -30,6 +30,8 @@ class Provider:
     elsewhere: Mapping[str, str] = field(default_factory=dict)
 
 
+_CHAT = (Format.OPENAI_CHAT,)
+_ALL_THREE = (Format.OPENAI_CHAT, Format.ANTHROPIC, Format.OPENAI_RESPONSES)
 # Stands in a base URL for the lane's region.
 REGION = "{region}"
 
@@ -52,7 +54,20 @@ PROVIDERS: dict[str, Provider] = {
             (Format.GEMINI,),
             ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
         ),
+        # Servers on this machine, at the ports that they take by themselves; Anthropic's format stands beside OpenAI's.
         Provider("ollama", "http://127.0.0.1:11434", (Format.OLLAMA,), ()),
+        Provider("llamacpp", "http://127.0.0.1:8080/v1", _ALL_THREE, (), prefix="/v1"),
+        Provider("lmstudio", "http://127.0.0.1:1234/v1", _ALL_THREE, (), prefix="/v1"),
+        Provider("vllm", "http://127.0.0.1:8000/v1", _ALL_THREE, (), prefix="/v1"),
+        # Those who speak like OpenAI; what else they speak elsewhere, a lane's `base_url` and `format` reach.
+        Provider("openrouter", "https://openrouter.ai/api/v1", _ALL_THREE, ("OPENROUTER_API_KEY",), prefix="/v1"),
+        Provider("deepseek", "https://api.deepseek.com/v1", _CHAT, ("DEEPSEEK_API_KEY",), prefix="/v1"),
+        Provider("moonshot", "https://api.moonshot.ai/v1", _CHAT, ("MOONSHOT_API_KEY",), prefix="/v1"),
+        Provider("zai", "https://api.z.ai/api/paas/v4", _CHAT, ("ZAI_API_KEY",), prefix="/v1"),
+        Provider("minimax", "https://api.minimax.io/v1", _CHAT, ("MINIMAX_API_KEY",), prefix="/v1"),
+        Provider("groq", "https://api.groq.com/openai/v1", _CHAT, ("GROQ_API_KEY",), prefix="/v1"),
+        Provider("xai", "https://api.x.ai/v1", _CHAT, ("XAI_API_KEY",), prefix="/v1"),
+        Provider("mistral", "https://api.mistral.ai/v1", _CHAT, ("MISTRAL_API_KEY",), prefix="/v1"),
         Provider(
             "bedrock",
             "https://bedrock-runtime.{region}.amazonaws.com",

@@ -181,6 +181,17 @@ def test_a_real_model_answers_clients_of_every_other_format(
     assert report["totals"]["estimated"] is False
 
 
+@pytest.mark.parametrize("client", list(CLIENTS))
+def test_a_llama_cpp_lane_needs_no_more_than_its_address(clean_machine: Path, llama: str, client: str) -> None:
+    lane = f'[lanes.local]\nprovider = "llamacpp"\nbase_url = "{llama}/v1"\nmodel = "local"\n'
+    profile(clean_machine, "local", lane)
+    ran = session(clean_machine, CLIENTS[client], "some-model", "-p", "local")
+    whole, streamed, final, _ = json.loads(ran.out)
+    assert whole
+    assert streamed == final
+    assert [request["status"] for request in ran.report()["requests"]] == [200, 200]
+
+
 @pytest.mark.parametrize("spoken", ["openai-chat", "openai-responses"])
 def test_a_real_server_takes_a_history_with_calls_and_results(clean_machine: Path, llama: str, spoken: str) -> None:
     local(clean_machine, llama, spoken)

@@ -21,7 +21,9 @@ def joined(provider: str, base: str, target: str) -> str:
 
 
 def test_every_provider_has_all_that_it_needs() -> None:
-    assert list(PROVIDERS) == ["anthropic", "openai", "gemini", "ollama", "bedrock"]
+    local = ["ollama", "llamacpp", "lmstudio", "vllm"]
+    alike = ["openrouter", "deepseek", "moonshot", "zai", "minimax", "groq", "xai", "mistral"]
+    assert list(PROVIDERS) == ["anthropic", "openai", "gemini", *local, *alike, "bedrock"]
     for name, provider in PROVIDERS.items():
         assert provider.name == name
         assert provider.formats
@@ -29,7 +31,8 @@ def test_every_provider_has_all_that_it_needs() -> None:
         # Only what runs on this machine asks for no key and speaks without TLS.
         assert provider.key_env or provider.base_url.startswith("http://127.0.0.1")
         assert provider.base_url.startswith("https://") or not provider.key_env
-        assert provider.base_url.endswith(provider.prefix)
+        # What stands for the version in a client's path is in the base URL already.
+        assert provider.base_url.endswith(provider.prefix or provider.base_url) or name == "zai"
 
 
 @pytest.mark.parametrize(
@@ -40,6 +43,10 @@ def test_every_provider_has_all_that_it_needs() -> None:
         ("openai", "/v1/responses", "https://api.openai.com/v1/responses"),
         ("openai", "/v1/chat/completions", "https://api.openai.com/v1/chat/completions"),
         ("openai", "/responses", "https://api.openai.com/v1/responses"),
+        ("zai", "/v1/chat/completions", "https://api.z.ai/api/paas/v4/chat/completions"),
+        ("groq", "/v1/chat/completions", "https://api.groq.com/openai/v1/chat/completions"),
+        ("openrouter", "/v1/messages?beta=true", "https://openrouter.ai/api/v1/messages?beta=true"),
+        ("llamacpp", "/v1/messages", "http://127.0.0.1:8080/v1/messages"),
         ("openai", "/v1", "https://api.openai.com/v1"),
         ("openai", "/v1?x=1", "https://api.openai.com/v1?x=1"),
         ("openai", "/v1beta/x", "https://api.openai.com/v1/v1beta/x"),
