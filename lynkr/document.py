@@ -84,6 +84,11 @@ class Document:
             node = _child(self.text, node, step)
         return node
 
+    def elements(self, name: str) -> list[Node]:
+        """The elements of the top-level array `name`, found in one pass; none where there is no array."""
+        node = self.members.get(name)
+        return list(_elements(self.text, node.start)) if node is not None and isinstance(node.value, list) else []
+
     def splice(self, edits: list[Edit]) -> bytes:
         """The body with `edits` made; with none, the same bytes object."""
         if not edits:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from hashlib import sha256
 from math import isfinite
 from typing import Any
 
@@ -98,6 +99,15 @@ def plain_schema(schema: Mapping[str, Any] | None) -> dict[str, Any]:
     if not schema:
         return {"type": "object", "properties": {}}
     return {name: value for name, value in schema.items() if name != "$schema"}
+
+
+# What stands before the text of a result that is an error, where a format has no field for that.
+ERROR_MARK = "[tool error]\n"
+
+
+def hidden(user: str) -> str:
+    """A user's id as a hash: clients put account and device in it, another provider gets what tells users apart."""
+    return sha256(user.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def parsed_object(arguments: str) -> dict[str, Any] | None:

@@ -196,13 +196,12 @@ class _Teller:
 
     async def say(self, said: bytes) -> None:
         """Sends bytes that are a whole stream."""
-        await self._send(said)
+        if await self._free():
+            await self._send(said)
 
     async def end(self) -> None:
         """Ends the answer, once."""
-        while self._busy and not self._over:
-            await self._rest()
-        if not self._over:
+        if await self._free():
             # From here on nothing is said any more: who comes now finds it busy, and over.
             self._over = self._busy = True
             await self._reply.end()
@@ -220,17 +219,17 @@ class _Teller:
                     return  # whoever reads the answer will notice, too
 
     async def _say(self, events: list[Event]) -> None:
-        while self._busy:
-            # There are two who speak: whoever reads the answer, and the pings.
-            if self._over:
-                return
-            await self._rest()
-        held, self._held = self._held, []
-        await self._send(self._interpreter.say([*held, *events]))
+        if await self._free():
+            held, self._held = self._held, []
+            await self._send(self._interpreter.say([*held, *events]))
 
-    async def _rest(self) -> None:
-        self._idle = anyio.Event()
-        await self._idle.wait()
+    async def _free(self) -> bool:
+        """Waits for the other to have spoken (there are two: whoever reads the answer, and the pings); whether anything
+        may still be said."""
+        while self._busy and not self._over:
+            self._idle = anyio.Event()
+            await self._idle.wait()
+        return not self._over
 
     async def _send(self, said: bytes) -> None:
         if not said:

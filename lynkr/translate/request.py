@@ -139,65 +139,48 @@ def _merged(was: Any, old: Any, new: Any) -> Any:
 
 def _list(document: Document, name: str, old: list[Any], new: list[Any]) -> list[Edit]:
     """The edits of a list: elements that stay keep their own text."""
+    elements = document.elements(name)
     if len(old) == len(new):
         return [
-            Edit(*_span(document, name, n, n + 1), dumps(is_now))
-            for n, (was, is_now) in enumerate(zip(old, new, strict=True))
+            Edit(element.start, element.end, dumps(is_now))
+            for element, was, is_now in zip(elements, old, new, strict=True)
             if was != is_now
         ]
-    node, texts = document.members[name], {dumps(said): n for n, said in enumerate(old)}
-    kept = [_own(document, name, texts[text]) if text in texts else text for text in map(dumps, new)]
+    node = document.members[name]
+    texts = {dumps(said): document.text[e.start : e.end] for said, e in zip(old, elements, strict=True)}
+    kept = [texts.get(text, text) for text in map(dumps, new)]
     return [Edit(node.start, node.end, f"[{','.join(kept)}]")]
-
-
-def _own(document: Document, name: str, n: int) -> str:
-    start, end = _span(document, name, n, n + 1)
-    return document.text[start:end]
-
-
-def _span(document: Document, name: str, first: int, after: int) -> tuple[int, int]:
-    """Where the elements from `first` up to `after` stand."""
-    begin, last = document.find(name, first), document.find(name, after - 1)
-    assert begin is not None
-    assert last is not None
-    return begin.start, last.end
 
 
 def _turns(
     document: Document, name: str, c: Conversation, fitted: Conversation, codec: Codec, target: Target
 ) -> list[Edit]:
     """The edits of what was said: turns that did not change keep their own text."""
+    elements = document.elements(name)
 
     def said(turn: Turn) -> str:
         alone = replace(fitted, turns=(turn,), system=(), tools=(), billing=None, choice=None)
         return ",".join(map(dumps, codec.write_request(alone, target, Changes())[name]))
 
+    def instead(first: int, after: int, new: str) -> Edit:
+        """Elements replaced by `new`, or, where that is nothing, taken out with the comma before them."""
+        start = elements[first].start if new or not first else elements[first - 1].end
+        return Edit(start, elements[after - 1].end, new)
+
     before = {turn.span: turn for turn in c.turns if turn.span}
     stays = {turn.span for turn in fitted.turns}
-    count, edits, at = len(document.members[name].value), list[Edit](), 0
-    for span in before:
-        if span is not None and span not in stays:
-            edits.append(_removal(document, name, *span))
+    edits = [instead(*span, "") for span in before if span and span not in stays]
+    at = 0
     for turn in fitted.turns:
         if turn.span is None:
             # A turn of ours, behind the one before it.
-            place = _span(document, name, at - 1, at)[1] if at else document.members[name].start + 1
-            edits.append(Edit(place, place, f",{said(turn)}" if at else said(turn) + ("," if count else "")))
+            place = elements[at - 1].end if at else document.members[name].start + 1
+            edits.append(Edit(place, place, f",{said(turn)}" if at else said(turn) + ("," if elements else "")))
             continue
         at = turn.span[1]
-        if before.get(turn.span) == turn:
-            continue
-        if new := said(turn):
-            edits.append(Edit(*_span(document, name, *turn.span), new))
-        else:
-            edits.append(_removal(document, name, *turn.span))
+        if before.get(turn.span) != turn:
+            edits.append(instead(*turn.span, said(turn)))
     return edits
-
-
-def _removal(document: Document, name: str, first: int, after: int) -> Edit:
-    """The edit that takes elements out, with the comma before them."""
-    start, end = _span(document, name, first, after)
-    return Edit(_span(document, name, first - 1, first)[1] if first else start, end, "")
 
 
 def _has_deferred(c: Conversation) -> bool:

@@ -49,21 +49,17 @@ def _unscoped(value: Any) -> Any:
 
 
 def _list(document: Document, name: str, clean: Callable[[Any], Any]) -> Edit | None:
-    node = document.members.get(name)
-    if node is None or not isinstance(node.value, list):
-        return None
     kept, changed = list[str](), False
-    for n, value in enumerate(node.value):
-        cleaned = clean(value)
-        if cleaned is value:
-            element = document.find(name, n)
-            assert element is not None
+    for element in document.elements(name):
+        cleaned = clean(element.value)
+        if cleaned is element.value:
             kept.append(document.text[element.start : element.end])
             continue
         changed = True
         if cleaned is not None:
             kept.append(dumps(cleaned))
-    return Edit(node.start, node.end, f"[{','.join(kept)}]") if changed else None
+    node = document.members[name] if changed else None
+    return Edit(node.start, node.end, f"[{','.join(kept)}]") if node else None
 
 
 def _cleaned(value: Any) -> Any:

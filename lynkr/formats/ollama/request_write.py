@@ -11,11 +11,10 @@ from typing import Any
 
 from lynkr.changes import Changes
 from lynkr.conversation import Call, Conversation, Media, Opaque, Result, Text, Thinking, Tool, Turn
-from lynkr.formats.values import parsed_object, plain_schema
+from lynkr.formats.values import ERROR_MARK, parsed_object, plain_schema
 from lynkr.target import Target
 
 _FORMAT = "Ollama's API"
-ERROR_MARK = "[tool error]\n"
 # How long the model stays loaded between requests: coding sessions have longer pauses than the default five minutes.
 KEEP_ALIVE = "30m"
 _OPTIONS = ("temperature", "top_p", "top_k", "seed", "presence_penalty", "frequency_penalty")

@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from hashlib import sha256
 from typing import Any
 
 from lynkr.changes import Changes
 from lynkr.conversation import Call, Conversation, Media, Opaque, Result, Text, Thinking, Tool, Turn
-from lynkr.formats.values import plain_schema
+from lynkr.formats.values import ERROR_MARK, hidden, plain_schema
 from lynkr.target import Target
 
 _FORMAT = "Chat Completions"
-# What stands before the text of a result that is an error: there is no field for it.
-ERROR_MARK = "[tool error]\n"
 
 
 def write_request(conversation: Conversation, target: Target, changes: Changes) -> dict[str, Any]:
@@ -62,8 +59,7 @@ class _Writer:
         if c.verbosity is not None:
             found["verbosity"] = c.verbosity
         if c.user is not None:
-            # Clients put account and device in it; another provider gets what tells users apart and no more.
-            found["user"] = sha256(c.user.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+            found["user"] = hidden(c.user)
             self.changes.change("user id", "as a hash")
         if c.cache_key is not None and self.can.cache_key:
             found["prompt_cache_key"] = c.cache_key

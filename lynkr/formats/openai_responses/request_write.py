@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from hashlib import sha256
 from typing import Any
 
 from lynkr.changes import Changes
 from lynkr.conversation import Call, Conversation, Media, Opaque, Part, Result, Seal, Text, Thinking, Tool, Turn
+from lynkr.formats.values import ERROR_MARK, hidden
 from lynkr.target import Target
 
 _FORMAT = "the Responses API"
-ERROR_MARK = "[tool error]\n"
 
 
 def write_request(conversation: Conversation, target: Target, changes: Changes) -> dict[str, Any]:
@@ -52,7 +51,7 @@ class _Writer:
         if c.stop:
             self.changes.drop("stop sequences", f"{_FORMAT} has no such setting")
         if c.user is not None:
-            found["safety_identifier"] = sha256(c.user.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+            found["safety_identifier"] = hidden(c.user)
             self.changes.change("user id", "as a hash")
         if c.cache_key is not None:
             found["prompt_cache_key"] = c.cache_key
