@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
-from conftest import Ran, lynkr, profile, real_tool
+from conftest import Ran, command_line, environment, lynkr, profile, real_tool
 from loops import anthropic_says, loop
 from real import claude_home, codex_home, gemini_home, with_tool
 from scripts import Asked, Step, upstream
+from terminal import terminal
 
 pytestmark = pytest.mark.real
 LANES = {
@@ -144,3 +146,36 @@ def test_codex_compacts_its_history_on_another_maker_s_model(clean_machine: Path
     assert "What was said before, summed up" in last
     assert "The user wanted a listing; it was made." in last
     assert "tool_result" not in last
+
+
+def test_claude_code_asks_the_user_where_no_model_can_judge_a_risky_call(clean_machine: Path) -> None:
+    project, env = claude_home(clean_machine)
+    script = loop("Bash", {"command": "rm -rf build", "description": "Removes"})["openai-chat"]
+    with upstream(script) as up:
+        lane(clean_machine, "openai-chat", up.url)
+        env = environment(clean_machine, PATH=with_tool(real_tool("claude")), LANE_KEY="sk-lane", **env)
+        with terminal(clean_machine, env, project) as screen:
+            screen.line(shlex.join(command_line("run", "-p", "other", "claude")))
+            screen.wait("for shortcuts", "❯")
+            screen.line("remove the build")
+            shown = screen.wait("Do you want to proceed?")
+            screen.type("Escape")
+            screen.wait("❯")
+            screen.line("/exit")
+            screen.wait("lynkr report last")
+    assert "auto mode is off: the model of lane 'other'" in shown
+    assert len(up.posts()) >= 1
+
+
+def test_auto_mode_is_left_alone_where_the_model_can_judge(clean_machine: Path) -> None:
+    project, _ = claude_home(clean_machine)
+    lane(clean_machine, "anthropic", "http://127.0.0.1:9")
+    for name in ("direct", "other"):
+        shown = lynkr("run", "-p", name, "--dry-run", "claude", home=clean_machine, cwd=project,
+                      LANE_KEY="sk-lane", PATH=with_tool(real_tool("claude"))).out  # fmt: skip
+        assert "claude-settings.json" in shown
+        assert "disableAutoMode" not in shown
+    lane(clean_machine, "ollama", "http://127.0.0.1:9")
+    shown = lynkr("run", "-p", "other", "--dry-run", "claude", home=clean_machine, cwd=project,
+                  PATH=with_tool(real_tool("claude"))).out  # fmt: skip
+    assert '"disableAutoMode": "disable"' in shown

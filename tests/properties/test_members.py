@@ -88,7 +88,9 @@ def test_the_text_of_untouched_members_stays_byte_for_byte(
     after, at = changed(written[0], changes).decode(), 0
     for key, _, text in written[1]:
         if key not in changes:
-            at = after.index(text, at) + len(text)
+            found = after.find(text, at)
+            assert found >= 0, f"the text of {key!r} is gone, or out of its order"
+            at = found + len(text)
 
 
 @few
