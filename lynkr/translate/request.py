@@ -90,7 +90,8 @@ def patch(
         for name, node in document.members.items():
             if name not in known and node.value:
                 members[name] = None
-                if name not in c.rest:
+                # What was understood has been fitted, and noted as what became of it.
+                if name not in c.rest and name not in before:
                     changes.drop(name, "this lane has no such field")
         if not counted:
             # What was said in an older or shorter way is said in the one that is known there.
