@@ -18,6 +18,7 @@ class Format(StrEnum):
     OLLAMA = "ollama"
     BEDROCK_CONVERSE = "bedrock-converse"
     BEDROCK_INVOKE = "bedrock-invoke"
+    VERTEX_ANTHROPIC = "vertex-anthropic"
 
 
 class Auth(StrEnum):
@@ -25,6 +26,7 @@ class Auth(StrEnum):
 
     CLIENT = "client"  # the tool's own, passed through untouched
     KEY = "key"  # the lane's own, which the tool never sees
+    CLOUD = "cloud"  # the user's login at the provider's cloud (AWS, Google Cloud, Entra ID, Databricks)
     NONE = "none"  # nobody's: a server that asks for none
 
 
@@ -45,7 +47,8 @@ class Lane:
 
     `base_url` is None where the request goes to the provider's own address, or, with `auth` CLIENT, to wherever the
     tool would have sent it. `model` None leaves the model to the tool. `timeout_s` bounds the wait for any
-    one byte; without it the client decides.
+    one byte; without it the client decides. `region`, `project` and `api_version` are parts of some providers'
+    addresses.
     """
 
     name: str
@@ -61,6 +64,8 @@ class Lane:
     price: Price | None = None
     context: int | None = None
     region: str | None = None
+    project: str | None = None
+    api_version: str | None = None
 
     def format_for(self, spoken: Format) -> Format | None:
         """The format in which a request that speaks `spoken` goes down this lane; None where it cannot.

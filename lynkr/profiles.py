@@ -17,7 +17,8 @@ from lynkr.errors import ConfigError
 from lynkr.lane import Auth, Format, Lane, Price
 from lynkr.paths import Paths, shipped
 from lynkr.routing.router import TIERS
-from lynkr.upstream.catalog import PROVIDERS, REGION, Provider, check_url, formats
+from lynkr.upstream.catalog import Provider, check_url, formats, missing
+from lynkr.upstream.providers import PROVIDERS
 
 DEFAULT = "direct"
 LOCAL_FILE = ".lynkr.toml"
@@ -139,7 +140,7 @@ _SECTIONS: dict[str, dict[str, tuple[str, ...] | type]] = {
     "budget": {"session_usd": float, "day_usd": float, "month_usd": float, "on_exceed": ("warn", "downgrade", "stop")},
 }
 _LANE = ("provider", "auth", "model", "base_url", "format", "headers", "timeout_s", "price", "key", "key_env",
-         "context", "region")  # fmt: skip
+         "context", "region", "project", "api_version")  # fmt: skip
 _RATES = tuple(Price.__dataclass_fields__)
 
 
@@ -211,12 +212,12 @@ class _Reader:
             if header.lower() in _OUR_HEADERS:
                 raise self._mistake((*at, "headers", header), "lynkr writes this header itself")
         entry, model = PROVIDERS[provider], self._take(data, "model", at, str, "a name in quotes")
-        if REGION in entry.base_url and base_url is None and not data.get("region"):
-            raise self._mistake(at, 'it needs a region, such as region = "us-east-1"')
-        return Lane(
+        version = self._take(data, "api_version", at, str, "a date in quotes")
+        said = Format(spoken) if spoken else None
+        lane = Lane(
             name=name,
             provider=provider,
-            formats=(Format(spoken),) if spoken else formats(provider, model),
+            formats=formats(provider, model, base_url, version, said),
             auth=self._auth(data, at, entry),
             base_url=base_url.rstrip("/") if base_url else None,
             model=model,
@@ -226,15 +227,41 @@ class _Reader:
             timeout_s=self._positive(data, "timeout_s", at),
             price=self._price(data, at),
             context=self._whole(data, "context", at),
-            region=self._take(data, "region", at, str, "a name in quotes"),
+            region=self._take(data, "region", at, str, "a name in quotes") or entry.region,
+            project=self._take(data, "project", at, str, "a name in quotes"),
+            api_version=version,
         )
+        return self._addressed(lane, entry, said, at)
+
+    def _addressed(self, lane: Lane, entry: Provider, said: Format | None, at: tuple[str, ...]) -> Lane:
+        """The lane, if its provider can be found with what it says."""
+        examples = {
+            "base_url": f'base_url = "{entry.example}"',
+            "region": 'region = "us-east-1"',
+            "project": 'project = "my-project"',
+            "model": 'a model = "…" of this provider',
+        }
+        if lacking := missing(lane):
+            raise self._mistake(at, f"provider {entry.name!r} needs {' and '.join(examples[name] for name in lacking)}")
+        if entry.name == "custom" and said is None:
+            raise self._mistake(at, f"provider 'custom' needs a format: {', '.join(Format)}")
+        if lane.api_version is not None and not any(way.query for way in entry.ways):
+            raise self._mistake((*at, "api_version"), f"provider {entry.name!r} has no API versions to choose from")
+        return lane
 
     def _auth(self, data: dict[str, Any], at: tuple[str, ...], entry: Provider) -> Auth:
         said = self._one_of(data, "auth", at, [str(name) for name in Auth])
-        if said is not None:
-            return Auth(said)
         named = data.get("key") or data.get("key_env")
-        return Auth.KEY if entry.key_env or named else Auth.NONE
+        if said is None:
+            return Auth.KEY if named and entry.auth is not Auth.CLIENT else entry.auth
+        auth = Auth(said)
+        if entry.auth is Auth.CLIENT and auth is not Auth.CLIENT:
+            why = 'is the login of the tool itself, which lynkr never holds; use provider "anthropic" for an API key'
+            raise self._mistake((*at, "auth"), f"provider {entry.name!r} {why}")
+        if auth is Auth.CLOUD and not entry.cloud:
+            clouds = ", ".join(name for name, provider in PROVIDERS.items() if provider.cloud)
+            raise self._mistake((*at, "auth"), f"provider {entry.name!r} is no cloud with a login; these are: {clouds}")
+        return auth
 
     def _price(self, data: dict[str, Any], at: tuple[str, ...]) -> Price | None:
         if "price" not in data:

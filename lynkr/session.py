@@ -1,6 +1,6 @@
-"""One session: profile, keys, proxy, child, ledger, report. This is where everything is put together.
+"""One session: proxy, child, ledger, report. This is where everything is put together.
 
-The order is the point. What can be wrong is found before anything starts; the port is bound and the child spawned
+The order is the point. What can be wrong has been found before (`plan`); the port is bound and the child spawned
 before the proxy's modules are imported, because the child takes longer to start than they do (its first request waits
 in the socket's backlog); the proxy runs in a thread of its own, so that this one does nothing but wait for the child.
 """
@@ -14,157 +14,29 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lynkr import profiles, secrets
-from lynkr.errors import ClientError, ConfigError, LynkrError, UsageError
+from lynkr.errors import LynkrError
 from lynkr.ids import ulid
-from lynkr.lane import Auth, Lane
-from lynkr.launch.child import Child, locate
-from lynkr.launch.launch import Call, Launch, child_environment
-from lynkr.launch.tools import ANY, TOOLS, Tool
+from lynkr.launch.child import Child
+from lynkr.launch.launch import Launch, child_environment
 from lynkr.ledger.recorder import Recorder
 from lynkr.ledger.row import Session
-from lynkr.paths import Paths, paths, private_folder, write_private
-from lynkr.profiles import Profile
+from lynkr.paths import Paths, private_folder, write_private
+from lynkr.plan import Plan, call_of, cwd, launch_of
 from lynkr.report.terminal import summary
 from lynkr.report.values import report, unreport
-from lynkr.routing.router import Router, router
-from lynkr.upstream.capabilities import gives_verdicts
-from lynkr.upstream.catalog import base_url, check_url
 
 if TYPE_CHECKING:
     from lynkr.ledger.store import Ledger
     from lynkr.proxy.thread import ProxyThread
 
 _BACKLOG = 128
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What `lynkr run` was asked for. `as_command` says that the words stood after `--`."""
-
-    words: tuple[str, ...]
-    as_command: bool = False
-    profile: str | None = None
-    lane: str | None = None
-    tier: str | None = None
-    report: Path | None = None
-    quiet: bool = False
-    verbose: bool = False
-    nested: bool = False
-    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    # A profile made in memory, and the name the report gives the tool: for `lynkr demo`.
-    made: Profile | None = None
-    tool_name: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A session that could begin: everything that can be wrong beforehand has been looked at."""
-
-    options: Options
-    profile: Profile
-    router: Router
-    keys: Mapping[str, secrets.Key | None]
-    tool: Tool
-    tool_name: str
-    argv: tuple[str, ...]
-    where: Paths
-
-    @property
-    def key_variables(self) -> tuple[str, ...]:
-        """The environment variables that hold a key of a lane: by their name, or by what is in them."""
-        lanes, keys = self.profile.lanes.values(), [key for key in self.keys.values() if key is not None]
-        named = {name for lane in lanes if lane.auth is Auth.KEY for name in secrets.variables(lane)}
-        environ = self.options.environ.items()
-        return tuple(named | {name for name, value in environ if any(key.is_in(value) for key in keys)})
-
-
-def plan(options: Options) -> Plan:
-    """Looks at everything that can be wrong before it starts. Raises LynkrError."""
-    if not options.words:
-        raise UsageError("say what to run: lynkr run claude, or lynkr run -- COMMAND")
-    if options.environ.get("LYNKR_SESSION") and not options.nested:
-        raise UsageError(
-            "this already runs inside a lynkr session; run the tool as it is, or say --nested for a proxy in a proxy"
-        )
-    where = paths(options.environ)
-    profile = options.made or profiles.choose(options.profile, options.environ, _cwd(), where)
-    if options.lane is not None and options.lane not in profile.lanes:
-        raise ConfigError(
-            f"profile {profile.name!r} has no lane {options.lane!r}; it has {', '.join(profile.lanes)} ({profile.path})"
-        )
-    if options.tier is not None and not profile.tiers.get(options.tier):
-        known = ", ".join(profile.tiers) or "none"
-        raise ConfigError(f"profile {profile.name!r} has no lanes for the tier {options.tier!r}; it has: {known}")
-    chosen = router(profile.lanes, profile.tiers, lane=options.lane, tier=options.tier)
-    tool_name, tool = _tool(options)
-    _check_spoken(tool_name, tool, chosen)
-    keys = {lane.name: secrets.find(lane, options.environ) for lane in _reachable(chosen, tool)}
-    path = locate(options.words[0], options.environ, tool.INSTALL)
-    name = options.tool_name or tool_name
-    return Plan(options, profile, chosen, keys, tool, name, (path, *options.words[1:]), where)
-
-
-def _cwd() -> Path:
-    try:
-        return Path.cwd()
-    except OSError as error:
-        raise ConfigError(f"the current directory cannot be used: {error.strerror}") from error
-
-
-def _tool(options: Options) -> tuple[str, Tool]:
-    name = Path(options.words[0]).name
-    if name in TOOLS:
-        return name, TOOLS[name]
-    if options.as_command:
-        return name, ANY
-    import difflib
-
-    close = difflib.get_close_matches(name, list(TOOLS), 1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    raise UsageError(
-        f"{name!r} is not a tool that lynkr knows ({', '.join(TOOLS)}); {hint}"
-        f"For any command that reads the usual base-URL variables: lynkr run -- {' '.join(options.words)}"
-    )
-
-
-def _check_spoken(name: str, tool: Tool, chosen: Router) -> None:
-    """Raises ConfigError where no lane can serve what the tool speaks: better now than at its first request."""
-    spoken = tool.SPEAKS
-    serving = [lane for lane in chosen.lanes if any(map(lane.format_for, spoken))]
-    if not serving:
-        lanes = "; ".join(f"{lane.name} speaks {', '.join(lane.formats)}" for lane in chosen.lanes)
-        raise ConfigError(
-            f"{name} speaks {', '.join(spoken)}; the lanes of the profile speak other formats with the tool's own "
-            f"credential, which would mean nothing there ({lanes}); give a lane a key of its own, or use "
-            f"--profile direct"
-        )
-    for lane in serving:
-        if lane.model is None and not set(spoken) & set(lane.formats):
-            raise ConfigError(
-                f"lane {lane.name!r} has no model, and the names of models that {name} asks for mean nothing to "
-                f'{lane.provider}; add model = "…" to [lanes.{lane.name}]'
-            )
-
-
-def _reachable(chosen: Router, tool: Tool) -> list[Lane]:
-    """The lanes that this session can send anything down: for each format the tool speaks, the first."""
-    found = []
-    for spoken in tool.SPEAKS:
-        try:
-            lane = chosen.plan(spoken).lane
-        except ClientError:
-            continue
-        if lane not in found:
-            found.append(lane)
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,53 +53,13 @@ class Prepared:
     @property
     def environment(self) -> dict[str, str]:
         """The child's environment."""
-        return child_environment(_call(self.plan, self.port, self.secret, self.folder), self.launch, self.id,
+        return child_environment(call_of(self.plan, self.port, self.secret, self.folder), self.launch, self.id,
                                  self.plan.key_variables)  # fmt: skip
 
     @property
     def port(self) -> int:
         """The proxy's port on 127.0.0.1."""
         return int(self.listener.getsockname()[1])
-
-
-def _call(planned: Plan, port: int, secret: str, folder: Path) -> Call:
-    environ = planned.options.environ
-    home = Path(environ.get("HOME") or Path.home())
-    lanes = planned.router.lanes
-    verdicts = frozenset(lane.name for lane in lanes if gives_verdicts(lane))
-    return Call(planned.argv, environ, _cwd(), home, port, secret, folder, lanes, verdicts)
-
-
-def _launch(planned: Plan, call: Call) -> Launch:
-    launch = planned.tool.launch(call)
-    for provider, url in launch.origins.items():
-        check_url(url, f"the base URL that is set for {provider}")
-    return launch
-
-
-def destinations(planned: Plan) -> list[str]:
-    """Where the session's lanes send things, a line each."""
-    launch, _ = preview(planned)
-    lines = []
-    for lane in planned.router.lanes:
-        names = " or ".join(secrets.variables(lane))
-        credential = {
-            Auth.CLIENT: "the tool's own credential",
-            Auth.KEY: f"key from {names}",
-            Auth.NONE: "no credential",
-        }[lane.auth]
-        model = f", model {lane.model}" if lane.model else ""
-        lines.append(f"lane {lane.name} → {base_url(lane, launch.origins, {})}{model}, {credential}")
-    return lines
-
-
-def preview(planned: Plan) -> tuple[Launch, dict[str, str]]:
-    """What starting would inject, with PORT and SECRET in place of the real ones: (the launch, the environment)."""
-    call = _call(planned, 0, "SECRET", Path("SESSION_FOLDER"))
-    launch = _launch(planned, call)
-    environment = child_environment(call, launch, "SESSION", planned.key_variables)
-    changed = {name: value for name, value in environment.items() if planned.options.environ.get(name) != value}
-    return launch, changed
 
 
 class Ended(NamedTuple):
@@ -243,7 +75,7 @@ def run(planned: Plan, say: Callable[[str], None]) -> Ended:
         for note in (*session.launch.notes, *_unacted(planned)):
             say(note)
         began, started = time.monotonic(), _now()
-        line = Session(session.id, planned.tool_name, planned.profile.name, str(_cwd()), started)
+        line = Session(session.id, planned.tool_name, planned.profile.name, str(cwd()), started)
         with Child(session.launch.argv, session.environment) as child:
             recorder = Recorder(planned.where.ledger, line)
             proxy = _start_proxy(session, recorder, say)
@@ -271,7 +103,7 @@ def _prepared(planned: Plan) -> Iterator[Prepared]:
     folder = _session_folder(planned.where, identity)
     try:
         port = int(listener.getsockname()[1])
-        launch = _launch(planned, _call(planned, port, secret, folder))
+        launch = launch_of(planned, call_of(planned, port, secret, folder))
         for path, text in launch.files.items():
             write_private(path, text)
         yield Prepared(planned, identity, secret, listener, folder, launch)
@@ -322,7 +154,7 @@ def _start_proxy(session: Prepared, recorder: Recorder, say: Callable[[str], Non
         carrier=session.launch.carrier,
         router=session.plan.router,
         origins=session.launch.origins,
-        keys=session.plan.keys,
+        keys={name: held.credential for name, held in session.plan.held.items()},
         environ=session.plan.options.environ,
         speaks=session.plan.tool.SPEAKS,
         record=recorder.put,

@@ -192,7 +192,7 @@ def test_every_shipped_profile_can_be_read(where: Paths) -> None:
         # what is missing
         ("", "work.toml: it has no lane; add a section [lanes.NAME] with a provider"),
         ("[lanes]", "work.toml: it has no lane"),
-        ("[lanes.a]", "work.toml:1: lanes.a: it needs a provider: anthropic, openai, gemini"),
+        ("[lanes.a]", "work.toml:1: lanes.a: it needs a provider: anthropic, claude, azure-anthropic"),
         (f"{LANE}price = {{ input = 1 }}", "work.toml:3: lanes.a.price: it needs output"),
         (f"{LANE}price = {{}}", "work.toml:3: lanes.a.price: it needs input and output"),
         # the wrong kind of thing

@@ -15,7 +15,7 @@ from lynkr.cli.speak import paint, say, show
 from lynkr.errors import ConfigError, LynkrError
 
 if TYPE_CHECKING:
-    from lynkr.session import Options
+    from lynkr.plan import Options
 
 # The model that the demo's agent asks for, so that the report shows real prices. Nobody is asked, nothing is paid.
 _ASKED = "claude-sonnet-5-5"
@@ -38,6 +38,7 @@ def command(gguf: Path | None) -> int:
     from lynkr.demo import project
     from lynkr.launch.child import companion
     from lynkr.ledger.prices import table
+    from lynkr.plan import plan
     from lynkr.report.terminal import session_report
 
     if gguf is not None and importlib.util.find_spec("xllamacpp") is None:
@@ -58,7 +59,7 @@ def command(gguf: Path | None) -> int:
         if word != "listening":
             raise LynkrError(f"llama.cpp could not load {gguf}" if gguf else "the demo's model did not start")
         project.make(Path(name))
-        ended = session.run(session.plan(_options(Path(name), int(port), gguf)), say)
+        ended = session.run(plan(_options(Path(name), int(port), gguf), say), say)
     click.echo()
     show(session_report(ended.report, table().date, paint))
     if gguf is None:
@@ -70,8 +71,8 @@ def command(gguf: Path | None) -> int:
 def _options(folder: Path, port: int, gguf: Path | None) -> Options:
     from lynkr.demo import project
     from lynkr.lane import Auth, Format, Lane
+    from lynkr.plan import Options
     from lynkr.profiles import Profile
-    from lynkr.session import Options
 
     lane = "llama.cpp" if gguf else "canned"
     lanes = {lane: Lane(lane, "anthropic", (Format.ANTHROPIC,), Auth.CLIENT, f"http://127.0.0.1:{port}")}

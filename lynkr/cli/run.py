@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from lynkr.cli.speak import say, show
+from lynkr.cli.speak import asking, say, show
 from lynkr.errors import ConfigError
 from lynkr.routing.router import TIERS
 
@@ -65,14 +65,15 @@ def command(
     78 configuration.
     """
     from lynkr import session
+    from lynkr.plan import Options, plan
 
     if quiet and verbose:
         raise click.UsageError("--quiet and --verbose exclude each other")
     if report is not None and (report.is_dir() or not report.resolve().parent.is_dir()):
         what = "is a folder" if report.is_dir() else f"cannot be written: there is no folder {report.resolve().parent}"
         raise ConfigError(f"--report {report} {what}")
-    options = session.Options(words, as_command, profile, lane, tier, report, quiet, verbose, nested)
-    planned = session.plan(options)
+    options = Options(words, as_command, profile, lane, tier, report, quiet, verbose, nested)
+    planned = plan(options, say, asking())
     if dry_run:
         show(_preview(planned))
         return 0
@@ -83,7 +84,7 @@ def command(
 
 
 def _where(planned: object) -> list[str]:
-    from lynkr.session import Plan, destinations
+    from lynkr.plan import Plan, destinations
 
     assert isinstance(planned, Plan)
     return [
@@ -95,7 +96,7 @@ def _where(planned: object) -> list[str]:
 
 
 def _preview(planned: object) -> list[str]:
-    from lynkr.session import Plan, preview
+    from lynkr.plan import Plan, preview
 
     assert isinstance(planned, Plan)
     launch, changed = preview(planned)

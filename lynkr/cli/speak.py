@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import click
 
@@ -27,3 +27,10 @@ def paint(text: str, style: str) -> str:
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not sys.stdout.isatty():
         return text
     return click.style(text, **_STYLES[style])
+
+
+def asking() -> Callable[[str], str] | None:
+    """How a passphrase is asked for, without an echo; None where there is no terminal to ask at."""
+    if not (sys.stdin and sys.stdin.isatty()):
+        return None
+    return lambda what: str(click.prompt(f"lynkr: {what}", hide_input=True, err=True, default="", show_default=False))

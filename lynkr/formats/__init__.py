@@ -5,7 +5,8 @@ Every format can be a lane's: it says where a request is posted (`target_path`) 
 Those that tools speak (`CODECS`) also say which paths are theirs (`PATHS`, and `FREE_PATHS` for what is never billed),
 which headers carry the client's credential (`CREDENTIALS`), read requests, write answers, and say how an error of ours
 looks (`error_body`, `error_event`, and what has to stand between a broken event and that one: `AFTER_BROKEN`). What
-passes by untouched is read for its figures alone (`AnswerWatch`).
+passes by untouched is read for its figures alone (`AnswerWatch`). Clouds put an envelope around another's format
+(`ENVELOPES`): the client's own body goes into it (`envelope`), and its own events come out (`passed`).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from lynkr.formats import (
     ollama,
     openai_chat,
     openai_responses,
+    vertex_anthropic,
 )
 from lynkr.formats.watch import Watch
 from lynkr.framing.frame import Frame, Framing
@@ -118,10 +120,26 @@ class Codec(Speech, Protocol):
     def error_event(self, error: LynkrError) -> bytes: ...
 
 
+class Envelope(Speech, Protocol):
+    """What the module of a cloud's envelope holds as well."""
+
+    @property
+    def INNER(self) -> Format: ...
+
+    @property
+    def BETAS_IN_BODY(self) -> bool: ...
+
+    def envelope(self, betas: tuple[str, ...]) -> dict[str, Any]: ...
+
+    def passed(self, frame: Frame) -> bytes: ...
+
+
 _SPOKEN_BY_TOOLS: tuple[Codec, ...] = (anthropic, openai_chat, openai_responses, gemini)
-_SPOKEN_BY_LANES: tuple[Speech, ...] = (*_SPOKEN_BY_TOOLS, ollama, bedrock_converse, bedrock_invoke)
+_ENVELOPES: tuple[Envelope, ...] = (bedrock_invoke, vertex_anthropic)
+_SPOKEN_BY_LANES: tuple[Speech, ...] = (*_SPOKEN_BY_TOOLS, ollama, bedrock_converse, *_ENVELOPES)
 CODECS: dict[Format, Codec] = {codec.NAME: codec for codec in _SPOKEN_BY_TOOLS}
 SPEECHES: dict[Format, Speech] = {speech.NAME: speech for speech in _SPOKEN_BY_LANES}
+ENVELOPES: dict[Format, Envelope] = {envelope.NAME: envelope for envelope in _ENVELOPES}
 # Whatever names a credential in any format: what is taken off where the lane brings its own.
 CREDENTIAL_HEADERS = frozenset(
     {name for codec in CODECS.values() for name in codec.CREDENTIALS}

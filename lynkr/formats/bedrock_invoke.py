@@ -26,6 +26,7 @@ from lynkr.lane import Format
 from lynkr.target import Label, Target
 
 __all__ = [
+    "BETAS_IN_BODY",
     "CALL_ID",
     "HEADERS",
     "INNER",
@@ -34,6 +35,7 @@ __all__ = [
     "AnswerReader",
     "Framing",
     "envelope",
+    "passed",
     "read_answer",
     "read_refusal",
     "target_path",
@@ -47,6 +49,7 @@ INNER = Format.ANTHROPIC
 HEADERS: dict[str, str] = {}
 TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 CALL_ID = anthropic.CALL_ID
+BETAS_IN_BODY = True
 VERSION = "bedrock-2023-05-31"
 
 

@@ -8,7 +8,7 @@ and a body that we have nothing to change in leaves as the bytes that came.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -21,22 +21,26 @@ from lynkr.changes import Changes
 from lynkr.errors import ClientError, LynkrError, UpstreamError
 from lynkr.events import Refusal
 from lynkr.formats import Codec, Match
-from lynkr.lane import Format
+from lynkr.lane import Auth, Format, Lane
 from lynkr.ledger.meter import Meter
 from lynkr.ledger.row import Row, Try
 from lynkr.proxy.ear import Ear
-from lynkr.proxy.interpret import PING_S, Interpreting
+from lynkr.proxy.interpret import PING_S, Interpreting, refusal_in
 from lynkr.proxy.outbound import Inbound, outbound
+from lynkr.proxy.refused import ABOUT_CREDENTIALS, FINAL, about_the_lane
 from lynkr.proxy.relay import give_up, relay
 from lynkr.proxy.server import ClientGone, Reply, Request
 from lynkr.routing.router import Route, Router
 from lynkr.secrets import Key
-from lynkr.upstream.auth import Headers, outgoing
-from lynkr.upstream.catalog import address, base_url
+from lynkr.upstream.auth import Headers, credential, outgoing
+from lynkr.upstream.catalog import address, base_url, way
 from lynkr.upstream.client import Answer, Upstreams
+from lynkr.upstream.clouds import Login
 from lynkr.usage import Heard
 
 JSON = (b"Content-Type", b"application/json")
+# Clients of Anthropic's SDKs obey this header; without it Claude Code tries for three minutes.
+NO_RETRY = (b"x-should-retry", b"false")
 # Kinds of refusals that trying again cannot mend.
 _FINAL = frozenset(("invalid", "context", "authentication", "billing", "permission", "not_found", "too_large", "quota"))
 # What the proxy answers itself, for whoever wants to know that it is there.
@@ -58,7 +62,7 @@ class Exchange:
     router: Router
     speaks: tuple[Format, ...]
     origins: Mapping[str, str]
-    keys: Mapping[str, Key | None]
+    keys: Mapping[str, Key | Login | None]
     upstreams: Upstreams
     meter: Meter
     clock: Clock
@@ -142,36 +146,44 @@ class _Case:
         self.size, self.changes = out.size, out.changes
         if self.match is not None:
             self._note(asked_model=out.asked, model=out.model)
-        where = address(route.lane, base_url(route.lane, house.origins, headers), out.target)
-        sent = outgoing(
-            out.headers,
-            route.lane,
-            house.keys.get(route.lane.name),
-            host=where.authority,
-            length=None if out.body is None else len(out.body),
-            metered=bool(self.match),
-        )
+        lane, goes_as = route.lane, out.spoken or spoken
+        where = address(lane, goes_as, base_url(lane, goes_as, house.origins, headers), out.target)
+        held = house.keys.get(lane.name)
+        own = await credential(held, way(lane, goes_as), goes_as, request.method, where, out.body or b"")
+        length = None if out.body is None else len(out.body)
+        sent = outgoing(out.headers, lane, own, host=where.authority, length=length, metered=bool(self.match))
         self.sent = True
 
         async def opening() -> Answer:
-            answer = await house.upstreams.open(route.lane, where, request.method, sent, out.body)
+            answer = await house.upstreams.open(lane, where, request.method, sent, out.body)
             self._note(status=answer.status)
             return answer
 
         if out.translation is not None:
-            self.listener = Interpreting(out.translation, out.changes, route.lane.name, house.ping_s)
-            await self.listener.run(opening, self.reply, self._added(), self._first_byte)
-            if late := self.listener.refused_late:
-                tried = (Try(self.notes["lane"], late.status),)
-                self._note(outcome="refused", status=200, error=(late.code or late.kind)[:80], tried=tried)
+            await self._translate(Interpreting(out.translation, out.changes, lane.name, house.ping_s), opening)
             return
         answer = await opening()
         try:
-            self._listen(answer.status, answer.headers)
-            await relay(answer, self.reply, self.ear, self._added(), self._first_byte)
+            await self._relay(answer, lane)
         finally:
             with anyio.CancelScope(shield=True):
                 await answer.aclose()
+
+    async def _translate(self, interpreting: Interpreting, opening: Callable[[], Awaitable[Answer]]) -> None:
+        self.listener = interpreting
+        await interpreting.run(opening, self.reply, self._added(), self._first_byte)
+        if late := interpreting.refused_late:
+            tried = (Try(self.notes["lane"], late.status),)
+            self._note(outcome="refused", status=200, error=(late.code or late.kind)[:80], tried=tried)
+
+    async def _relay(self, answer: Answer, lane: Lane) -> None:
+        if lane.auth is not Auth.CLIENT and self.match and answer.status in ABOUT_CREDENTIALS:
+            raise Refused(await refusal_in(answer, self.codec))
+        self._listen(answer.status, answer.headers)
+        added = self._added()
+        if lane.auth is not Auth.CLIENT and answer.status in FINAL:
+            added.append(NO_RETRY)
+        await relay(answer, self.reply, self.ear, added, self._first_byte)
 
     def _house(self, headers: Mapping[str, str]) -> Format | None:
         """Whose house a request belongs to that speaks no format: the tool's own, or what it shows."""
@@ -226,8 +238,7 @@ class _Case:
         if isinstance(error, UpstreamError):
             self._note(tried=(Try(self.notes["lane"], None),))
         self._note(outcome="refused", status=error.status)
-        # Clients of Anthropic's SDKs obey this header; without it Claude Code tries for three minutes.
-        headers = [JSON, *self._added()] + ([] if error.retry else [(b"x-should-retry", b"false")])
+        headers = [JSON, *self._added()] + ([] if error.retry else [NO_RETRY])
         if error.status == 426:
             headers += [(b"Connection", b"Upgrade"), (b"Upgrade", b"HTTP/1.1")]
         await self.reply.whole(error.status, self.codec.error_body(error), headers)
@@ -241,14 +252,17 @@ class _Case:
         await give_up(self.reply, self.ear, self.codec.error_event(error), self.codec.AFTER_BROKEN)
 
     async def _refuse(self, refusal: Refusal) -> None:
-        """Tells the client, in its own format, what another format's lane refused."""
+        """Tells the client, in its own format, what a lane refused."""
+        lane = self._lane()
+        if lane is not None and refusal.status:
+            refusal = about_the_lane(refusal, lane, refusal.status)
         status, body = self.codec.refusal_body(refusal)
         if self.sent:
             self._note(tried=(Try(self.notes["lane"], refusal.status),))
         self._note(outcome="refused", status=status, error=(refusal.code or refusal.kind)[:80])
         headers = [JSON, *self._added()]
         if refusal.kind in _FINAL:
-            headers.append((b"x-should-retry", b"false"))
+            headers.append(NO_RETRY)
         if refusal.retry_after:
             headers.append((b"retry-after", refusal.retry_after.encode("latin-1", "replace")))
         await self.reply.whole(status, body, headers)
@@ -261,7 +275,7 @@ class _Case:
         if not self.reply.finished:
             self.notes.setdefault("outcome", "gone")
         row = Row(**self.notes, ms=self._elapsed())
-        lane = next((lane for lane in self.house.router.lanes if lane.name == row.lane), None)
+        lane = self._lane()
         if lane is None or not self.sent or row.outcome == "refused":
             return row
         # Free of charge, or of a kind that nobody bills by the token.
@@ -275,6 +289,9 @@ class _Case:
             cost_usd=cost.cost_usd,
             baseline_usd=cost.baseline_usd,
         )
+
+    def _lane(self) -> Lane | None:
+        return next((lane for lane in self.house.router.lanes if lane.name == self.notes.get("lane")), None)
 
     def _elapsed(self) -> float:
         return round(self.house.clock.ms() - self.began, 3)

@@ -7,7 +7,7 @@ gives a stream up that is silent for 300 s.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 
 import anyio
@@ -16,6 +16,7 @@ from lynkr.answer import Refused
 from lynkr.changes import Changes
 from lynkr.errors import UpstreamError
 from lynkr.events import Event, Failed, MalformedStream, Ping, Refusal, Unfinished
+from lynkr.formats import Speech
 from lynkr.proxy.outbound import Translation
 from lynkr.proxy.server import ClientGone, Reply
 from lynkr.translate.answer import Interpreter, Told, Unwrapper, refusal, silent, whole
@@ -85,10 +86,7 @@ class Interpreting:
         """The whole body of an answer. Raises Refused where it is an error."""
         if answer.status < 300:
             return await _body(answer, LIMIT)
-        named = {name.lower(): value.decode("latin-1") for name, value in answer.headers}
-        body = await _body(answer, ERROR_LIMIT)
-        kind = named.get(b"x-amzn-errortype", "").partition(":")[0]
-        raise Refused(refusal(body, answer.status, named.get(b"retry-after"), self._translation.speech, kind))
+        raise Refused(await refusal_in(answer, self._translation.speech))
 
     async def _stream(self, opening: Opening, reply: Reply, added: Headers, first: Callable[[], None]) -> None:
         t = self._translation
@@ -146,6 +144,22 @@ class Interpreting:
             await teller.tell(last)
             return
         await teller.tell(interpreter.finish())
+
+
+async def refusal_in(answer: Answer, speech: Speech) -> Refusal:
+    """What an error answer says, which is read whole."""
+    named = {name.lower(): value.decode("latin-1") for name, value in answer.headers}
+    body = await _body(answer, ERROR_LIMIT)
+    kind = named.get(b"x-amzn-errortype", "").partition(":")[0]
+    return refusal(body, answer.status, _retry_after(named), speech, kind)
+
+
+def _retry_after(named: Mapping[bytes, str]) -> str | None:
+    """How long to wait, in seconds; Azure and OpenAI may say it in milliseconds alone."""
+    if b"retry-after" in named or b"retry-after-ms" not in named:
+        return named.get(b"retry-after")
+    ms = named[b"retry-after-ms"].strip()
+    return f"{-(-int(ms) // 1000)}" if ms.isascii() and ms.isdigit() else None
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from lynkr.changes import Changes
 from lynkr.conversation import Home
 from lynkr.document import Document, Edit, MalformedDocument
 from lynkr.errors import ClientError
-from lynkr.formats import CODECS, SPEECHES, Codec, Match, Speech, bedrock_invoke
+from lynkr.formats import CODECS, ENVELOPES, SPEECHES, Codec, Envelope, Match, Speech
 from lynkr.formats.values import dumps
 from lynkr.lane import Auth, Format, Lane
 from lynkr.proxy.coding import Unreadable, plain
@@ -61,6 +61,11 @@ class Outbound:
     translation: Translation | None = None
     changes: Changes = field(default_factory=Changes)
 
+    @property
+    def spoken(self) -> Format | None:
+        """The format that it is in now, where that is not the client's own."""
+        return self.translation.speech.NAME if self.translation else None
+
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
@@ -88,8 +93,9 @@ def outbound(inbound: Inbound, lane: Lane) -> Outbound:
         return _relayed(inbound, match, lane)
     assert spoken is not None
     document = _understood(inbound)
-    if spoken is Format.BEDROCK_INVOKE and match.format is bedrock_invoke.INNER:
-        return _enveloped(inbound, document, lane)
+    envelope = ENVELOPES.get(spoken)
+    if envelope is not None and match.format is envelope.INNER:
+        return _enveloped(inbound, document, lane, envelope)
     return _translated(inbound, document, lane, SPEECHES[spoken])
 
 
@@ -123,6 +129,11 @@ def _relayed(inbound: Inbound, match: Match, lane: Lane) -> Outbound:
         out.body, out.headers = document.body, _less(out.headers, b"content-encoding")
     if lane.model and out.asked and lane.model != out.asked:
         return _fitted(inbound, match, document, lane, out)
+    if lane.auth is not Auth.CLIENT and out.model:
+        can = capabilities(lane, match.format, out.model)
+        # Shaped for this model's name, but by somebody who takes its house for the maker's.
+        if can.rest is not None or can.betas is not None:
+            return _fitted(inbound, match, document, lane, out)
     return out
 
 
@@ -140,9 +151,11 @@ def _fitted(inbound: Inbound, match: Match, document: Document, lane: Lane, out:
     codec, target = CODECS[match.format], Target(
         Home(lane.name, out.model), capabilities(lane, match.format, out.model)
     )  # fmt: skip
+    if target.can.betas is not None:
+        document = Document.read(document.splice(unscope(document)))
     edits: list[Edit] = []
     named = document.find("model")
-    if named is not None and not match.model:
+    if named is not None and not match.model and named.value != out.model:
         edits.append(Edit(named.start, named.end, dumps(out.model)))
     # What counts tokens at Anthropic's is shaped like what asks for an answer.
     shaped = match.metered or match.format is Format.ANTHROPIC
@@ -176,14 +189,14 @@ def _target(inbound: Inbound, match: Match, lane: Lane) -> str:
     return target
 
 
-def _enveloped(inbound: Inbound, document: Document, lane: Lane) -> Outbound:
-    """The client's own body in AWS's envelope."""
-    codec, asked = CODECS[bedrock_invoke.INNER], str(document.value.get("model", ""))
+def _enveloped(inbound: Inbound, document: Document, lane: Lane, envelope: Envelope) -> Outbound:
+    """The client's own body in a cloud's envelope."""
+    codec, asked = CODECS[envelope.INNER], str(document.value.get("model", ""))
     model = _model(lane, asked)
-    target = Target(Home(lane.name, model), capabilities(lane, Format.BEDROCK_INVOKE, model))
+    target = Target(Home(lane.name, model), capabilities(lane, envelope.NAME, model))
     streamed = document.value.get("stream") is True
     out = Outbound(
-        bedrock_invoke.target_path(model, streamed), _own_headers(streamed), None, asked, model, len(document.body)
+        envelope.target_path(model, streamed), _own_headers(streamed), None, asked, model, len(document.body)
     )
     document = _unsealed(document, out.changes)
     document = Document.read(document.splice(unscope(document)))
@@ -195,9 +208,11 @@ def _enveloped(inbound: Inbound, document: Document, lane: Lane) -> Outbound:
     betas = betas_for(given, target.can.betas) or ()
     if len(betas) < len(list(filter(None, given.split(",")))):
         out.changes.drop("betas", "this lane does not know them")
-    out.body = document.splice(document.edits_of(bedrock_invoke.envelope(betas)))
+    out.body = document.splice(document.edits_of(envelope.envelope(betas)))
+    if betas and not envelope.BETAS_IN_BODY:
+        out.headers.append((BETAS.encode(), ",".join(betas).encode()))
     label = Label(target.home, asked, inbound.id, inbound.at)
-    out.translation = Translation(codec, SPEECHES[Format.BEDROCK_INVOKE], label, Names(), streamed, passed=True)
+    out.translation = Translation(codec, SPEECHES[envelope.NAME], label, Names(), streamed, passed=True)
     return out
 
 

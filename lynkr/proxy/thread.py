@@ -17,6 +17,7 @@ from lynkr.lane import Format
 from lynkr.ledger.row import Row
 from lynkr.routing.router import Router
 from lynkr.secrets import Key
+from lynkr.upstream.clouds import Login
 
 # In rising order of what stands on what, so that each import is a short one.
 _HEAVY = ("ssl", "anyio", "anyio._backends._asyncio", "h11", "httpcore", "httpx", "lynkr.proxy.exchange")
@@ -32,7 +33,7 @@ class Setting:
     carrier: tuple[str, str | None] | None
     router: Router
     origins: Mapping[str, str]
-    keys: Mapping[str, Key | None]
+    keys: Mapping[str, Key | Login | None]
     environ: Mapping[str, str]
     speaks: tuple[Format, ...]
     record: Callable[[Row], None]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from lynkr.answer import Refused, gather, spread
 from lynkr.changes import Changes
 from lynkr.events import Delta, End, Event, Failed, MalformedStream, Passed, Ping, Refusal, Start, Unfinished
-from lynkr.formats import Codec, Speech, bedrock_invoke
+from lynkr.formats import ENVELOPES, Codec, Speech
 from lynkr.formats.watch import parsed
 from lynkr.framing.frame import Frame
 from lynkr.target import Label
@@ -119,6 +119,10 @@ class Interpreter:
 class Unwrapper(Interpreter):
     """Takes a client's own events out of a cloud's envelope; they pass as they are, and are read for their figures."""
 
+    def __init__(self, speech: Speech, codec: Codec, label: Label, names: Names, changes: Changes) -> None:
+        super().__init__(speech, codec, label, names, changes)
+        self._envelope = ENVELOPES[speech.NAME]
+
     def feed(self, data: bytes) -> list[Event]:
         """The events that `data` completed. Raises MalformedStream for what is no envelope."""
         return [event for frame in self._framing.feed(data) for event in self._passed(frame)]
@@ -138,7 +142,7 @@ class Unwrapper(Interpreter):
         failed = next((event for event in events if isinstance(event, Failed)), None)
         if failed is not None and frame.name.startswith("!"):
             yield failed
-        elif data := bedrock_invoke.passed(frame):
+        elif data := self._envelope.passed(frame):
             yield Passed(data, silent=bool(events) and silent(events))
 
 

@@ -7,11 +7,15 @@ to `identity` where the answer is metered: a compressor in the way holds events 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+
+import anyio.to_thread
 
 from lynkr.formats import CREDENTIAL_HEADERS
 from lynkr.lane import Auth, Format, Lane
 from lynkr.secrets import Key
+from lynkr.upstream.catalog import Address, Way
+from lynkr.upstream.clouds import Login
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -35,7 +39,9 @@ def connection_headers(headers: Iterable[tuple[bytes, bytes]]) -> frozenset[byte
     return _HOP_BY_HOP | named
 
 
-def outgoing(headers: Headers, lane: Lane, key: Key | None, *, host: str, length: int | None, metered: bool) -> Headers:
+def outgoing(
+    headers: Headers, lane: Lane, credential: Headers, *, host: str, length: int | None, metered: bool
+) -> Headers:
     """The headers of the request to the lane; `length` is the body's, None where there is no body."""
     drop = connection_headers(headers) | _WRITTEN_ANEW | {name.lower().encode() for name in lane.headers}
     if lane.auth is not Auth.CLIENT:
@@ -49,16 +55,26 @@ def outgoing(headers: Headers, lane: Lane, key: Key | None, *, host: str, length
     if length is not None:
         sent.append((b"Content-Length", str(length).encode()))
     sent += [(name.encode(), value.encode()) for name, value in lane.headers.items()]
-    if key is not None:
-        sent.append(credential(lane, key))
-    return sent
+    return sent + credential
 
 
-def credential(lane: Lane, key: Key) -> tuple[bytes, bytes]:
-    """The header that carries the lane's own key."""
-    names: Mapping[Format, tuple[bytes, str]] = {
-        Format.ANTHROPIC: (b"X-Api-Key", ""),
-        Format.GEMINI: (b"X-Goog-Api-Key", ""),
-    }
-    name, scheme = names.get(lane.formats[0], (b"Authorization", "Bearer "))
-    return name, (scheme + key.reveal()).encode()
+async def credential(
+    held: Key | Login | None, there: Way, spoken: Format | None, method: str, where: Address, body: bytes
+) -> Headers:
+    """The headers that carry a lane's own credential; none where it has none. Raises UpstreamError."""
+    if held is None:
+        return []
+    if isinstance(held, Key):
+        return key_headers(held, there, spoken)
+    # It may have to ask its cloud for a new token, and signs a large body for a millisecond.
+    return await anyio.to_thread.run_sync(held.headers, method, where.url, body, there)
+
+
+def key_headers(key: Key, there: Way, spoken: Format | None) -> Headers:
+    """A key in the headers that this endpoint wants it in."""
+    names = there.carries or (_CARRIED.get(spoken or there.formats[0], "authorization"),)
+    return [(name.title().encode(), (_SCHEMES.get(name, "") + key.reveal()).encode()) for name in names]
+
+
+_CARRIED = {Format.ANTHROPIC: "x-api-key", Format.GEMINI: "x-goog-api-key"}
+_SCHEMES = {"authorization": "Bearer "}

@@ -19,16 +19,17 @@ from typing import Any, NamedTuple
 from lynkr.lane import Format, Lane
 from lynkr.target import Capabilities
 
-_CLAUDE_FORMATS = (Format.ANTHROPIC, Format.BEDROCK_INVOKE, Format.BEDROCK_CONVERSE)
+_CLAUDE_FORMATS = (Format.ANTHROPIC, Format.BEDROCK_INVOKE, Format.BEDROCK_CONVERSE, Format.VERTEX_ANTHROPIC)
 _OPENAI_FORMATS = (Format.OPENAI_CHAT, Format.OPENAI_RESPONSES)
 
 
 class Row(NamedTuple):
-    """For `models` (patterns) in `formats`: what is different."""
+    """For `models` (patterns) in `formats`, at `providers` if it names any: what is different."""
 
     formats: tuple[Format, ...]
     models: tuple[str, ...]
     differs: dict[str, Any]
+    providers: tuple[str, ...] = ()
 
 
 def _modes(*names: str) -> frozenset[str]:
@@ -61,26 +62,42 @@ _OLD_CLAUDE: dict[str, Any] = {
     "system_turns": False,
     "max_output": 64_000,
 }
-# InvokeModel refuses what it does not know (betas: as litellm 1.106 has found them).
-_INVOKE_BETAS = {
-    **{
-        name: name
-        for name in (
-            "claude-code-20250219",
-            "interleaved-thinking-2025-05-14",
-            "fine-grained-tool-streaming-2025-05-14",
-            "effort-2025-11-24",
-            "context-1m-2025-08-07",
-            "compact-2026-01-12",
-            "tool-search-tool-2025-10-19",
-        )
-    },
+
+
+def _betas(*names: str) -> dict[str, str]:
+    return {name: name for name in (*_EVERYWHERE, *names)} | _SEARCHES
+
+
+# Clouds refuse a beta that they do not know: those that all of them take, and what each takes besides (as litellm 1.106
+# and 1.109 have found them). Those of Claude Code's that stand for nothing in the body are harmless to leave out.
+_EVERYWHERE = (
+    "interleaved-thinking-2025-05-14",
+    "compact-2026-01-12",
+    "context-1m-2025-08-07",
+    "computer-use-2025-01-24",
+    "computer-use-2025-11-24",
+    "dangerous-tool-use-2026-09-03",
+    "thinking-binding-controls-2026-08-01",
+)
+_SEARCHES = {
+    "tool-search-tool-2025-10-19": "tool-search-tool-2025-10-19",
     "advanced-tool-use-2025-11-20": "tool-search-tool-2025-10-19",
 }
+_EFFORT, _FINE = "effort-2025-11-24", "fine-grained-tool-streaming-2025-05-14"
+_CONTEXT, _SHOWN = "context-management-2025-06-27", "thinking-display-updates-2026-08-18"
+_TURNS = ("mid-conversation-tool-changes-2026-07-01", "per-turn-control-2026-07-01")
+_INVOKE_BETAS = _betas("claude-code-20250219", _FINE, _EFFORT)
+_MANTLE_BETAS = _betas("claude-code-20250219", _FINE, _EFFORT, _CONTEXT, _SHOWN, *_TURNS, "tool-examples-2025-10-29")
+_VERTEX_BETAS = _betas(_CONTEXT, _SHOWN, *_TURNS, "web-search-2025-03-05", "inline-tools-2026-09-15")
+_AZURE_BETAS = {name: name for name in (
+    *_EVERYWHERE, _EFFORT, _CONTEXT, _SHOWN, *_TURNS, "advanced-tool-use-2025-11-20", "code-execution-2025-08-25",
+    "compact-2026-09-04", "files-api-2025-04-14", "mcp-client-2025-11-20", "skills-2025-10-02",
+    "structured-outputs-2025-11-13", "web-fetch-2025-09-10", "web-search-2025-03-05")}  # fmt: skip
+_DATABRICKS_BETAS = _betas(_EFFORT, _FINE, _CONTEXT, "structured-outputs-2025-11-13", "web-search-2025-03-05")
 
 ROWS: tuple[Row, ...] = (
     # --- formats, with a plain model behind them ---
-    Row((Format.ANTHROPIC, Format.BEDROCK_INVOKE), ("*",), {
+    Row((Format.ANTHROPIC, Format.BEDROCK_INVOKE, Format.VERTEX_ANTHROPIC), ("*",), {
         "thinking": _modes("budget", "off"), "system_turns": False, "schema_output": False, "betas": {}, "rest": (),
         "server_tools": (), "max_output": 32_000, "needs_limit": True}),
     Row((Format.OPENAI_CHAT,), ("*",), {"output_limit": "max_tokens", "effort_field": "", "stops": 4}),
@@ -111,8 +128,15 @@ ROWS: tuple[Row, ...] = (
         **_OLD_CLAUDE, "thinking": _modes(), "leading_thinking": False, "max_output": 8_192, "deferred_tools": False,
         "schema_output": False}),
     Row(_CLAUDE_FORMATS, ("*claude-3-opus*", "*claude-3-haiku*", "*claude-3-sonnet*"), {"max_output": 4_096}),
-    # Amazon's and Anthropic's own names at Bedrock's Mantle.
-    Row((Format.ANTHROPIC,), ("anthropic-claude*",), {"schema_output": False, "server_tools": ("tool_search*",)}),
+    # --- Claude at the clouds ---
+    Row((Format.ANTHROPIC,), ("*",), {
+        "schema_output": False, "server_tools": ("tool_search*",), "betas": _MANTLE_BETAS}, ("bedrock",)),
+    Row((Format.ANTHROPIC,), ("*claude*",), {"betas": _AZURE_BETAS}, ("azure-anthropic",)),
+    Row((Format.ANTHROPIC,), ("*claude*",), {
+        "betas": _DATABRICKS_BETAS, "deferred_tools": False, "server_tools": (),
+        "rest": ("metadata", "context_management", "safeguards")}, ("databricks",)),
+    Row((Format.VERTEX_ANTHROPIC,), ("*claude*",), {
+        "betas": _VERTEX_BETAS, "server_tools": ("tool_search*", "web_search*")}),
     Row((Format.BEDROCK_INVOKE,), ("*claude*",), {
         "betas": _INVOKE_BETAS, "rest": ("metadata", "safeguards"),
         "server_tools": ("tool_search*", "bash_*", "text_editor_*", "memory_*", "computer_*")}),
@@ -139,9 +163,8 @@ ROWS: tuple[Row, ...] = (
         "plain_tools": True}),
     # --- what others put behind OpenAI's format ---
     Row((Format.OPENAI_CHAT,), ("*deepseek*", "*kimi*", "*glm-*", "*minimax*"), {"replays_reasoning": True}),
-    Row((Format.OPENAI_CHAT,), ("anthropic/claude*", "google/*", "openai/*", "deepseek/*", "x-ai/*"), {
-        # Names of this kind are OpenRouter's.
-        "effort_field": "reasoning", "efforts": ("minimal", "low", "medium", "high", "xhigh")}),
+    Row((Format.OPENAI_CHAT,), ("*",), {
+        "effort_field": "reasoning", "efforts": ("minimal", "low", "medium", "high", "xhigh")}, ("openrouter",)),
     Row((Format.OPENAI_CHAT,), ("anthropic/claude*", "databricks-claude*"), {"cache_marks": True}),
     # --- Gemini ---
     Row((Format.GEMINI,), ("gemini-2-5*",), {"thinking": _modes("adaptive", "budget", "off"), "max_output": 65_536}),
@@ -166,14 +189,14 @@ _AROUND = re.compile(
 
 def capabilities(lane: Lane, spoken: Format, model: str) -> Capabilities:
     """What `model` takes when it is spoken to in `spoken`; the lane's own `context` counts before the table's."""
-    found = _look_up(spoken, model.lower().replace(".", "-"))
+    found = _look_up(spoken, lane.provider, model.lower().replace(".", "-"))
     return found if lane.context is None else replace(found, context=lane.context)
 
 
 def gives_verdicts(lane: Lane) -> bool:
     """Whether the lane's model answers Anthropic's `safeguards`: it is Claude, in Claude's own format."""
     spoken = lane.format_for(Format.ANTHROPIC)
-    if spoken not in (Format.ANTHROPIC, Format.BEDROCK_INVOKE):
+    if spoken not in (Format.ANTHROPIC, Format.BEDROCK_INVOKE, Format.VERTEX_ANTHROPIC):
         return False
     if lane.model is None:
         return True
@@ -182,10 +205,12 @@ def gives_verdicts(lane: Lane) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _look_up(spoken: Format, model: str) -> Capabilities:
+def _look_up(spoken: Format, provider: str, model: str) -> Capabilities:
     names = (model, _AROUND.sub("", model))
     found: dict[str, Any] = {}
     for row in ROWS:
-        if spoken in row.formats and any(fnmatchcase(name, like) for name in names for like in row.models):
+        if spoken not in row.formats or (row.providers and provider not in row.providers):
+            continue
+        if any(fnmatchcase(name, like) for name in names for like in row.models):
             found |= row.differs
     return Capabilities(**found)

@@ -1,97 +1,135 @@
-"""Providers as data: where each lives, what it speaks, where its key is kept.
+"""Where a lane's requests go: the endpoints of its provider, joined with the lane's own address and the client's path.
 
-A base URL follows the vendor's own SDK: Anthropic's without `/v1`, OpenAI's with it; `prefix` is the part of a client's
-path that the base URL already holds.
+A base URL follows the vendor's own SDK: Anthropic's without `/v1`, OpenAI's with it. Of providers whose customers each
+have a host of their own (Azure, Databricks, AWS, Google) the host alone will do.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from lynkr.errors import ConfigError
 from lynkr.lane import Auth, Format, Lane
+
+_OPENAI = (Format.OPENAI_CHAT, Format.OPENAI_RESPONSES)
+_VERSION = re.compile(r"/v1(?:alpha|beta)?(?=[/?]|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One endpoint of a provider.
+
+    `host` (scheme and all) and `path` are its base URL; `{region}`, `{project}`, `{model}` and `{google}` stand there
+    for what the lane says. `carries` are the headers that hold the key; without any, the format's own. `models` is a
+    pattern of the models that are served there. `named` says that it is used only where the profile names its format
+    or API version. `service` is AWS's name of it, which a signature holds; `query` is added to every request's.
+    """
+
+    formats: tuple[Format, ...]
+    host: str = ""
+    path: str = ""
+    carries: tuple[str, ...] = ()
+    models: str = ""
+    named: bool = False
+    service: str = ""
+    query: str = ""
+
+    def serves(self, model: str | None) -> bool:
+        """Whether `model` can be had here."""
+        return not self.models or re.search(self.models, model or "") is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
     """An entry of the catalog.
 
-    `key_env` are the variables that the vendor's own SDK reads a key from; none means that it asks for no key.
-    `elsewhere` maps a request header to the base URL that requests which carry it belong to.
+    `key_env` are the variables that the vendor's own SDK reads a key from; with none, and no `cloud`, it asks for no
+    key. `cloud` is the login that serves where there is no key, `scope` what Entra ID is asked for. `needs_model` says
+    that the names of models are its own. `whole_host` says that each customer has a host, which is completed by the
+    endpoint's path; `example` is one. `region` is what a lane has that names none. `elsewhere` maps a request header to
+    the base URL that requests which carry it belong to. `only_for` names the one tool that may use it. `console` is
+    where keys are made.
     """
 
     name: str
-    base_url: str
-    formats: tuple[Format, ...]
-    key_env: tuple[str, ...]
-    prefix: str = ""
+    ways: tuple[Way, ...]
+    key_env: tuple[str, ...] = ()
+    auth: Auth = Auth.KEY
+    cloud: str = ""
+    scope: str = ""
+    needs_model: bool = False
+    whole_host: bool = False
+    example: str = ""
+    region: str | None = None
     elsewhere: Mapping[str, str] = field(default_factory=dict)
+    only_for: str = ""
+    console: str = ""
+
+    @property
+    def formats(self) -> tuple[Format, ...]:
+        """All formats that it speaks, the preferred one first."""
+        return tuple(dict.fromkeys(spoken for way in self.ways for spoken in way.formats))
 
 
-_CHAT = (Format.OPENAI_CHAT,)
-_ALL_THREE = (Format.OPENAI_CHAT, Format.ANTHROPIC, Format.OPENAI_RESPONSES)
-# Stands in a base URL for the lane's region.
-REGION = "{region}"
-
-PROVIDERS: dict[str, Provider] = {
-    provider.name: provider
-    for provider in (
-        Provider("anthropic", "https://api.anthropic.com", (Format.ANTHROPIC,), ("ANTHROPIC_API_KEY",)),
-        Provider(
-            "openai",
-            "https://api.openai.com/v1",
-            (Format.OPENAI_RESPONSES, Format.OPENAI_CHAT),
-            ("OPENAI_API_KEY",),
-            prefix="/v1",
-            # A ChatGPT login is honoured by ChatGPT's own backend only; Codex marks such requests with the account.
-            elsewhere={"chatgpt-account-id": "https://chatgpt.com/backend-api/codex"},
-        ),
-        Provider(
-            "gemini",
-            "https://generativelanguage.googleapis.com",
-            (Format.GEMINI,),
-            ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
-        ),
-        # Servers on this machine, at the ports that they take by themselves; Anthropic's format stands beside OpenAI's.
-        Provider("ollama", "http://127.0.0.1:11434", (Format.OLLAMA,), ()),
-        Provider("llamacpp", "http://127.0.0.1:8080/v1", _ALL_THREE, (), prefix="/v1"),
-        Provider("lmstudio", "http://127.0.0.1:1234/v1", _ALL_THREE, (), prefix="/v1"),
-        Provider("vllm", "http://127.0.0.1:8000/v1", _ALL_THREE, (), prefix="/v1"),
-        # Those who speak like OpenAI; what else they speak elsewhere, a lane's `base_url` and `format` reach.
-        Provider("openrouter", "https://openrouter.ai/api/v1", _ALL_THREE, ("OPENROUTER_API_KEY",), prefix="/v1"),
-        Provider("deepseek", "https://api.deepseek.com/v1", _CHAT, ("DEEPSEEK_API_KEY",), prefix="/v1"),
-        Provider("moonshot", "https://api.moonshot.ai/v1", _CHAT, ("MOONSHOT_API_KEY",), prefix="/v1"),
-        Provider("zai", "https://api.z.ai/api/paas/v4", _CHAT, ("ZAI_API_KEY",), prefix="/v1"),
-        Provider("minimax", "https://api.minimax.io/v1", _CHAT, ("MINIMAX_API_KEY",), prefix="/v1"),
-        Provider("groq", "https://api.groq.com/openai/v1", _CHAT, ("GROQ_API_KEY",), prefix="/v1"),
-        Provider("xai", "https://api.x.ai/v1", _CHAT, ("XAI_API_KEY",), prefix="/v1"),
-        Provider("mistral", "https://api.mistral.ai/v1", _CHAT, ("MISTRAL_API_KEY",), prefix="/v1"),
-        Provider(
-            "bedrock",
-            "https://bedrock-runtime.{region}.amazonaws.com",
-            (Format.BEDROCK_INVOKE, Format.BEDROCK_CONVERSE),
-            ("AWS_BEARER_TOKEN_BEDROCK",),
-        ),
-    )
-}
+def ways(lane: Lane) -> tuple[Way, ...]:
+    """The endpoints that a lane can use."""
+    return _ways(entry(lane.provider), lane.model, lane.base_url, lane.formats, lane.api_version)
 
 
-def formats(provider: str, model: str | None) -> tuple[Format, ...]:
+def way(lane: Lane, spoken: Format | None) -> Way:
+    """The endpoint for what speaks `spoken`; for anything else, the first."""
+    found = ways(lane)
+    return next((way for way in found if spoken in way.formats), found[0])
+
+
+def formats(provider: str, model: str | None, base_url: str | None = None, api_version: str | None = None,
+            said: Format | None = None) -> tuple[Format, ...]:  # fmt: skip
     """The formats in which `model` is spoken to at `provider`, the preferred one first."""
-    known = PROVIDERS[provider].formats
-    if Format.BEDROCK_INVOKE in known and model is not None and "claude" not in model and "anthropic" not in model:
-        # InvokeModel takes each maker's own format; only Claude's is known here.
-        return tuple(spoken for spoken in known if spoken is not Format.BEDROCK_INVOKE)
-    return known
+    if said is not None:
+        return (said,)
+    found = _ways(entry(provider), model, base_url, (), api_version)
+    return tuple(dict.fromkeys(spoken for way in found for spoken in way.formats))
 
 
-OWN_HOSTS = frozenset(
-    urlsplit(url).hostname
-    for provider in PROVIDERS.values()
-    for url in (provider.base_url, *provider.elsewhere.values())
-)
+def _ways(
+    provider: Provider, model: str | None, base_url: str | None, only: tuple[Format, ...], api_version: str | None
+) -> tuple[Way, ...]:
+    known = tuple(way for way in provider.ways if way.serves(model)) or provider.ways
+    known = tuple(way for way in known if not only or set(only) & set(way.formats))
+    if not known and only:
+        known = tuple(way for way in provider.ways if set(only) & set(way.formats)) or (Way(only),)
+    if api_version is not None and (dated := tuple(way for way in known if way.query)):
+        return dated
+    path = urlsplit(base_url).path.rstrip("/") if base_url else ""
+    if path and (meant := tuple(way for way in known if way.path and path.endswith(way.path))):
+        return meant
+    found = tuple(way for way in known if not way.named) or known
+    # A path that is none of these is the first one's, at another place.
+    return found[:1] if path else found
+
+
+def missing(lane: Lane) -> list[str]:
+    """What its provider's address needs and the lane does not say: names of a lane's keys."""
+    there = ways(lane)
+    places = "".join(way.path + way.query + ("" if lane.base_url else way.host) for way in there)
+    found = [name for name in ("region", "project") if f"{{{name}}}" in places and getattr(lane, name) is None]
+    if "{google}" in places and lane.region is None:
+        found.append("region")
+    if not lane.base_url and not there[0].host:
+        found.append("base_url")
+    if lane.model is None and (entry(lane.provider).needs_model or "{model}" in places):
+        found.append("model")
+    return found
+
+
+def entry(provider: str) -> Provider:
+    """The catalog's entry."""
+    from lynkr.upstream.providers import PROVIDERS  # which is made of what stands here
+
+    return PROVIDERS[provider]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,33 +147,58 @@ class Address:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port in (None, {"http": 80, "https": 443}[self.scheme]) else f"{host}:{self.port}"
 
+    @property
+    def url(self) -> str:
+        """The whole of it."""
+        return f"{self.scheme}://{self.authority}{self.target}"
 
-def base_url(lane: Lane, origins: Mapping[str, str], headers: Mapping[str, str]) -> str:
-    """The base URL that `lane` sends a request with `headers` to.
+
+def base_url(lane: Lane, spoken: Format | None, origins: Mapping[str, str], headers: Mapping[str, str]) -> str:
+    """The base URL that `lane` sends a request to that speaks `spoken` and has `headers`.
 
     Its own, if it names one. Else, if the credential is the tool's, where the tool would have sent it (`origins`, by
     provider). Else the provider's.
     """
-    provider = PROVIDERS[lane.provider]
+    provider, there = entry(lane.provider), way(lane, spoken)
     if lane.base_url:
-        return lane.base_url
+        bare = not urlsplit(lane.base_url).path.strip("/")
+        return lane.base_url.rstrip("/") + _filled(there.path, lane) if bare and provider.whole_host else lane.base_url
     if lane.auth is Auth.CLIENT:
         if provider.name in origins:
             return origins[provider.name]
         for header, url in provider.elsewhere.items():
             if header in headers:
                 return url
-    return provider.base_url.replace(REGION, lane.region or "")
+    return _filled(there.host + there.path, lane)
 
 
-def address(lane: Lane, base: str, target: str) -> Address:
+def _filled(text: str, lane: Lane) -> str:
+    region = lane.region or ""
+    named = {"{region}": region, "{project}": lane.project or "", "{model}": quote(lane.model or "", safe="")}
+    named |= {"{google}": _google_host(region), "{api_version}": quote(lane.api_version or "", safe="")}
+    for name, value in named.items():
+        text = text.replace(name, value)
+    return text
+
+
+def _google_host(region: str) -> str:
+    if region in ("us", "eu"):
+        return f"aiplatform.{region}.rep.googleapis.com"
+    return "aiplatform.googleapis.com" if region == "global" else f"{region}-aiplatform.googleapis.com"
+
+
+def address(lane: Lane, spoken: Format | None, base: str, target: str) -> Address:
     """The address of a client's `target` (path and query as they stood after the secret) under `base`."""
-    parts = urlsplit(base)
-    prefix = PROVIDERS[lane.provider].prefix
-    if prefix and (target == prefix or target.startswith((prefix + "/", prefix + "?"))):
-        target = target[len(prefix) :]
-    path = parts.path.rstrip("/") + target
-    return Address(parts.scheme, parts.hostname or "", parts.port, path or "/")
+    parts, there = urlsplit(base), way(lane, spoken)
+    path = parts.path.rstrip("/")
+    if version := _VERSION.match(target):
+        # OpenAI's base URLs and Google's cloud hold the version; elsewhere a base URL may, and need not.
+        openai = spoken in _OPENAI and version[0] == "/v1"
+        if openai or "{google}" in there.host or path.endswith(version[0]):
+            target = target[version.end() :]
+    if there.query:
+        target += ("&" if "?" in target else "?") + _filled(there.query, lane)
+    return Address(parts.scheme, parts.hostname or "", parts.port, (path + target) or "/")
 
 
 def check_url(url: str, what: str) -> None:

@@ -25,7 +25,8 @@ import httpx
 from lynkr.errors import ConfigError, UpstreamError
 from lynkr.lane import Lane
 from lynkr.upstream.auth import Headers
-from lynkr.upstream.catalog import OWN_HOSTS, Address
+from lynkr.upstream.catalog import Address
+from lynkr.upstream.providers import OWN_HOSTS
 
 # For a connection only. How long to wait for an answer is the client's to decide, as it is without us: when it has had
 # enough it hangs up, and that ends the request here too. A lane's `timeout_s` is a limit that the user has asked for.

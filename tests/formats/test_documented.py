@@ -40,6 +40,7 @@ MODELS = {
     Format.OLLAMA: "qwen3:8b",
     Format.BEDROCK_CONVERSE: "amazon.nova-pro-v1:0",
     Format.BEDROCK_INVOKE: "us.anthropic.claude-opus-4-8",
+    Format.VERTEX_ANTHROPIC: "claude-opus-5-5",
 }
 
 

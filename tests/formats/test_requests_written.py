@@ -72,7 +72,7 @@ def talk(thinking: Thinking | None = None) -> Conversation:
 
 def written(c: Conversation, spoken: Format, model: str, **more: Any) -> dict[str, Any]:
     """What is posted for `c` to `model`."""
-    lane = Lane("main", "somebody", (spoken,), Auth.KEY, model=model, **more)
+    lane = Lane("main", more.pop("provider", "somebody"), (spoken,), Auth.KEY, model=model, **more)
     target = Target(Home("main", model), capabilities(lane, spoken, model))
     body = json.loads(write(c, SPEECHES[spoken], target, fit, Changes()).body)
     assert isinstance(body, dict)
@@ -214,7 +214,7 @@ def test_openai_s_reasoning_models_get_their_own_names_for_fields() -> None:
 
 
 def test_claude_behind_a_router_gets_its_cache_marks() -> None:
-    body = written(talk(), Format.OPENAI_CHAT, "anthropic/claude-opus-5.5")
+    body = written(talk(), Format.OPENAI_CHAT, "anthropic/claude-opus-5.5", provider="openrouter")
     assert body["reasoning"] == {"effort": "high"}
     assert body["tools"][0]["cache_control"] == FIVE
     assert body["messages"][0]["content"] == [text("Be brief."), {**text("Use tools."), "cache_control": HOUR}]

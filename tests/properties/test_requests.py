@@ -28,7 +28,7 @@ from lynkr.target import Capabilities, Target
 from lynkr.translate.request import patch, write
 from lynkr.upstream.fit import fit
 
-ANTHROPIC, CHAT, RESPONSES, GEMINI, OLLAMA, CONVERSE, INVOKE = SPEECHES
+ANTHROPIC, CHAT, RESPONSES, GEMINI, OLLAMA, CONVERSE, INVOKE, VERTEX = SPEECHES
 HOME = Home("a-lane", "its-model")
 PAIRS = pytest.mark.parametrize(("client", "lane"), list(itertools.product(CODECS, SPEECHES)))
 some = settings(max_examples=60, deadline=None)
@@ -295,6 +295,7 @@ def converse(body: dict[str, Any]) -> Arrived:
 READERS: dict[Format, Callable[[dict[str, Any]], Arrived]] = {
     ANTHROPIC: anthropic, CHAT: chat, RESPONSES: responses, GEMINI: gemini, OLLAMA: ollama, CONVERSE: converse,
     INVOKE: anthropic,
+    VERTEX: anthropic,
 }  # fmt: skip
 
 ERROR = "[tool error]\n"

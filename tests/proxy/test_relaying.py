@@ -24,7 +24,7 @@ from scripts import (
     whole,
 )
 
-from lynkr.lane import Auth
+from lynkr.lane import Auth, Format
 from lynkr.secrets import Key
 
 # Everything that a re-serialiser would change: spacing, key order, duplicate keys, numbers, escapes, lone surrogates.
@@ -222,11 +222,11 @@ def test_requests_of_a_chatgpt_login_go_to_chatgpts_backend_in_their_own_paths()
     from lynkr.upstream.catalog import address, base_url
 
     lane = openai_lane(None)
-    base = base_url(lane, {}, {"chatgpt-account-id": "a"})
-    assert address(lane, base, "/v1/responses").target == "/backend-api/codex/responses"
-    assert base_url(lane, {}, {}) == "https://api.openai.com/v1"
+    base = base_url(lane, Format.OPENAI_RESPONSES, {}, {"chatgpt-account-id": "a"})
+    assert address(lane, Format.OPENAI_RESPONSES, base, "/v1/responses").target == "/backend-api/codex/responses"
+    assert base_url(lane, Format.OPENAI_RESPONSES, {}, {}) == "https://api.openai.com/v1"
     own = {"openai": "https://gateway.example/v1"}
-    assert base_url(lane, own, {"chatgpt-account-id": "a"}) == "https://gateway.example/v1"
+    assert base_url(lane, Format.OPENAI_RESPONSES, own, {"chatgpt-account-id": "a"}) == "https://gateway.example/v1"
 
 
 def test_many_requests_share_a_connection_both_ways() -> None:

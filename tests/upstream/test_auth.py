@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from lynkr.formats import CREDENTIAL_HEADERS
 from lynkr.lane import Auth, Format, Lane
 from lynkr.secrets import Key
-from lynkr.upstream.auth import Headers, connection_headers, credential, outgoing
+from lynkr.upstream.auth import Headers, connection_headers, key_headers, outgoing
+from lynkr.upstream.catalog import Way
 
 few = settings(max_examples=100, deadline=None)
 
@@ -35,7 +36,8 @@ SENT: Headers = [
 def go(
     headers: Headers, lane: Lane = CLIENT, key: Key | None = None, *, length: int | None = 5, metered: bool = False
 ) -> Headers:
-    return outgoing(headers, lane, key, host="api.anthropic.com", length=length, metered=metered)
+    own = key_headers(key, Way(lane.formats), lane.formats[0]) if key else []
+    return outgoing(headers, lane, own, host="api.anthropic.com", length=length, metered=metered)
 
 
 def named(headers: Headers) -> set[bytes]:
@@ -110,7 +112,14 @@ def test_with_a_key_of_the_lane_every_credential_of_the_clients_is_dropped() -> 
     ],
 )
 def test_a_key_travels_in_the_header_of_its_format(spoken: Format, header: tuple[bytes, bytes]) -> None:
-    assert credential(Lane("main", "openai", (spoken,), Auth.KEY), KEY) == header
+    assert key_headers(KEY, Way((spoken,)), spoken) == [header]
+
+
+def test_an_endpoint_may_want_it_in_others() -> None:
+    foundry = Way((Format.ANTHROPIC,), carries=("x-api-key", "api-key"))
+    assert key_headers(KEY, foundry, Format.ANTHROPIC) == [(b"X-Api-Key", b"sk-lane"), (b"Api-Key", b"sk-lane")]
+    router = Way((Format.ANTHROPIC,), carries=("authorization",))
+    assert key_headers(KEY, router, Format.ANTHROPIC) == [(b"Authorization", b"Bearer sk-lane")]
 
 
 def test_headers_of_the_lane_take_the_place_of_the_clients() -> None:

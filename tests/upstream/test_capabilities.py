@@ -6,6 +6,7 @@ wrong cells. So the cells stand here once for each model, and the names of each 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,8 +23,8 @@ def lane(**more: Any) -> Lane:
     return Lane("main", "somebody", (Format.ANTHROPIC,), Auth.KEY, **more)
 
 
-def can(spoken: Format, model: str) -> Capabilities:
-    return capabilities(lane(), spoken, model)
+def can(spoken: Format, model: str, provider: str = "somebody") -> Capabilities:
+    return capabilities(replace(lane(), provider=provider), spoken, model)
 
 
 def modes(*names: str) -> frozenset[str]:
@@ -162,7 +163,21 @@ def test_invoke_model_does_not_teach_old_models_schemas(model: str) -> None:
 
 
 def test_amazon_s_own_anthropic_endpoint_takes_no_schemas() -> None:
-    assert not can(Format.ANTHROPIC, "anthropic.claude-opus-5-5").schema_output
+    found = can(Format.ANTHROPIC, "anthropic.claude-opus-5-5", "bedrock")
+    assert not found.schema_output
+    assert found.rest is None  # its fields are Anthropic's own
+
+
+@pytest.mark.parametrize(
+    ("provider", "spoken"),
+    [("bedrock", Format.ANTHROPIC), ("azure-anthropic", Format.ANTHROPIC), ("databricks", Format.ANTHROPIC),
+     ("vertex", Format.VERTEX_ANTHROPIC)],
+)  # fmt: skip
+def test_a_cloud_takes_the_betas_that_it_knows(provider: str, spoken: Format) -> None:
+    found = can(spoken, "claude-opus-5-5", provider)
+    assert found.betas is not None
+    assert {"interleaved-thinking-2025-05-14", "context-management-2025-06-27"} <= set(found.betas)
+    assert not {"oauth-2025-04-20", "fast-mode-2026-02-01", "mystery-2027-01-01"} & set(found.betas)
 
 
 def test_the_models_whose_efforts_include_the_highest() -> None:
@@ -248,7 +263,7 @@ def test_claude_behind_openai_s_format_keeps_its_cache_marks() -> None:
     for model in ("anthropic/claude-opus-5.5", "databricks-claude-opus-5-5"):
         assert can(Format.OPENAI_CHAT, model).cache_marks
     assert not can(Format.OPENAI_CHAT, "mystery").cache_marks
-    assert can(Format.OPENAI_CHAT, "anthropic/claude-opus-5.5").effort_field == "reasoning"
+    assert can(Format.OPENAI_CHAT, "anthropic/claude-opus-5.5", "openrouter").effort_field == "reasoning"
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,11 @@ from urllib.parse import quote
 
 from lynkr.formats.gemini.answer_read import AnswerReader, read_answer
 from lynkr.formats.gemini.answer_write import PING, AnswerWriter, write_answer
-from lynkr.formats.gemini.errors import error_body, error_event, read_refusal, refusal_body
+from lynkr.formats.gemini.errors import error_body, error_event, refusal_body
 from lynkr.formats.gemini.figures import AnswerWatch
 from lynkr.formats.gemini.request_read import read_request
 from lynkr.formats.gemini.request_write import write_request
+from lynkr.formats.google import read_refusal
 from lynkr.framing.sse import Stream as Framing
 from lynkr.lane import Format
 

@@ -9,8 +9,8 @@ from lynkr.answer import Answer, gather
 from lynkr.changes import Changes
 from lynkr.conversation import Call, Opaque, Seal, Text, Thinking
 from lynkr.events import Close, Delta, End, Event, Failed, MalformedStream, Open, Refusal, Start, Stop, Unfinished
-from lynkr.formats.gemini.errors import read_refusal
 from lynkr.formats.gemini.figures import usage_of
+from lynkr.formats.google import read_refusal
 from lynkr.formats.values import dumps, text
 from lynkr.formats.watch import member, parsed
 from lynkr.framing.frame import Frame

@@ -1,4 +1,4 @@
-"""Errors in Google's shape (google.rpc.Status), and its own read."""
+"""Errors in Google's shape (google.rpc.Status), written."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from typing import Any
 
 from lynkr.errors import LynkrError
 from lynkr.events import Refusal
-from lynkr.formats.values import dicts, dump, text, whole
-from lynkr.formats.watch import member
+from lynkr.formats.values import dump
 
 _SAID = {
     "invalid": (400, "INVALID_ARGUMENT"),
@@ -23,18 +22,6 @@ _SAID = {
     "server": (500, "INTERNAL"),
     "timeout": (504, "DEADLINE_EXCEEDED"),
     "overloaded": (503, "UNAVAILABLE"),
-}
-_KINDS = {
-    "INVALID_ARGUMENT": "invalid",
-    "FAILED_PRECONDITION": "invalid",
-    "UNAUTHENTICATED": "authentication",
-    "PERMISSION_DENIED": "permission",
-    "NOT_FOUND": "not_found",
-    "ABORTED": "conflict",
-    "RESOURCE_EXHAUSTED": "rate_limit",
-    "INTERNAL": "server",
-    "UNAVAILABLE": "overloaded",
-    "DEADLINE_EXCEEDED": "timeout",
 }
 _STATUSES = {
     400: "INVALID_ARGUMENT",
@@ -70,19 +57,3 @@ def refusal_body(refusal: Refusal) -> tuple[int, bytes]:
         kind = "type.googleapis.com/google.rpc.RetryInfo"
         error["details"] = [{"@type": kind, "retryDelay": f"{refusal.retry_after}s"}]
     return code, dump({"error": error})
-
-
-def read_refusal(body: dict[str, Any]) -> Refusal:
-    """The refusal in an error's body or chunk."""
-    error = member(body, "error")
-    status, message = text(error, "status"), text(error, "message")
-    kind = _KINDS.get(status, "server")
-    details = error.get("details")
-    wait = next(
-        (text(detail, "retryDelay") for detail in dicts(details if isinstance(details, list) else [])
-         if text(detail, "retryDelay")), "")  # fmt: skip
-    if kind == "invalid" and "token count" in message.lower() and "exceeds" in message.lower():
-        kind = "context"
-    if kind == "invalid" and "api key not valid" in message.lower():
-        kind = "authentication"
-    return Refusal(kind, message, whole(error, "code"), status or None, wait.removesuffix("s") or None)

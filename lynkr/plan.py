@@ -1,0 +1,200 @@
+"""What a session is going to be: profile, lanes, keys, tool and launch, looked at before anything starts.
+
+Everything that can be wrong is found here, so that `run` has only the world to fear.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from lynkr import credentials, profiles
+from lynkr.credentials import Held
+from lynkr.errors import ClientError, ConfigError, UsageError
+from lynkr.lane import Auth, Lane
+from lynkr.launch.child import locate
+from lynkr.launch.launch import Call, Launch, child_environment
+from lynkr.launch.tools import ANY, TOOLS, Tool
+from lynkr.paths import Paths, paths
+from lynkr.profiles import Profile
+from lynkr.routing.router import Router, router
+from lynkr.secrets import Key
+from lynkr.secrets.store import Store
+from lynkr.upstream.capabilities import gives_verdicts
+from lynkr.upstream.catalog import base_url, check_url, entry
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `lynkr run` was asked for. `as_command` says that the words stood after `--`."""
+
+    words: tuple[str, ...]
+    as_command: bool = False
+    profile: str | None = None
+    lane: str | None = None
+    tier: str | None = None
+    report: Path | None = None
+    quiet: bool = False
+    verbose: bool = False
+    nested: bool = False
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    # A profile made in memory, and the name the report gives the tool: for `lynkr demo`.
+    made: Profile | None = None
+    tool_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A session that could begin: everything that can be wrong beforehand has been looked at."""
+
+    options: Options
+    profile: Profile
+    router: Router
+    held: Mapping[str, Held]
+    tool: Tool
+    tool_name: str
+    argv: tuple[str, ...]
+    where: Paths
+
+    @property
+    def key_variables(self) -> tuple[str, ...]:
+        """The environment variables that hold a key of a lane: by their name, or by what is in them."""
+        keys = [held.credential for held in self.held.values() if isinstance(held.credential, Key)]
+        lanes = self.profile.lanes.values()
+        named = {name for lane in lanes if lane.auth is Auth.KEY for name in credentials.variables(lane)}
+        environ = self.options.environ.items()
+        return tuple(named | {name for name, value in environ if any(key.is_in(value) for key in keys)})
+
+
+def plan(options: Options, say: Callable[[str], None], ask: Callable[[str], str] | None = None) -> Plan:
+    """Looks at everything that can be wrong before it starts. Raises LynkrError.
+
+    `say` tells the user what takes its time, `ask` asks for a passphrase; None where nobody can be asked.
+    """
+    if not options.words:
+        raise UsageError("say what to run: lynkr run claude, or lynkr run -- COMMAND")
+    if options.environ.get("LYNKR_SESSION") and not options.nested:
+        raise UsageError(
+            "this already runs inside a lynkr session; run the tool as it is, or say --nested for a proxy in a proxy"
+        )
+    where = paths(options.environ)
+    profile = options.made or profiles.choose(options.profile, options.environ, cwd(), where)
+    if options.lane is not None and options.lane not in profile.lanes:
+        raise ConfigError(
+            f"profile {profile.name!r} has no lane {options.lane!r}; it has {', '.join(profile.lanes)} ({profile.path})"
+        )
+    if options.tier is not None and not profile.tiers.get(options.tier):
+        known = ", ".join(profile.tiers) or "none"
+        raise ConfigError(f"profile {profile.name!r} has no lanes for the tier {options.tier!r}; it has: {known}")
+    tool_name, tool = _tool(options)
+    chosen = _allowed(router(profile.lanes, profile.tiers, lane=options.lane, tier=options.tier), tool_name)
+    _check_spoken(tool_name, tool, chosen)
+    store = Store(where, options.environ, say, ask)
+    held = {lane.name: credentials.find(lane, store, options.environ) for lane in _reachable(chosen, tool)}
+    path = locate(options.words[0], options.environ, tool.INSTALL)
+    name = options.tool_name or tool_name
+    return Plan(options, profile, chosen, held, tool, name, (path, *options.words[1:]), where)
+
+
+def cwd() -> Path:
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise ConfigError(f"the current directory cannot be used: {error.strerror}") from error
+
+
+def _tool(options: Options) -> tuple[str, Tool]:
+    name = Path(options.words[0]).name
+    if name in TOOLS:
+        return name, TOOLS[name]
+    if options.as_command:
+        return name, ANY
+    import difflib
+
+    close = difflib.get_close_matches(name, list(TOOLS), 1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    raise UsageError(
+        f"{name!r} is not a tool that lynkr knows ({', '.join(TOOLS)}); {hint}"
+        f"For any command that reads the usual base-URL variables: lynkr run -- {' '.join(options.words)}"
+    )
+
+
+def _allowed(chosen: Router, tool: str) -> Router:
+    """Without the lanes that are for another tool alone. Raises ConfigError where none is left."""
+    lanes = [lane for lane in chosen.lanes if entry(lane.provider).only_for in ("", tool)]
+    if not lanes:
+        raise ConfigError(
+            f"lane {chosen.lanes[0].name!r} is a Claude subscription, which is for Claude Code alone; for {tool} name "
+            f"a lane with a key, or run it with --profile direct"
+        )
+    return replace(chosen, lanes=tuple(lanes))
+
+
+def _check_spoken(name: str, tool: Tool, chosen: Router) -> None:
+    """Raises ConfigError where no lane can serve what the tool speaks: better now than at its first request."""
+    spoken = tool.SPEAKS
+    serving = [lane for lane in chosen.lanes if any(map(lane.format_for, spoken))]
+    if not serving:
+        lanes = "; ".join(f"{lane.name} speaks {', '.join(lane.formats)}" for lane in chosen.lanes)
+        raise ConfigError(
+            f"{name} speaks {', '.join(spoken)}; the lanes of the profile speak other formats with the tool's own "
+            f"credential, which would mean nothing there ({lanes}); give a lane a key of its own, or use "
+            f"--profile direct"
+        )
+    for lane in serving:
+        if lane.model is None and not set(spoken) & set(lane.formats):
+            raise ConfigError(
+                f"lane {lane.name!r} has no model, and the names of models that {name} asks for mean nothing to "
+                f'{lane.provider}; add model = "…" to [lanes.{lane.name}]'
+            )
+
+
+def _reachable(chosen: Router, tool: Tool) -> list[Lane]:
+    """The lanes that this session can send anything down: for each format the tool speaks, the first."""
+    found = []
+    for spoken in tool.SPEAKS:
+        try:
+            lane = chosen.plan(spoken).lane
+        except ClientError:
+            continue
+        if lane not in found:
+            found.append(lane)
+    return found
+
+
+def call_of(planned: Plan, port: int, secret: str, folder: Path) -> Call:
+    environ = planned.options.environ
+    home = Path(environ.get("HOME") or Path.home())
+    lanes = planned.router.lanes
+    verdicts = frozenset(lane.name for lane in lanes if gives_verdicts(lane))
+    return Call(planned.argv, environ, cwd(), home, port, secret, folder, lanes, verdicts)
+
+
+def launch_of(planned: Plan, call: Call) -> Launch:
+    launch = planned.tool.launch(call)
+    for provider, url in launch.origins.items():
+        check_url(url, f"the base URL that is set for {provider}")
+    return launch
+
+
+def destinations(planned: Plan) -> list[str]:
+    """Where the session's lanes send things, a line each."""
+    launch, _ = preview(planned)
+    lines = []
+    for lane in planned.router.lanes:
+        held = planned.held.get(lane.name)
+        credential = f", {held.source}" if held else ""
+        model = f", model {lane.model}" if lane.model else ""
+        lines.append(f"lane {lane.name} → {base_url(lane, lane.formats[0], launch.origins, {})}{model}{credential}")
+    return lines
+
+
+def preview(planned: Plan) -> tuple[Launch, dict[str, str]]:
+    """What starting would inject, with PORT and SECRET in place of the real ones: (the launch, the environment)."""
+    call = call_of(planned, 0, "SECRET", Path("SESSION_FOLDER"))
+    launch = launch_of(planned, call)
+    environment = child_environment(call, launch, "SESSION", planned.key_variables)
+    changed = {name: value for name, value in environment.items() if planned.options.environ.get(name) != value}
+    return launch, changed
