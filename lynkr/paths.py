@@ -23,6 +23,11 @@ class Paths:
         return self.config / "profiles"
 
     @property
+    def used(self) -> Path:
+        """The file that holds what `lynkr use` chose."""
+        return self.config / "profile"
+
+    @property
     def ledger(self) -> Path:
         """The ledger's file."""
         return self.data / "ledger.db"

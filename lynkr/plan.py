@@ -21,7 +21,7 @@ from lynkr.paths import Paths, paths
 from lynkr.profiles import Profile
 from lynkr.routing.router import Router, router
 from lynkr.secrets import Key
-from lynkr.secrets.store import Store
+from lynkr.secrets.store import PASSPHRASE, Store
 from lynkr.upstream.capabilities import gives_verdicts
 from lynkr.upstream.catalog import base_url, check_url, entry
 
@@ -65,7 +65,7 @@ class Plan:
         lanes = self.profile.lanes.values()
         named = {name for lane in lanes if lane.auth is Auth.KEY for name in credentials.variables(lane)}
         environ = self.options.environ.items()
-        return tuple(named | {name for name, value in environ if any(key.is_in(value) for key in keys)})
+        return (PASSPHRASE, *named, *(name for name, value in environ if any(key.is_in(value) for key in keys)))
 
 
 def plan(options: Options, say: Callable[[str], None], ask: Callable[[str], str] | None = None) -> Plan:

@@ -43,29 +43,53 @@ class Profile:
     text: str = field(default="", repr=False)
 
 
+class Choice(NamedTuple):
+    """The name of the profile to use, and who said so; `budget` is the file that lowers its budget."""
+
+    name: str
+    source: str
+    budget: Path | None = None
+
+
+def chosen(name: str | None, environ: Mapping[str, str], folder: Path, where: Paths) -> Choice:
+    """What is to be used: `name`, LYNKR_PROFILE, the nearest .lynkr.toml from `folder` up, `lynkr use`, `direct`."""
+    if name:
+        return Choice(name, "--profile")
+    if name := environ.get("LYNKR_PROFILE"):
+        return Choice(name, "LYNKR_PROFILE")
+    local = _local(folder)
+    budget = local.path if local and local.budget else None
+    if local and local.profile:
+        return Choice(local.profile, str(local.path), budget)
+    if name := _used(where):
+        return Choice(name, "lynkr use", budget)
+    return Choice(DEFAULT, "nothing else was chosen", budget)
+
+
 def choose(name: str | None, environ: Mapping[str, str], folder: Path, where: Paths) -> Profile:
-    """The profile to use: `name`, LYNKR_PROFILE, the nearest .lynkr.toml from `folder` up, `lynkr use`, `direct`."""
-    name = name or environ.get("LYNKR_PROFILE")
-    local = None if name else _local(folder)
-    profile = load(name or (local and local.profile) or _used(where) or DEFAULT, where)
-    return (
-        replace(profile, later=(*profile.later, f"the budget in {local.path}")) if local and local.budget else profile
-    )
+    """The profile to use, read. Raises ConfigError."""
+    choice = chosen(name, environ, folder, where)
+    profile = load(choice.name, where)
+    return replace(profile, later=(*profile.later, f"the budget in {choice.budget}")) if choice.budget else profile
 
 
 def load(name: str, where: Paths) -> Profile:
     """The profile called `name`, the user's own before a shipped one. Raises ConfigError."""
     if not _NAME.fullmatch(name):
         raise ConfigError(f"{name!r} cannot be a profile's name; use letters, digits, '_', '-' and '.'")
-    for folder in (where.profiles, shipped("profiles")):
-        path = folder / f"{name}.toml"
-        if path.is_file():
-            return read(path, name)
+    if path := find(name, where):
+        return read(path, name)
     known = names(where)
     raise ConfigError(
         f"there is no profile {name!r}{_nearest(name, known)}; known: {', '.join(known)}; "
         f"your own go to {where.profiles}"
     )
+
+
+def find(name: str, where: Paths) -> Path | None:
+    """The file of the profile called `name`, the user's own before a shipped one."""
+    places = (folder / f"{name}.toml" for folder in (where.profiles, shipped("profiles")))
+    return next((path for path in places if path.is_file()), None)
 
 
 def names(where: Paths) -> list[str]:
@@ -120,7 +144,7 @@ def _local(folder: Path) -> _Local | None:
 def _used(where: Paths) -> str | None:
     """What `lynkr use` chose."""
     try:
-        return (where.config / "profile").read_text("utf-8").strip() or None
+        return where.used.read_text("utf-8").strip() or None
     except (OSError, UnicodeDecodeError):
         return None
 

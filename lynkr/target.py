@@ -24,7 +24,10 @@ class Capabilities:
     `media`: kinds it can look at. `max_output` and `context` in tokens. `stops`: how many stop sequences. `betas`:
     the values of `anthropic-beta` it knows, and what they are called there, `rest`: the fields of the request's `rest`,
     `server_tools`: patterns of tools that its provider runs; None means all. `needs_limit`: a request must say how many
-    tokens the answer may have. `quiet_effort`: the highest effort at which thinking may be off, None for any.
+    tokens the answer may have. `quiet_effort`: the highest effort at which thinking may be off, None for any. `takes`:
+    the only members of a body that are taken, `refuses`: those that are not. `short_ids`: calls have ids of nine
+    letters and digits. `wants_thoughts`: a turn with calls must have thoughts. `user_after_tools`: whether a
+    user's words may follow results. `strict_tools`: whether tools may say `strict`.
     """
 
     thinking: frozenset[str] = frozenset()
@@ -45,6 +48,12 @@ class Capabilities:
     needs_limit: bool = False
     quiet_effort: str | None = None
     rest: tuple[str, ...] | None = None
+    takes: frozenset[str] | None = None
+    refuses: tuple[str, ...] = ()
+    short_ids: bool = False
+    wants_thoughts: bool = False
+    user_after_tools: bool = True
+    strict_tools: bool = True
     # How a format with variants is to be spoken to this model.
     cache_marks: bool = False  # chat: `cache_control` on content parts
     output_limit: str = "max_tokens"  # chat: the field's name
@@ -54,6 +63,15 @@ class Capabilities:
     replays_reasoning: bool = False  # chat: `reasoning_content` of tool turns goes back
     plain_tools: bool = False  # responses: functions only, no freeform tools and no namespaces
     calls_need_seal: bool = False  # gemini: a call without a signature is refused
+
+    @property
+    def strange(self) -> bool:
+        """Whether whoever is behind it is not the maker of its format, and may refuse what the maker takes."""
+        return any(taken is not None for taken in (self.rest, self.betas, self.takes)) or bool(self.refuses)
+
+    def unwelcome(self, name: str) -> bool:
+        """Whether a body must not have a member of that name."""
+        return name in self.refuses or (self.takes is not None and name not in self.takes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,11 +129,9 @@ def _relayed(inbound: Inbound, match: Match, lane: Lane) -> Outbound:
         out.body, out.headers = document.body, _less(out.headers, b"content-encoding")
     if lane.model and out.asked and lane.model != out.asked:
         return _fitted(inbound, match, document, lane, out)
-    if lane.auth is not Auth.CLIENT and out.model:
-        can = capabilities(lane, match.format, out.model)
-        # Shaped for this model's name, but by somebody who takes its house for the maker's.
-        if can.rest is not None or can.betas is not None:
-            return _fitted(inbound, match, document, lane, out)
+    # Shaped for this model's name, maybe, but by somebody who takes its house for the maker's.
+    if lane.auth is not Auth.CLIENT and out.model and capabilities(lane, match.format, out.model).strange:
+        return _fitted(inbound, match, document, lane, out)
     return out
 
 

@@ -1,111 +1,139 @@
 """Keys in a file that only a passphrase opens, for machines without a keyring.
 
-The whole of it is one Fernet token (AES-128 in CBC mode with HMAC-SHA256, of the library `cryptography`) whose key is
-made of the passphrase by scrypt; not even the names can be read. It is read and written whole, under a lock, and put in
-place in one step, so that neither two sessions nor a power cut can lose a key.
+Each key is sealed by itself with AES-256-GCM, bound to its name; the sealing key is made of the passphrase by scrypt.
+Names can be read without it, so that nobody is asked for a passphrase where the file has nothing for them. The file is
+written under a lock and put in place in one step: neither two sessions nor a power cut lose a key.
 """
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from cryptography.fernet import Fernet, InvalidToken
-from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
-
 from lynkr.errors import ConfigError
 from lynkr.paths import private_folder, write_private
 from lynkr.secrets.key import Key
 
-# 32 MiB of memory and some 80 ms, once a run (RFC 7914; OWASP's password storage cheat sheet, 2026).
-_COST = {"n": 2**15, "r": 8, "p": 1}
+# 64 MiB of memory and a third of a second, once a run (RFC 7914; OWASP's password storage cheat sheet, 2026).
+_N, _R, _P = 2**16, 8, 2
 _VERSION = 1
+# Sealed like a key, under a name that none can have: whether a passphrase is the right one.
+_CHECK = " check"
 
 
 class Passphrase(Protocol):
-    """Where the passphrase comes from; `twice` where it is a new one. Raises ConfigError."""
+    """Where the passphrase comes from; `new` where it is to be chosen. Raises ConfigError."""
 
-    def __call__(self, *, twice: bool) -> str: ...
+    def __call__(self, *, new: bool) -> str: ...
 
 
 class Sealed:
-    """The keys in one file. The passphrase is asked for once."""
+    """The keys in one file. The passphrase is asked for at most once."""
 
-    def __init__(self, path: Path, passphrase: Passphrase, *, make: bool = False) -> None:
-        self._path, self._passphrase, self._make = path, passphrase, make
-        self._opened: tuple[bytes, Fernet] | None = None
+    def __init__(self, path: Path, passphrase: Passphrase) -> None:
+        self._path, self._passphrase = path, passphrase
+        self._opened: tuple[bytes, bytes] | None = None
+
+    def names(self) -> set[str]:
+        """The names of the keys in it. Raises ConfigError where it cannot be read."""
+        return set(self._read()["keys"]) - {_CHECK}
 
     def get(self, name: str) -> Key | None:
         """The key called `name`. Raises ConfigError where the file cannot be opened."""
-        found = self._read().get(name)
-        return Key.read(found, f"{self._path} ({name})") if isinstance(found, str) else None
+        outer = self._read()
+        if name not in outer["keys"]:
+            return None
+        return Key.read(self._unsealed(outer, name), f"{self._path} ({name})")
 
     def keep(self, name: str, key: Key) -> None:
         """Keeps a key. Raises ConfigError."""
         with self._locked():
-            self._write({**self._read(), name: key.reveal()})
+            outer = self._read()
+            if _CHECK in outer["keys"]:
+                self._unsealed(outer, _CHECK)
+            else:
+                outer["keys"][_CHECK] = self._sealed(outer, _CHECK, _CHECK, new=True)
+            outer["keys"][name] = self._sealed(outer, name, key.reveal())
+            self._write(outer)
 
     def forget(self, name: str) -> bool:
-        """Forgets a key; whether there was one."""
+        """Forgets a key; whether there was one. It takes no passphrase: whoever can write the file can do that."""
         with self._locked():
-            entries = self._read()
-            found = entries.pop(name, None) is not None
+            outer = self._read()
+            found = outer["keys"].pop(name, None) is not None
             if found:
-                self._write(entries)
+                self._write(outer)
         return found
 
     def _read(self) -> dict[str, Any]:
         try:
-            text = self._path.read_text("utf-8")
+            outer = json.loads(self._path.read_text("utf-8"))
         except FileNotFoundError:
-            return {}
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{self._path} cannot be read: {error}") from error
-        try:
-            outer = json.loads(text)
-            if outer["version"] != _VERSION:
-                raise ConfigError(f"{self._path} was written by a later version of lynkr; upgrade this one")
-            fernet = self._fernet(base64.b64decode(outer["salt"]), twice=False)
-            entries = json.loads(fernet.decrypt(outer["sealed"].encode()))
-        except InvalidToken:
-            raise ConfigError(f"that passphrase does not open {self._path}") from None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ConfigError(f"{self._path} is damaged; move it away and store the keys again") from error
-        assert isinstance(entries, dict)
-        return entries
+            return {"version": _VERSION, "salt": base64.b64encode(os.urandom(16)).decode(), "keys": {}}
+        except OSError as error:
+            raise ConfigError(f"{self._path} cannot be read: {error.strerror}") from error
+        except ValueError:
+            outer = None
+        if not isinstance(outer, dict) or not isinstance(outer.get("keys"), dict):
+            raise ConfigError(f"{self._path} is damaged; move it away and store the keys again")
+        if outer.get("version") != _VERSION:
+            raise ConfigError(f"{self._path} was written by another version of lynkr; upgrade this one")
+        return outer
 
-    def _write(self, entries: dict[str, Any]) -> None:
-        salt = self._opened[0] if self._opened else os.urandom(16)
-        sealed = self._fernet(salt, twice=self._make and not self._path.exists()).encrypt(json.dumps(entries).encode())
-        outer = {"version": _VERSION, "salt": base64.b64encode(salt).decode(), "sealed": sealed.decode()}
+    def _write(self, outer: dict[str, Any]) -> None:
         beside = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         try:
-            write_private(beside, json.dumps(outer))
+            write_private(beside, json.dumps(outer, indent=1))
+            with beside.open("rb") as written:
+                os.fsync(written.fileno())
             beside.replace(self._path)
         except OSError as error:
             raise ConfigError(f"{self._path} cannot be written: {error.strerror}") from error
 
-    def _fernet(self, salt: bytes, *, twice: bool) -> Fernet:
+    def _sealed(self, outer: dict[str, Any], name: str, text: str, *, new: bool = False) -> str:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        nonce = os.urandom(12)
+        sealed = AESGCM(self._key(outer, new=new)).encrypt(nonce, text.encode(), name.encode())
+        return base64.b64encode(nonce + sealed).decode()
+
+    def _unsealed(self, outer: dict[str, Any], name: str) -> str:
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        try:
+            sealed = base64.b64decode(outer["keys"][name])
+            return AESGCM(self._key(outer)).decrypt(sealed[:12], sealed[12:], name.encode()).decode()
+        except InvalidTag:
+            self._opened = None
+            raise ConfigError(f"that passphrase does not open {self._path}") from None
+        except (ValueError, TypeError) as error:
+            raise ConfigError(f"{self._path} is damaged; move it away and store the keys again") from error
+
+    def _key(self, outer: dict[str, Any], *, new: bool = False) -> bytes:
+        salt = base64.b64decode(outer["salt"])
         if self._opened is None or self._opened[0] != salt:
-            phrase = self._passphrase(twice=twice)
-            key = Scrypt(salt=salt, length=32, **_COST).derive(phrase.encode())
-            self._opened = salt, Fernet(base64.urlsafe_b64encode(key))
+            phrase = self._passphrase(new=new).encode()
+            key = hashlib.scrypt(phrase, salt=salt, n=_N, r=_R, p=_P, maxmem=256 * 1024 * 1024, dklen=32)
+            self._opened = salt, key
         return self._opened[1]
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         try:
             private_folder(self._path.parent)
-            with self._path.with_suffix(".lock").open("w") as lock:
-                _lock(lock.fileno())
-                yield
+            lock = self._path.with_suffix(".lock").open("w")
         except OSError as error:
             raise ConfigError(f"{self._path} cannot be written: {error.strerror}") from error
+        with lock:
+            _lock(lock.fileno())
+            yield
 
 
 def _lock(fd: int) -> None:

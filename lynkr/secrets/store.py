@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from lynkr.errors import ConfigError
 from lynkr.paths import Paths, private_folder, write_private
 from lynkr.secrets.key import Key
+from lynkr.secrets.sealed import Sealed
 
 if TYPE_CHECKING:
     from keyring.backend import KeyringBackend
 
-    from lynkr.secrets.sealed import Sealed
-
 SERVICE = "lynkr"
+# Opens the encrypted file where nobody can be asked. The tool does not get it.
+PASSPHRASE = "LYNKR_PASSPHRASE"  # noqa: S105 - a variable's name
 # A keyring may ask the user to unlock it, in a window that nobody sees (over ssh), and then never answers.
 WAIT_S = 30.0
 _SLOW_S = 2.0
@@ -91,17 +92,18 @@ class Store:
                 text = None
             if text and (key := Key.read(text, f"the keyring entry {name!r}")):
                 return key
-        if self.path.exists():
-            return self.file().get(name)
-        return None
+        return self.file().get(name) if self.path.exists() else None
 
     def keep(self, name: str, key: Key, *, to_file: bool = False) -> None:
         """Keeps a key. Raises ConfigError where it cannot be kept."""
         ring = None if to_file else self.ring()
         if ring is not None:
             self._in_time(lambda: ring.set_password(SERVICE, name, key.reveal()), "write to the keyring")
+            # Some backends take everything and keep nothing.
+            if self._in_time(lambda: ring.get_password(SERVICE, name), "read the keyring") != key.reveal():
+                raise ConfigError(f"the keyring ({type(ring).__name__}) did not keep the key; nothing was stored")
         elif to_file or self.path.exists():
-            self.file(new=True).keep(name, key)
+            self.file().keep(name, key)
         else:
             raise ConfigError(self.no_ring(name))
         self._note({*self.names(), name})
@@ -122,15 +124,14 @@ class Store:
         try:
             value = json.loads(self.index.read_text("utf-8"))
         except (OSError, ValueError):
-            return set()
-        return {name for name in value if isinstance(name, str)} if isinstance(value, list) else set()
+            value = []
+        listed = {name for name in value if isinstance(name, str)} if isinstance(value, list) else set()
+        return listed | (self.file().names() if self.path.exists() else set())
 
-    def file(self, *, new: bool = False) -> Sealed:
-        """The encrypted file, opened; `new` says that it may be made. Raises ConfigError."""
-        from lynkr.secrets.sealed import Sealed  # what it needs is slow to import
-
+    def file(self) -> Sealed:
+        """The encrypted file."""
         if self._file is None:
-            self._file = Sealed(self.path, self._passphrase, make=new)
+            self._file = Sealed(self.path, self._passphrase)
         return self._file
 
     def no_ring(self, name: str) -> str:
@@ -141,15 +142,15 @@ class Store:
             f"or install and unlock a keyring (GNOME Keyring, KWallet) and try again"
         )
 
-    def _passphrase(self, *, twice: bool) -> str:
-        if phrase := self._environ.get("LYNKR_PASSPHRASE"):
+    def _passphrase(self, *, new: bool) -> str:
+        if phrase := self._environ.get(PASSPHRASE):
             return phrase
         if self._ask is None:
             raise ConfigError(
-                f"{self.path} is locked, and there is no terminal to ask for its passphrase; set LYNKR_PASSPHRASE"
+                f"{self.path} is locked, and there is no terminal to ask for its passphrase; set {PASSPHRASE}"
             )
-        phrase = self._ask("a new passphrase for lynkr's keys" if twice else "the passphrase of lynkr's keys")
-        if twice and phrase != self._ask("the same once more"):
+        phrase = self._ask("a new passphrase for lynkr's keys" if new else "the passphrase of lynkr's keys")
+        if new and phrase != self._ask("the same once more"):
             raise ConfigError("the two passphrases differ; nothing was stored")
         if not phrase:
             raise ConfigError("an empty passphrase protects nothing; nothing was stored")
@@ -188,11 +189,13 @@ class Store:
 
 
 def _find_ring() -> KeyringBackend | None:
-    import keyring  # 60 ms, and only lanes with a key need it
-    import keyring.backends.chainer
+    import keyring.backends.chainer  # 60 ms, and only lanes with a key need it
+    import keyring.core
 
     # Some backends warn or print when they are looked at; that is not for a coding tool's terminal.
     with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stderr(nowhere):
+        # One that is picked by itself must be one that protects; who names another has chosen it.
+        keyring.core.init_backend(keyring.core.recommended)
         found = keyring.get_keyring()
     if isinstance(found, keyring.backends.chainer.ChainerBackend):
         usable = [ring for ring in found.backends if _usable(ring)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -185,10 +186,31 @@ def refusal(body: bytes, status: int, retry_after: str | None, speech: Speech, n
     else:
         words = " ".join(body[:500].decode("utf-8", "replace").split())
         found = Refusal("server", words or f"the lane answered with status {status} and no word")
-    kind = found.kind
+    kind = _by_words(found)
+    if kind == "rate_limit" and status == 413:
+        kind = "too_large"  # Groq: one request is more than a minute's allowance
     if kind == "server" or (kind == "invalid" and status not in (400, 422)):
         kind = _BY_STATUS.get(status, "invalid" if 400 <= status < 500 else "server")
     return replace(found, kind=kind, status=status, retry_after=found.retry_after or retry_after)
+
+
+# What many say only in words, under another code or none. Nothing but money mends the second.
+_WORDS = (
+    ("context", re.compile(
+        r"prompt is too long|input is too long|maximum context length|context (?:window|size|limit)|token limit|"
+        r"maximum prompt length|exceeds max length|maximum number of tokens", re.IGNORECASE)),
+    ("billing", re.compile(
+        r"insufficient (?:balance|credits)|available credits|spending limit|no resource package", re.IGNORECASE)),
+    ("authentication", re.compile(r"(?:incorrect|invalid) api key|invalid access token", re.IGNORECASE)),
+)  # fmt: skip
+
+
+def _by_words(refusal: Refusal) -> str:
+    """The kind of a refusal, which its words may know better than its code."""
+    for kind, words in _WORDS:
+        if words.search(refusal.message) and (kind == "billing" or refusal.kind in ("invalid", "server", "too_large")):
+            return kind
+    return refusal.kind
 
 
 def silent(events: Iterable[Event]) -> bool:

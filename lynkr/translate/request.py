@@ -37,7 +37,16 @@ def write(c: Conversation, speech: Speech, target: Target, fit: Fit, changes: Ch
     tier = None if c.service_tier in _ORDINARY_TIERS else c.service_tier
     c = fit(settled(with_cache(replace(c, rest={}, billing=None, service_tier=tier, system=system))), target, changes)
     c, names = fold(c, speech.TOOL_NAME, speech.CALL_ID, deferred=target.can.deferred_tools, changes=changes)
-    return Written(dump(speech.write_request(c, target, changes)), names)
+    return Written(dump(_welcome(speech.write_request(c, target, changes), target.can, changes)), names)
+
+
+def _welcome(body: dict[str, Any], can: Capabilities, changes: Changes) -> dict[str, Any]:
+    """A body without the members that this lane refuses."""
+    unwelcome = [name for name in body if can.unwelcome(name)]
+    for name in unwelcome:
+        if name != "stream_options":  # which is ours: figures come all the same
+            changes.drop(name, "this lane refuses it")
+    return {name: value for name, value in body.items() if name not in unwelcome} if unwelcome else body
 
 
 def needs_writing(c: Conversation, target: Target) -> bool:
@@ -68,7 +77,7 @@ def patch(
     if not target.can.deferred_tools and _has_deferred(c):
         fitted, _ = fold(fitted, codec.TOOL_NAME, codec.CALL_ID, deferred=False, changes=changes)
     mirror = replace(target, can=_mirror(document, codec.NAME, target.can))
-    if fitted == c and mirror.can == target.can and target.can.rest is None:
+    if fitted == c and mirror.can == target.can and not target.can.strange:
         return []
     silent, talk = Changes(), _talk(document)
     before = codec.write_request(replace(c, turns=()), mirror, silent)
@@ -97,6 +106,11 @@ def patch(
             # What was said in an older or shorter way is said in the one that is known there.
             fresh = {name: said for name, said in after.items() if name not in document.members}
             members |= {name: said for name, said in fresh.items() if name not in ("model", "stream", talk)}
+    for name, node in document.members.items():
+        if target.can.unwelcome(name):
+            members[name] = None
+            if node.value is not None:
+                changes.drop(name, "this lane refuses it")
     if fitted.turns != c.turns and talk:
         edits += _turns(document, talk, c, fitted, codec, target)
     return edits + document.edits_of(members)

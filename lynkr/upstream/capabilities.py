@@ -95,6 +95,17 @@ _AZURE_BETAS = {name: name for name in (
     "structured-outputs-2025-11-13", "web-fetch-2025-09-10", "web-search-2025-03-05")}  # fmt: skip
 _DATABRICKS_BETAS = _betas(_EFFORT, _FINE, _CONTEXT, "structured-outputs-2025-11-13", "web-search-2025-03-05")
 
+# The members of a body that strict servers take: as docs.mistral.ai and litellm 1.109 list them.
+_MISTRALS = frozenset((
+    "model", "messages", "stream", "stream_options", "max_tokens", "temperature", "top_p", "stop", "tools",
+    "tool_choice", "response_format", "parallel_tool_calls", "random_seed", "reasoning_effort", "prompt_cache_key",
+    "presence_penalty", "frequency_penalty", "n", "prediction", "safe_prompt",
+))  # fmt: skip
+_BRICKS = frozenset((
+    "model", "messages", "stream", "max_tokens", "temperature", "top_p", "top_k", "stop", "n", "tools",
+    "tool_choice", "response_format", "logprobs", "top_logprobs", "service_tier",
+))  # fmt: skip
+
 ROWS: tuple[Row, ...] = (
     # --- formats, with a plain model behind them ---
     Row((Format.ANTHROPIC, Format.BEDROCK_INVOKE, Format.VERTEX_ANTHROPIC), ("*",), {
@@ -163,6 +174,17 @@ ROWS: tuple[Row, ...] = (
         "plain_tools": True}),
     # --- what others put behind OpenAI's format ---
     Row((Format.OPENAI_CHAT,), ("*deepseek*", "*kimi*", "*glm-*", "*minimax*"), {"replays_reasoning": True}),
+    Row((Format.OPENAI_CHAT,), ("*",), {"wants_thoughts": True}, ("deepseek", "moonshot")),
+    Row((Format.OPENAI_CHAT,), ("*",), {"forced_choice": "never", "sampling": "never"}, ("moonshot",)),
+    Row((Format.OPENAI_CHAT,), ("*",), {"refuses": ("verbosity", "store", "thinking", "reasoning")}, ("groq",)),
+    Row((Format.OPENAI_CHAT,), ("*",), {"refuses": ("verbosity",)}, ("deepseek", "zai", "minimax")),
+    Row((Format.OPENAI_CHAT,), ("grok-3-mini*", "grok-[4-9]*", "grok-code*", "grok-build*"), {
+        "stops": 0, "refuses": ("presence_penalty", "frequency_penalty", "metadata")}, ("xai",)),
+    Row((Format.OPENAI_CHAT,), ("*",), {
+        "takes": _MISTRALS, "short_ids": True, "user_after_tools": False}, ("mistral",)),
+    Row((Format.OPENAI_CHAT,), ("*",), {"takes": _BRICKS | {"reasoning_effort", "stream_options"}}, ("databricks",)),
+    Row((Format.OPENAI_CHAT,), ("*claude*",), {
+        "takes": _BRICKS | {"thinking"}, "strict_tools": False}, ("databricks",)),
     Row((Format.OPENAI_CHAT,), ("*",), {
         "effort_field": "reasoning", "efforts": ("minimal", "low", "medium", "high", "xhigh")}, ("openrouter",)),
     Row((Format.OPENAI_CHAT,), ("anthropic/claude*", "databricks-claude*"), {"cache_marks": True}),

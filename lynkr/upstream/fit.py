@@ -29,6 +29,7 @@ from lynkr.conversation import (
 from lynkr.errors import ClientError
 from lynkr.formats.values import dumps
 from lynkr.target import Capabilities, Target
+from lynkr.upstream.manners import mannered
 
 # Tokens of thinking for each effort, and back: what Claude Code and litellm use for models that know only the other.
 _BUDGETS = {"minimal": 1024, "low": 4096, "medium": 10_000, "high": 20_000, "xhigh": 32_000, "max": 48_000}
@@ -52,7 +53,7 @@ def fit(c: Conversation, target: Target, changes: Changes) -> Conversation:
     c = _at_the_end(c, can, changes)
     c = _tools(c, can, changes)
     c = _rest(c, can, changes)
-    return _limits(c, target, changes)
+    return _limits(mannered(c, target, changes), target, changes)
 
 
 def _thinking(c: Conversation, target: Target, changes: Changes) -> Conversation:
@@ -269,6 +270,9 @@ def _rest(c: Conversation, can: Capabilities, changes: Changes) -> Conversation:
     if c.reasoning.mode not in ("adaptive", "budget", "between_tools"):
         rest = _without_thoughts_cleared(rest, changes)
     if can.rest is None:
+        if c.billing is not None and can.strange:
+            changes.drop("billing header", "it is for Anthropic alone")
+            c = replace(c, billing=None)
         return replace(c, rest=rest) if rest != c.rest else c
     for name in c.rest:
         if name not in can.rest:

@@ -83,7 +83,8 @@ _ALL = (
         (
             Way((Format.VERTEX_ANTHROPIC,), "https://{google}",
                 "/v1/projects/{project}/locations/{region}/publishers/anthropic", models="claude"),
-            Way((Format.GEMINI,), "https://{google}", "/v1/projects/{project}/locations/{region}/publishers/google"),
+            Way((Format.GEMINI,), "https://{google}", "/v1/projects/{project}/locations/{region}/publishers/google",
+                models="^(?!.*claude)"),
         ),
         auth=Auth.CLOUD, cloud="google", needs_model=True, whole_host=True, region="global",
     ),

@@ -88,7 +88,7 @@ class _Writer:
         if tool.description:
             said["description"] = tool.description
         said["parameters"] = plain_schema(tool.schema)
-        if tool.strict is not None:
+        if tool.strict is not None and self.can.strict_tools:
             said["strict"] = tool.strict
         return self.marked({"type": "function", "function": said}, tool)
 
