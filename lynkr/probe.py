@@ -6,11 +6,9 @@ free of charge.
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from lynkr.changes import Changes
 from lynkr.conversation import Conversation, Home, Text, Turn
@@ -67,10 +65,10 @@ def models(lane: Lane, held: Key | Login | None, environ: Mapping[str, str], tim
     return names
 
 
-def _timed(work: Any) -> Probed:
+def _timed(work: Callable[[], Probed]) -> Probed:
     began = time.monotonic()
     try:
-        found: Probed = work()
+        found = work()
     except UpstreamError as error:
         return Probed(error.sentence.removeprefix("lynkr: "), None, round((time.monotonic() - began) * 1000, 1))
     return Probed(found.problem, found.status, round((time.monotonic() - began) * 1000, 1), found.usage)
@@ -81,7 +79,7 @@ def _spoken(lane: Lane, model: str, held: Key | Login | None, environ: Mapping[s
     speech, target = SPEECHES[spoken], Target(Home(lane.name, model), capabilities(lane, spoken, model))
     said = Conversation(model=model, turns=(Turn("user", (Text("Hi"),)),), max_output=_TOKENS)
     body = write(said, speech, target, fit, Changes()).body
-    told = _ask(lane, spoken, held, "POST", speech.target_path(model, False), body, environ, timeout_s)
+    told = _ask(lane, spoken, held, "POST", speech.target_path(model, stream=False), body, environ, timeout_s)
     if problem := _problem(told, lane, spoken):
         return Probed(problem, told.status, 0.0)
     answer = speech.read_answer(told.json, Label(target.home, model, "probe"), Changes())
@@ -143,19 +141,3 @@ _WHY = {
     "rate_limit": "the key is good, but it asks for patience",
     "overloaded": "the key is good, but it is overloaded",
 }
-
-
-def size_of(lane: Lane, told: Mapping[str, Any]) -> int | None:
-    """The context of a model as Ollama's /api/show tells it, in tokens: what its Modelfile says, else what it can."""
-    for line in str(told.get("parameters", "")).splitlines():
-        name, _, value = line.strip().partition(" ")
-        if name == "num_ctx" and value.strip().isdigit():
-            return int(value)
-    info = told.get("model_info")
-    sizes = [v for k, v in info.items() if k.endswith(".context_length")] if isinstance(info, dict) else []
-    return int(sizes[0]) if sizes and isinstance(sizes[0], int) else None
-
-
-def json_body(value: object) -> bytes:
-    """A small body."""
-    return json.dumps(value).encode()

@@ -25,13 +25,14 @@ from lynkr.lane import Auth, Format, Lane
 from lynkr.ledger.meter import Meter
 from lynkr.ledger.row import Row, Try
 from lynkr.proxy.ear import Ear
-from lynkr.proxy.interpret import PING_S, Interpreting, refusal_in
+from lynkr.proxy.interpret import ERROR_LIMIT, PING_S, Interpreting, refusal_in, whole_body
 from lynkr.proxy.outbound import Inbound, outbound
 from lynkr.proxy.refused import ABOUT_CREDENTIALS, FINAL, about_the_lane
 from lynkr.proxy.relay import give_up, relay
 from lynkr.proxy.server import ClientGone, Reply, Request
 from lynkr.routing.router import Route, Router
 from lynkr.secrets import Key
+from lynkr.upstream import ollama
 from lynkr.upstream.auth import Headers, credential, outgoing
 from lynkr.upstream.catalog import address, base_url, way
 from lynkr.upstream.client import Answer, Upstreams
@@ -57,7 +58,10 @@ class Clock(NamedTuple):
 
 @dataclass(slots=True)
 class Exchange:
-    """What one session's requests have in common. `speaks` are the formats that the tool speaks."""
+    """What one session's requests have in common.
+
+    `speaks` are the formats that the tool speaks, `sizes` what servers said of how much fits, by lane.
+    """
 
     router: Router
     speaks: tuple[Format, ...]
@@ -68,6 +72,7 @@ class Exchange:
     clock: Clock
     record: Callable[[Row], None]
     ping_s: float = PING_S
+    sizes: dict[str, int | None] = field(default_factory=dict)
 
     async def __call__(self, request: Request, reply: Reply) -> None:
         """Serves one request."""
@@ -140,13 +145,14 @@ class _Case:
             self._note(why="answered here", status=200)
             await self.reply.whole_head(200, [])
             return
-        self._take(route)
+        lane = await self._sized(route.lane)
+        self._take(replace(route, lane=lane))
         at = int(datetime.fromisoformat(self.notes["at"]).timestamp())
-        out = outbound(Inbound(request, headers, self.match, body, self.notes["id"], at), route.lane)
+        out = outbound(Inbound(request, headers, self.match, body, self.notes["id"], at), lane)
         self.size, self.changes = out.size, out.changes
         if self.match is not None:
             self._note(asked_model=out.asked, model=out.model)
-        lane, goes_as = route.lane, out.spoken or spoken
+        goes_as = out.spoken or spoken
         where = address(lane, goes_as, base_url(lane, goes_as, house.origins, headers), out.target)
         held = house.keys.get(lane.name)
         own = await credential(held, way(lane, goes_as), goes_as, request.method, where, out.body or b"")
@@ -184,6 +190,30 @@ class _Case:
         if lane.auth is not Auth.CLIENT and answer.status in FINAL:
             added.append(NO_RETRY)
         await relay(answer, self.reply, self.ear, added, self._first_byte)
+
+    async def _sized(self, lane: Lane) -> Lane:
+        """The lane with the size of its context, where that has to be said and only its server knows it."""
+        if Format.OLLAMA not in lane.formats or lane.context is not None or lane.model is None:
+            return lane
+        sizes, upstreams = self.house.sizes, self.house.upstreams
+        base = base_url(lane, Format.OLLAMA, {}, {})
+
+        async def fetch(path: str, body: bytes | None) -> bytes:
+            where = address(lane, Format.OLLAMA, base, path)
+            held = self.house.keys.get(lane.name)
+            method = "GET" if body is None else "POST"
+            own = await credential(held, way(lane, Format.OLLAMA), Format.OLLAMA, method, where, body or b"")
+            headers = [(b"Host", where.authority.encode()), (b"Content-Length", str(len(body or b"")).encode()), *own]
+            answer = await upstreams.open(lane, where, method, headers, body)
+            try:
+                return await whole_body(answer, ERROR_LIMIT) if answer.status == 200 else b""
+            finally:
+                await answer.aclose()
+
+        if lane.name not in sizes:
+            # Once a session: what was said of the size must not change between turns.
+            sizes[lane.name] = await ollama.context(lane.model, fetch)
+        return replace(lane, context=sizes[lane.name])
 
     def _house(self, headers: Mapping[str, str]) -> Format | None:
         """Whose house a request belongs to that speaks no format: the tool's own, or what it shows."""

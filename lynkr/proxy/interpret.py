@@ -85,7 +85,7 @@ class Interpreting:
     async def _accepted(self, answer: Answer) -> bytes:
         """The whole body of an answer. Raises Refused where it is an error."""
         if answer.status < 300:
-            return await _body(answer, LIMIT)
+            return await whole_body(answer, LIMIT)
         raise Refused(await refusal_in(answer, self._translation.speech))
 
     async def _stream(self, opening: Opening, reply: Reply, added: Headers, first: Callable[[], None]) -> None:
@@ -149,7 +149,7 @@ class Interpreting:
 async def refusal_in(answer: Answer, speech: Speech) -> Refusal:
     """What an error answer says, which is read whole."""
     named = {name.lower(): value.decode("latin-1") for name, value in answer.headers}
-    body = await _body(answer, ERROR_LIMIT)
+    body = await whole_body(answer, ERROR_LIMIT)
     kind = named.get(b"x-amzn-errortype", "").partition(":")[0]
     return refusal(body, answer.status, _retry_after(named), speech, kind)
 
@@ -262,7 +262,7 @@ class _Teller:
                 self._idle = None
 
 
-async def _body(answer: Answer, limit: int) -> bytes:
+async def whole_body(answer: Answer, limit: int) -> bytes:
     """The whole body, or as much of it as is looked at."""
     parts, size = list[bytes](), 0
     async for chunk in answer.chunks():

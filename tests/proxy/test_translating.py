@@ -68,6 +68,8 @@ def others(spoken: str) -> list[str]:
 def lane(spoken: str, url: str, **more: Any) -> Lane:
     provider, model = PROVIDERS[spoken]
     more = {"model": model, "auth": Auth.NONE if provider == "ollama" else Auth.KEY, **more}
+    if provider == "ollama":
+        more.setdefault("context", 32_768)
     return Lane("main", provider, (Format(spoken),), base_url=url + ("/v1" if provider == "openai" else ""), **more)
 
 
