@@ -38,6 +38,11 @@ class Paths:
         return self.data
 
     @property
+    def shims(self) -> Path:
+        """The folder of the tools' shims, to be put on PATH."""
+        return self.data / "shims"
+
+    @property
     def sessions(self) -> Path:
         """The folder of what sessions that run need on disk, one folder each."""
         return self.state / "sessions"

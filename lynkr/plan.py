@@ -73,6 +73,14 @@ def plan(options: Options, say: Callable[[str], None], ask: Callable[[str], str]
 
     `say` tells the user what takes its time, `ask` asks for a passphrase; None where nobody can be asked.
     """
+    planned = without_credentials(options)
+    store = Store(planned.where, options.environ, say, ask)
+    lanes = reachable(planned.router, planned.tool)
+    return replace(planned, held={lane.name: credentials.find(lane, store, options.environ) for lane in lanes})
+
+
+def without_credentials(options: Options) -> Plan:
+    """The same, but for the keys."""
     if not options.words:
         raise UsageError("say what to run: lynkr run claude, or lynkr run -- COMMAND")
     if options.environ.get("LYNKR_SESSION") and not options.nested:
@@ -91,11 +99,16 @@ def plan(options: Options, say: Callable[[str], None], ask: Callable[[str], str]
     tool_name, tool = _tool(options)
     chosen = _allowed(router(profile.lanes, profile.tiers, lane=options.lane, tier=options.tier), tool_name)
     _check_spoken(tool_name, tool, chosen)
-    store = Store(where, options.environ, say, ask)
-    held = {lane.name: credentials.find(lane, store, options.environ) for lane in _reachable(chosen, tool)}
-    path = locate(options.words[0], options.environ, tool.INSTALL)
+    path = locate(options.words[0], _past_shims(options.environ, where), tool.INSTALL)
     name = options.tool_name or tool_name
-    return Plan(options, profile, chosen, held, tool, name, (path, *options.words[1:]), where)
+    return Plan(options, profile, chosen, {}, tool, name, (path, *options.words[1:]), where)
+
+
+def _past_shims(environ: Mapping[str, str], where: Paths) -> Mapping[str, str]:
+    """The environment to look for tools in: the real ones, and not those that would call us again."""
+    folders = environ.get("PATH", os.defpath).split(os.pathsep)
+    kept = [folder for folder in folders if folder and Path(folder).resolve() != where.shims.resolve()]
+    return {**environ, "PATH": os.pathsep.join(kept)}
 
 
 def cwd() -> Path:
@@ -151,7 +164,7 @@ def _check_spoken(name: str, tool: Tool, chosen: Router) -> None:
             )
 
 
-def _reachable(chosen: Router, tool: Tool) -> list[Lane]:
+def reachable(chosen: Router, tool: Tool) -> list[Lane]:
     """The lanes that this session can send anything down: for each format the tool speaks, the first."""
     found = []
     for spoken in tool.SPEAKS:

@@ -75,8 +75,7 @@ def choose(name: str | None, environ: Mapping[str, str], folder: Path, where: Pa
 
 def load(name: str, where: Paths) -> Profile:
     """The profile called `name`, the user's own before a shipped one. Raises ConfigError."""
-    if not _NAME.fullmatch(name):
-        raise ConfigError(f"{name!r} cannot be a profile's name; use letters, digits, '_', '-' and '.'")
+    check_name(name)
     if path := find(name, where):
         return read(path, name)
     known = names(where)
@@ -84,6 +83,12 @@ def load(name: str, where: Paths) -> Profile:
         f"there is no profile {name!r}{_nearest(name, known)}; known: {', '.join(known)}; "
         f"your own go to {where.profiles}"
     )
+
+
+def check_name(name: str, what: str = "a profile") -> None:
+    """Raises ConfigError unless `name` can be the name of a profile, a lane or a key."""
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"{name!r} cannot be {what}'s name; use letters, digits, '_', '-' and '.'")
 
 
 def find(name: str, where: Paths) -> Path | None:

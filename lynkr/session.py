@@ -23,8 +23,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lynkr.errors import LynkrError
 from lynkr.ids import ulid
+from lynkr.join import NOTE, note, put
 from lynkr.launch.child import Child
 from lynkr.launch.launch import Launch, child_environment
+from lynkr.launch.tools.codex import carriers
 from lynkr.ledger.recorder import Recorder
 from lynkr.ledger.row import Session
 from lynkr.paths import Paths, private_folder, write_private
@@ -104,8 +106,8 @@ def _prepared(planned: Plan) -> Iterator[Prepared]:
     try:
         port = int(listener.getsockname()[1])
         launch = launch_of(planned, call_of(planned, port, secret, folder))
-        for path, text in launch.files.items():
-            write_private(path, text)
+        put(launch)
+        write_private(folder / NOTE, note(planned, launch))
         yield Prepared(planned, identity, secret, listener, folder, launch)
     finally:
         listener.close()
@@ -151,7 +153,10 @@ def _start_proxy(session: Prepared, recorder: Recorder, say: Callable[[str], Non
         listener=session.listener,
         port=session.port,
         secret=session.secret,
-        carrier=session.launch.carrier,
+        carriers=(
+            *([session.launch.carrier] if session.launch.carrier else []),
+            *carriers(session.plan.options.environ),
+        ),
         router=session.plan.router,
         origins=session.launch.origins,
         keys={name: held.credential for name, held in session.plan.held.items()},

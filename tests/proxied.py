@@ -53,7 +53,7 @@ def proxy(
     *lanes: Lane,
     keys: Mapping[str, Key] | None = None,
     origins: Mapping[str, str] | None = None,
-    carrier: tuple[str, str | None] | None = None,
+    carriers: tuple[tuple[str, str | None], ...] = (),
     environ: Mapping[str, str] | None = None,
     speaks: tuple[Format, ...] = tuple(CODECS),
 ) -> Iterator[Proxy]:
@@ -65,7 +65,7 @@ def proxy(
             listener=listener,
             port=found.port,
             secret=SECRET,
-            carrier=carrier,
+            carriers=carriers,
             router=Router(lanes, "complex", "first lane of the tier"),
             origins=origins or {},
             keys=keys or {},

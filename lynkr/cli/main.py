@@ -14,8 +14,8 @@ from lynkr.errors import LynkrError
 # Name → what it does, in the groups and the order that `lynkr --help` shows them. The text is the command's own.
 GROUPS = {
     "Work": ("run", "demo"),
-    "See what it cost": ("report", "sessions"),
-    "Prices": ("prices",),
+    "Set up": ("init", "use", "profile", "key", "doctor", "shim", "completion"),
+    "See what it cost": ("report", "sessions", "prices"),
 }
 
 
@@ -40,7 +40,9 @@ class Commands(click.Group):
             import difflib
 
             close = difflib.get_close_matches(args[0], known, 1, 0.75)
-            if args[0] in ("claude", "codex"):
+            from lynkr.launch.tools import TOOLS
+
+            if args[0] in TOOLS:
                 raise click.UsageError(f"there is no command {args[0]!r}; run the tool with: lynkr run {args[0]}", ctx)
             hint = f"; did you mean {close[0]!r}?" if close else "; lynkr --help lists all commands"
             raise click.UsageError(f"there is no command {args[0]!r}{hint}", ctx)

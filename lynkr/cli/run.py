@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
+from lynkr.cli.complete import lane_names, profile_names, tool_names
 from lynkr.cli.speak import asking, say, show
 from lynkr.errors import ConfigError
 from lynkr.routing.router import TIERS
@@ -29,13 +31,28 @@ class _Words(click.Command):
     options_metavar="[OPTIONS]",
     short_help="Launch a tool through a proxy of its own.",
 )
-@click.argument("words", nargs=-1, metavar="TOOL [ARGS]... | -- COMMAND [ARGS]...", type=click.UNPROCESSED)
-@click.option("-p", "--profile", metavar="NAME", help="The profile to use; without it, direct.")
-@click.option("--lane", metavar="NAME", help="Send everything down this lane of the profile.")
+@click.argument(
+    "words",
+    nargs=-1,
+    metavar="TOOL [ARGS]... | -- COMMAND [ARGS]...",
+    type=click.UNPROCESSED,
+    shell_complete=tool_names,
+)
+@click.option(
+    "-p",
+    "--profile",
+    metavar="NAME",
+    shell_complete=profile_names,
+    help="The profile to use, instead of what `lynkr use` chose.",
+)
+@click.option(
+    "--lane", metavar="NAME", shell_complete=lane_names, help="Send everything down this lane of the profile."
+)
 @click.option("--tier", type=click.Choice(TIERS), help="Use the lanes of this tier.")
 @click.option("--dry-run", is_flag=True, help="Print what would be injected; start nothing.")
 @click.option("--report", type=click.Path(path_type=Path), metavar="PATH", help="Also write the JSON report there.")
 @click.option("--nested", is_flag=True, help="Allow a session inside of a session.")
+@click.option("--join", is_flag=True, hidden=True, help="Within a session, use its proxy: for shims.")
 @click.option("-q", "--quiet", is_flag=True, help="No line at the end.")
 @click.option("-v", "--verbose", is_flag=True, help="Say where things go and what was found.")
 def command(
@@ -46,6 +63,7 @@ def command(
     dry_run: bool,
     report: Path | None,
     nested: bool,
+    join: bool,
     quiet: bool,
     verbose: bool,
     as_command: bool = False,
@@ -73,6 +91,13 @@ def command(
         what = "is a folder" if report.is_dir() else f"cannot be written: there is no folder {report.resolve().parent}"
         raise ConfigError(f"--report {report} {what}")
     options = Options(words, as_command, profile, lane, tier, report, quiet, verbose, nested)
+    if join and options.environ.get("LYNKR_SESSION"):
+        from lynkr.join import join as joining
+        from lynkr.launch.child import become
+
+        if joined := joining(options):
+            become(joined.argv, joined.environment)
+        options = replace(options, nested=True)
     planned = plan(options, say, asking())
     if dry_run:
         show(_preview(planned))

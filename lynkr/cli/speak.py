@@ -5,10 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import click
 
-_STYLES: dict[str, dict[str, bool]] = {"bold": {"bold": True}, "dim": {"dim": True}}
+_STYLES: dict[str, dict[str, Any]] = {
+    "bold": {"bold": True},
+    "dim": {"dim": True},
+    "green": {"fg": "green"},
+    "red": {"fg": "red"},
+}
 
 
 def say(text: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,7 +18,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from lynkr.errors import EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, ToolError
 
@@ -107,6 +108,31 @@ def _signals() -> dict[signal.Signals, Any]:
     """The signals that matter here, with what they do now; those that this platform has."""
     names = [name for name in (*_SWALLOWED, *_FORWARDED) if hasattr(signal, name)]
     return {signal.Signals[name]: signal.getsignal(signal.Signals[name]) for name in names}
+
+
+def version(path: str, timeout_s: float = 10.0) -> str | None:
+    """The version that a tool says of itself, None where it does not in time."""
+    try:
+        done = subprocess.run(
+            [path, "--version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
+        return None
+    found = re.search(r"\d+\.\d+[\w.+-]*", done.stdout + done.stderr)
+    return found[0] if found and done.returncode == 0 else None
+
+
+def become(argv: tuple[str, ...], environment: Mapping[str, str]) -> NoReturn:
+    """Gives our place to a tool. Raises ToolError where it cannot be started."""
+    try:
+        os.execve(argv[0], argv, dict(environment))  # noqa: S606 - a list, and no shell
+    except OSError as error:
+        raise _cannot_start(argv[0], error) from error
 
 
 def _cannot_start(name: str, error: OSError) -> ToolError:

@@ -62,7 +62,8 @@ class Launch:
     """How the tool is started.
 
     `carrier` names a request header that holds the secret and, as its variable's value without lynkr, what is put back
-    in its place. `origins` are the base URLs, by provider, that the tool would have used without us.
+    in its place. `origins` are the base URLs, by provider, that the tool would have used without us. `links` are
+    names in the session's folder for things of the user's.
     """
 
     argv: tuple[str, ...]
@@ -72,6 +73,7 @@ class Launch:
     carrier: tuple[str, str | None] | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    links: Mapping[Path, Path] = field(default_factory=dict)
 
 
 def child_environment(call: Call, launch: Launch, session: str, key_variables: Sequence[str]) -> dict[str, str]:

@@ -41,7 +41,8 @@ from lynkr.usage import Heard
 
 JSON = (b"Content-Type", b"application/json")
 # Clients of Anthropic's SDKs obey this header; without it Claude Code tries for three minutes.
-NO_RETRY = (b"x-should-retry", b"false")
+# Others heed only how long to wait, and then go through their retries at once.
+NO_RETRY = [(b"x-should-retry", b"false"), (b"retry-after-ms", b"1")]
 # Kinds of refusals that trying again cannot mend.
 _FINAL = frozenset(("invalid", "context", "authentication", "billing", "permission", "not_found", "too_large", "quota"))
 # What the proxy answers itself, for whoever wants to know that it is there.
@@ -155,6 +156,13 @@ class _Case:
         goes_as = out.spoken or spoken
         where = address(lane, goes_as, base_url(lane, goes_as, house.origins, headers), out.target)
         held = house.keys.get(lane.name)
+        if held is None and lane.auth in (Auth.KEY, Auth.CLOUD):
+            raise ClientError(
+                f"lynkr: lane '{lane.name}' has a credential of its own that this session has not read, because the "
+                f"tool it was started for does not use it; start this one with: lynkr run --nested",
+                status=403,
+                kind="no_credential",
+            )
         own = await credential(held, way(lane, goes_as), goes_as, request.method, where, out.body or b"")
         length = None if out.body is None else len(out.body)
         sent = outgoing(out.headers, lane, own, host=where.authority, length=length, metered=bool(self.match))
@@ -188,7 +196,7 @@ class _Case:
         self._listen(answer.status, answer.headers)
         added = self._added()
         if lane.auth is not Auth.CLIENT and answer.status in FINAL:
-            added.append(NO_RETRY)
+            added += NO_RETRY
         await relay(answer, self.reply, self.ear, added, self._first_byte)
 
     async def _sized(self, lane: Lane) -> Lane:
@@ -268,7 +276,7 @@ class _Case:
         if isinstance(error, UpstreamError):
             self._note(tried=(Try(self.notes["lane"], None),))
         self._note(outcome="refused", status=error.status)
-        headers = [JSON, *self._added()] + ([] if error.retry else [NO_RETRY])
+        headers = [JSON, *self._added()] + ([] if error.retry else NO_RETRY)
         if error.status == 426:
             headers += [(b"Connection", b"Upgrade"), (b"Upgrade", b"HTTP/1.1")]
         await self.reply.whole(error.status, self.codec.error_body(error), headers)
@@ -292,7 +300,7 @@ class _Case:
         self._note(outcome="refused", status=status, error=(refusal.code or refusal.kind)[:80])
         headers = [JSON, *self._added()]
         if refusal.kind in _FINAL:
-            headers.append(NO_RETRY)
+            headers += NO_RETRY
         if refusal.retry_after:
             headers.append((b"retry-after", refusal.retry_after.encode("latin-1", "replace")))
         await self.reply.whole(status, body, headers)

@@ -27,7 +27,7 @@ class Gate:
 
     secret: str
     port: int
-    carrier: Carrier | None = None
+    carriers: tuple[Carrier, ...] = ()
 
     def admit(self, target: str, headers: Headers) -> tuple[int, str, Headers]:
         """(200, the target without the secret, the headers without it), or (401 or 403, "", [])."""
@@ -50,15 +50,15 @@ class Gate:
         return hmac.compare_digest(text.encode("utf-8", "surrogateescape"), self.secret.encode())
 
     def _carried(self, headers: Headers) -> Headers | None:
-        if self.carrier is None:
-            return None
-        name = self.carrier.header.lower().encode()
-        if not any(key.lower() == name and self._is_secret(value.decode("latin-1")) for key, value in headers):
-            return None
-        others = [(key, value) for key, value in headers if key.lower() != name]
-        if self.carrier.original is not None:
-            others.append((self.carrier.header.encode(), self.carrier.original.encode()))
-        return others
+        for carrier in self.carriers:
+            name = carrier.header.lower().encode()
+            if not any(key.lower() == name and self._is_secret(value.decode("latin-1")) for key, value in headers):
+                continue
+            others = [(key, value) for key, value in headers if key.lower() != name]
+            if carrier.original is not None:
+                others.append((carrier.header.encode(), carrier.original.encode()))
+            return others
+        return None
 
     def _is_home(self, headers: Headers) -> bool:
         hosts = [value.decode("latin-1").lower() for key, value in headers if key.lower() == b"host"]

@@ -30,7 +30,7 @@ class Setting:
     listener: socket.socket
     port: int
     secret: str
-    carrier: tuple[str, str | None] | None
+    carriers: tuple[tuple[str, str | None], ...]
     router: Router
     origins: Mapping[str, str]
     keys: Mapping[str, Key | Login | None]
@@ -122,9 +122,9 @@ class ProxyThread:
             clock,
             setting.record,
         )
-        carrier = Carrier(*setting.carrier) if setting.carrier else None
+        carriers = tuple(Carrier(*carrier) for carrier in setting.carriers)
         try:
-            await serve(setting.listener, Gate(setting.secret, setting.port, carrier), exchange, stop, fault)
+            await serve(setting.listener, Gate(setting.secret, setting.port, carriers), exchange, stop, fault)
         finally:
             with anyio.CancelScope(shield=True):
                 await upstreams.aclose()

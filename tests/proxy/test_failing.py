@@ -258,7 +258,7 @@ def test_a_foreign_host_is_403(host: str) -> None:
 def test_the_secret_may_come_in_a_header_whose_own_value_is_put_back() -> None:
     with (
         upstream(lambda _: whole({})) as up,
-        proxy(openai_lane(up.url + "/v1"), carrier=("OpenAI-Project", "proj_1")) as lynkr,
+        proxy(openai_lane(up.url + "/v1"), carriers=(("OpenAI-Project", "proj_1"),)) as lynkr,
     ):
         with connect(lynkr.port) as connection:
             connection.sendall(

@@ -13,8 +13,8 @@ few = settings(max_examples=100, deadline=None)
 SECRET = "s3cr3t-of-the-session"
 HOST = (b"Host", b"127.0.0.1:4321")
 GATE = Gate(SECRET, 4321)
-CARRIED = Gate(SECRET, 4321, Carrier("OpenAI-Organization", "org-mine"))
-BARE = Gate(SECRET, 4321, Carrier("OpenAI-Organization", None))
+CARRIED = Gate(SECRET, 4321, (Carrier("OpenAI-Organization", "org-mine"),))
+BARE = Gate(SECRET, 4321, (Carrier("OpenAI-Organization", None),))
 
 
 @pytest.mark.parametrize(

@@ -41,8 +41,8 @@ __all__ = [
 ]
 
 NAME = Format.GEMINI
-PATHS = re.compile(r"/v1(?:alpha|beta)?/models/(?P<model>[^/:]+):(?:generateContent|streamGenerateContent)")
-FREE_PATHS = re.compile(r"/v1(?:alpha|beta)?/models/[^/:]+:countTokens")
+PATHS = re.compile(r"/v1(?:alpha|beta)?/models/(?P<model>.+):(?:generateContent|streamGenerateContent)")
+FREE_PATHS = re.compile(r"/v1(?:alpha|beta)?/models/.+:countTokens")
 # Events have no names here, so that a client could only fail to read a broken one: it ends as the lane ended it.
 AFTER_BROKEN: bytes | None = None
 CREDENTIALS = ("x-goog-api-key", "authorization")

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from lynkr.lane import Format
 from lynkr.launch.launch import Call, Launch
-from lynkr.launch.tools import claude, codex, command
+from lynkr.launch.tools import aider, claude, cline, cn, codex, command, copilot, gemini, kilo, opencode, pi, qwen
 
 
 class Tool(Protocol):
@@ -24,5 +24,17 @@ class Tool(Protocol):
     def launch(self, call: Call) -> Launch: ...
 
 
-TOOLS: dict[str, Tool] = {"claude": claude, "codex": codex}
+TOOLS: dict[str, Tool] = {
+    "claude": claude,
+    "codex": codex,
+    "gemini": gemini,
+    "opencode": opencode,
+    "aider": aider,
+    "qwen": qwen,
+    "copilot": copilot,
+    "cline": cline,
+    "kilo": kilo,
+    "pi": pi,
+    "cn": cn,
+}
 ANY: Tool = command

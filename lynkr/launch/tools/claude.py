@@ -15,6 +15,7 @@ from typing import Any
 from lynkr.errors import ConfigError, UsageError
 from lynkr.lane import Auth, Format, Lane
 from lynkr.launch.launch import PLACEHOLDER, Call, Launch
+from lynkr.launch.tools.reading import table, text
 
 SPEAKS = (Format.ANTHROPIC,)
 INSTALL = "npm install -g @anthropic-ai/claude-code"
@@ -47,10 +48,10 @@ def launch(call: Call) -> Launch:
         **dict.fromkeys(_CLOUDS, "0"),
         **({"ANTHROPIC_AUTH_TOKEN": PLACEHOLDER} if own_key else {}),
     }
-    settings = {**theirs, "env": {**_mapping(theirs.get("env")), **env}}
+    settings = {**theirs, "env": {**table(theirs.get("env")), **env}}
     notes = list(_notes(managed))
     if lane is not None and lane.name not in call.verdicts:
-        settings["permissions"] = {**_mapping(theirs.get("permissions")), "disableAutoMode": "disable"}
+        settings["permissions"] = {**table(theirs.get("permissions")), "disableAutoMode": "disable"}
         notes.append(
             f"auto mode is off: the model of lane '{lane.name}' judges no risky calls, so Claude Code asks you instead"
         )
@@ -125,19 +126,14 @@ def _variables(call: Call, theirs: Mapping[str, Any]) -> tuple[dict[str, str], d
 
 
 def _quietly(path: Path) -> dict[str, Any]:
-    """A settings file that is Claude Code's to complain about."""
     try:
-        return _mapping(json.loads(path.read_text("utf-8")))
-    except (OSError, ValueError):
+        return table(json.loads(text(path)))
+    except ValueError:
         return {}
 
 
 def _env(settings: Mapping[str, Any]) -> dict[str, str]:
-    return {name: str(value) for name, value in _mapping(settings.get("env")).items()}
-
-
-def _mapping(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
+    return {name: str(value) for name, value in table(settings.get("env")).items()}
 
 
 def _refuse_clouds(found: Mapping[str, str]) -> None:

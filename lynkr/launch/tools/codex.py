@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 from lynkr.errors import ConfigError
 from lynkr.lane import Format
 from lynkr.launch.launch import PLACEHOLDER, SECRET_VARIABLE, Call, Launch
+from lynkr.launch.tools import reading
 
 SPEAKS = (Format.OPENAI_RESPONSES,)
 INSTALL = "npm install -g @openai/codex"
@@ -38,6 +39,11 @@ _KEY_VARIABLE = "LYNKR_KEY"
 _FIXED = ("oss", "ollama", "lmstudio", "amazon-bedrock")
 
 
+def carriers(environ: Mapping[str, str]) -> tuple[tuple[str, str | None], ...]:
+    """The headers that may hold the secret, each with what it holds without lynkr."""
+    return (*((header, environ.get(variable)) for header, variable in _CARRIERS.items()), (_OWN_HEADER, None))
+
+
 def launch(call: Call) -> Launch:
     """The launch of Codex. Raises ConfigError."""
     config = _Config.read(call)
@@ -48,7 +54,7 @@ def launch(call: Call) -> Launch:
         raise ConfigError(f"Codex is set to its built-in provider {config.provider!r}, whose address cannot be changed")
     if config.provider != BUILT_IN:
         at = f"model_providers.{config.provider}"
-        headers = {**_table(config.table.get("env_http_headers")), _OWN_HEADER: SECRET_VARIABLE}
+        headers = {**reading.table(config.table.get("env_http_headers")), _OWN_HEADER: SECRET_VARIABLE}
         flags: dict[str, Any] = {f"{at}.base_url": base, f"{at}.env_http_headers.{_OWN_HEADER}": SECRET_VARIABLE}
         if config.table:
             flags = {at: {**config.table, "base_url": base, "env_http_headers": headers}}
@@ -107,15 +113,15 @@ class _Config:
         config = _quietly(home / "config.toml")
         chosen = named or config.get("profile")
         if isinstance(chosen, str):
-            profile = _table(_table(config.get("profiles")).get(chosen))
+            profile = reading.table(reading.table(config.get("profiles")).get(chosen))
             config = {**config, **profile, **_quietly(home / f"{chosen}.config.toml")}
         for word in given:
             if word.setting:
                 _put(config, word.setting.key, word.setting.value)
         provider = str(config.get("model_provider") or BUILT_IN)
-        table = _table(_table(config.get("model_providers")).get(provider))
+        table = reading.table(reading.table(config.get("model_providers")).get(provider))
         url = config.get("openai_base_url") if provider == BUILT_IN else table.get("base_url")
-        excluded = _table(config.get("shell_environment_policy")).get("exclude")
+        excluded = reading.table(config.get("shell_environment_policy")).get("exclude")
         # What says where requests go is ours to say; a flag after ours would undo it.
         ours = ("openai_base_url", f"model_providers.{provider}")
         kept = [w for w in given if not (w.setting and f"{w.setting.key}.".startswith(tuple(f"{o}." for o in ours)))]
@@ -126,7 +132,7 @@ class _Config:
             origin=str(url) if url else None,
             excluded=tuple(str(name) for name in excluded) if isinstance(excluded, list) else (),
             logged_in=(home / "auth.json").is_file() or config.get("cli_auth_credentials_store") in ("keyring", "auto"),
-            dotenv=_text(home / ".env"),
+            dotenv=reading.text(home / ".env"),
         )
 
     def carrier(self) -> tuple[str, str]:
@@ -194,7 +200,7 @@ def _value(text: str) -> Any:
 def _put(config: dict[str, Any], key: str, value: object) -> None:
     *path, last = key.split(".")
     for name in path:
-        config[name] = dict(_table(config.get(name)))
+        config[name] = dict(reading.table(config.get(name)))
         config = config[name]
     config[last] = value
 
@@ -202,17 +208,6 @@ def _put(config: dict[str, Any], key: str, value: object) -> None:
 def _quietly(path: Path) -> dict[str, Any]:
     """A configuration file that is Codex's to complain about."""
     try:
-        return tomllib.loads(_text(path))
+        return tomllib.loads(reading.text(path))
     except (ValueError, RecursionError):
         return {}
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError):
-        return ""
-
-
-def _table(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

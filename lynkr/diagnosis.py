@@ -1,0 +1,203 @@
+"""What `lynkr doctor` looks at: each finding says how things stand and, where they do not, how to mend them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from lynkr import __version__, credentials, profiles
+from lynkr.credentials import Held
+from lynkr.errors import ConfigError, LynkrError
+from lynkr.lane import Auth, Lane
+from lynkr.launch.child import version
+from lynkr.launch.tools import TOOLS
+from lynkr.ledger.prices import table
+from lynkr.local import look
+from lynkr.paths import Paths
+from lynkr.plan import Options, preview, without_credentials
+from lynkr.probe import probe
+from lynkr.profiles import Profile
+from lynkr.secrets.store import Store
+
+State = Literal["ok", "note", "wrong"]
+_OLD_PRICES_DAYS = 90
+TERMS = "https://code.claude.com/docs/en/legal-and-compliance"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at. `mend` is what to do about it, where there is something to do."""
+
+    area: str
+    name: str
+    state: State
+    says: str
+    mend: str = ""
+
+    def json(self) -> dict[str, Any]:
+        """The same as JSON's values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Doctor:
+    """Looks at one user's machine. `say` tells what takes its time."""
+
+    where: Paths
+    environ: Mapping[str, str]
+    folder: Path
+    store: Store
+    say: Callable[[str], None]
+
+    def findings(self, *, live: bool = False) -> Iterator[Finding]:
+        """Everything, in the order in which it matters. `live` sends a word down each lane."""
+        python = ".".join(map(str, sys.version_info[:3]))
+        yield Finding("lynkr", "version", "ok", f"lynkr {__version__} on Python {python}")
+        profile, found = self._profile()
+        yield from found
+        if profile is not None:
+            yield from self._lanes(profile, live=live)
+        yield from self._tools(profile)
+        yield from self._servers()
+        yield self._keyring()
+        yield from self._shims()
+        yield self._ledger()
+        yield _prices()
+
+    def _profile(self) -> tuple[Profile | None, list[Finding]]:
+        try:
+            choice = profiles.chosen(None, self.environ, self.folder, self.where)
+            profile = profiles.load(choice.name, self.where)
+        except ConfigError as error:
+            mend = "mend the line, or choose another: lynkr use direct"
+            return None, [Finding("profile", "profile", "wrong", error.sentence, mend)]
+        says = f"{choice.name}, because of: {choice.source} ({profile.path})"
+        found = [Finding("profile", choice.name, "ok", says)]
+        if profile.later:
+            says = f"{', '.join(profile.later)} is checked but not acted on yet"
+            found.append(Finding("profile", choice.name, "note", says))
+        return profile, found
+
+    def _lanes(self, profile: Profile, *, live: bool) -> Iterator[Finding]:
+        for lane in profile.lanes.values():
+            try:
+                held = credentials.find(lane, self.store, self.environ)
+            except ConfigError as error:
+                yield Finding("lane", lane.name, "wrong", *_split(error.sentence))
+                continue
+            where = f"{lane.provider}, {lane.model or 'the model that the tool asks for'}, {held.source}"
+            yield Finding("lane", lane.name, "ok", where)
+            if lane.provider == "claude" or (lane.provider == "anthropic" and lane.auth is Auth.CLIENT):
+                says = f"a subscription's login is for Claude Code itself, within Anthropic's terms: {TERMS}"
+                yield Finding("lane", lane.name, "note", says)
+            if live:
+                yield self._live(lane, held)
+
+    def _live(self, lane: Lane, held: Held) -> Finding:
+        if lane.auth is Auth.CLIENT:
+            return Finding("lane", lane.name, "note", "not tried: only the tool has its credential")
+        self.say(f"asking {lane.provider} ({lane.name}) …")
+        found = probe(lane, held.credential, self.environ)
+        if found.problem is None:
+            return Finding("lane", lane.name, "ok", f"it serves, in {found.ms:.0f} ms")
+        mend = f"lynkr key test {credentials.kept_as(lane)}" if lane.auth is Auth.KEY else "check its server"
+        return Finding("lane", lane.name, "wrong", found.problem, mend)
+
+    def _tools(self, profile: Profile | None) -> Iterator[Finding]:
+        past = os.pathsep.join(
+            f for f in self.environ.get("PATH", os.defpath).split(os.pathsep) if f and Path(f) != self.where.shims
+        )
+        found = {name: path for name in TOOLS if (path := shutil.which(name, path=past))}
+        with ThreadPoolExecutor(4) as pool:
+            versions = dict(zip(found, pool.map(version, found.values()), strict=True))
+        for name, path in found.items():
+            if versions[name] is None:
+                yield Finding(
+                    "tool", name, "wrong", f"{path} does not start", f"install it again: {TOOLS[name].INSTALL}"
+                )
+                continue
+            yield Finding("tool", name, "ok", f"{name} {versions[name]} ({path})")
+            if profile is not None:
+                yield from self._bypassed(name)
+        if not found:
+            says = "none of the tools that lynkr knows is on PATH"
+            yield Finding("tool", "tools", "note", says, f"for example: {TOOLS['claude'].INSTALL}")
+
+    def _bypassed(self, name: str) -> Iterator[Finding]:
+        """What of the user's own settings would lead a tool past the proxy, or keep it from starting."""
+        environ = {key: value for key, value in self.environ.items() if key != "LYNKR_SESSION"}
+        try:
+            launch, _ = preview(without_credentials(Options((name,), environ=environ)))
+        except LynkrError as error:
+            yield Finding("tool", name, "wrong", *_split(error.sentence))
+            return
+        for note in launch.notes:
+            yield Finding("tool", name, "note", note)
+
+    def _servers(self) -> Iterator[Finding]:
+        servers = look(self.environ)
+        for server in servers:
+            models = ", ".join(server.models[:6]) + (", …" if len(server.models) > 6 else "")
+            yield Finding("local", server.provider, "ok", f"answers at {server.url}: {models or 'no model loaded'}")
+        if not servers:
+            yield Finding("local", "servers", "note", "no Ollama, llama.cpp, LM Studio or vLLM answers on this machine")
+
+    def _keyring(self) -> Finding:
+        ring = self.store.ring()
+        if ring is not None:
+            kind = f"{type(ring).__module__.removeprefix('keyring.backends.')}"
+            return Finding("keyring", "keyring", "ok", f"{kind} keeps keys ({len(self.store.names())} of lynkr's)")
+        if self.store.path.exists():
+            return Finding("keyring", "file", "ok", f"keys are in the encrypted file {self.store.path}")
+        mend = "lynkr key set NAME --file keeps them in an encrypted file; variables work as well"
+        return Finding("keyring", "keyring", "note", self.store.problem, mend)
+
+    def _shims(self) -> Iterator[Finding]:
+        if not self.where.shims.is_dir():
+            return
+        for path in sorted(self.where.shims.iterdir()):
+            first = shutil.which(path.stem, path=self.environ.get("PATH", os.defpath))
+            if first is not None and Path(first) == path:
+                yield Finding("shim", path.stem, "ok", f"{path.stem} runs through lynkr")
+            else:
+                mend = f'put it first: export PATH="{self.where.shims}:$PATH"'
+                yield Finding("shim", path.stem, "wrong", f"{path} is not what a shell finds first", mend)
+
+    def _ledger(self) -> Finding:
+        path = self.where.ledger
+        if not path.exists():
+            return Finding("ledger", "ledger", "note", f"no session yet ({path})")
+        if not os.access(path, os.W_OK):
+            return Finding("ledger", "ledger", "wrong", f"{path} cannot be written", f"chmod u+w {path}")
+        return Finding("ledger", "ledger", "ok", f"{path}, {path.stat().st_size / 1024:.0f} KB")
+
+
+def _prices() -> Finding:
+    prices = table()
+    days = (datetime.now(UTC).date() - date.fromisoformat(prices.date)).days
+    says = f"prices of {prices.date}, {len(prices.models)} models"
+    if days > _OLD_PRICES_DAYS:
+        return Finding("prices", "prices", "note", f"{says}, {days} days old", "upgrade lynkr for newer ones")
+    return Finding("prices", "prices", "ok", says)
+
+
+def _split(sentence: str) -> tuple[str, str]:
+    """What is wrong, and the way out that a sentence of ours ends in."""
+    for mark in ("; ", ": "):
+        what, found, mend = sentence.partition(mark)
+        if found:
+            return what, mend
+    return sentence, ""
+
+
+def worst(findings: list[Finding]) -> State:
+    """The worst of the states."""
+    states = {finding.state for finding in findings}
+    return "wrong" if "wrong" in states else "note" if "note" in states else "ok"

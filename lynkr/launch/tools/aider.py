@@ -1,0 +1,109 @@
+"""aider: an environment file of the session's own, the last that it reads.
+
+Measured with 0.86.2. aider lets .env files beat the process environment, so a project's own would lead past us; of all
+such files the one that AIDER_ENV_FILE names counts last. What the user named there, or with --env-file, goes into ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from lynkr.lane import Format, Lane
+from lynkr.launch.launch import PLACEHOLDER, Call, Launch
+from lynkr.launch.tools.reading import dotenv, text, upward
+
+SPEAKS = (Format.ANTHROPIC, Format.OPENAI_CHAT, Format.OPENAI_RESPONSES, Format.GEMINI)
+INSTALL = "pipx install aider-chat"
+
+# variable → (what it adds to the proxy's URL, the provider whose base URL it is)
+_URLS = {
+    "OPENAI_API_BASE": ("/v1", "openai"),
+    "OPENAI_BASE_URL": ("/v1", "openai"),
+    "AIDER_OPENAI_API_BASE": ("/v1", "openai"),
+    "ANTHROPIC_API_BASE": ("", "anthropic"),
+    "ANTHROPIC_BASE_URL": ("", "anthropic"),
+    "GEMINI_API_BASE": ("/v1beta", "gemini"),
+}
+_KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY")
+# With one of these aider prefers a model of that provider's, and asks it for a list.
+_COMPETING = ("OPENROUTER_API_KEY", "DEEPSEEK_API_KEY")
+# How aider names a model that it is to ask in a format.
+_NAMED = {
+    Format.ANTHROPIC: "anthropic/{model}",
+    Format.BEDROCK_INVOKE: "anthropic/{model}",
+    Format.VERTEX_ANTHROPIC: "anthropic/{model}",
+    Format.OPENAI_RESPONSES: "openai/responses/{model}",
+    Format.GEMINI: "gemini/{model}",
+}
+
+
+def launch(call: Call) -> Launch:
+    """The launch of aider."""
+    arguments, named = _without_env_file(call)
+    given = named or call.environ.get("AIDER_ENV_FILE")
+    theirs = text(call.cwd / Path(given).expanduser()) if given else ""
+    found = {**call.environ, **_dotenvs(call), **dotenv(theirs)}
+    lane = call.lane(*SPEAKS)
+    lines = {name: call.url + tail for name, (tail, _) in _URLS.items()}
+    own_key = lane is not None and call.has_own_key(*SPEAKS)
+    if lane is not None and own_key:
+        lines |= dict.fromkeys(_KEYS, PLACEHOLDER) | _model(lane, arguments, found)
+    path = call.folder / "aider.env"
+    file = "\n".join([theirs.rstrip(), *(f"{name}={value}" for name, value in lines.items()), ""])
+    return Launch(
+        argv=(call.argv[0], *arguments),
+        set={"AIDER_ENV_FILE": str(path)},
+        unset=_COMPETING if own_key else (),
+        files={path: file},
+        origins=_origins(found),
+        notes=_notes(call),
+    )
+
+
+def _model(lane: Lane, arguments: tuple[str, ...], found: Mapping[str, str]) -> dict[str, str]:
+    """The model, unless the user names one."""
+    if lane.model is None or found.get("AIDER_MODEL") or any(word.partition("=")[0] == "--model" for word in arguments):
+        return {}
+    spoken = next((f for f in lane.formats if f in _NAMED), Format.OPENAI_CHAT) if lane.formats else Format.OPENAI_CHAT
+    spoken = Format.OPENAI_CHAT if Format.OPENAI_CHAT in lane.formats else spoken
+    name = _NAMED.get(spoken, "openai/{model}").format(model=lane.model)
+    # It would offer a page on models that it does not know.
+    return {"AIDER_MODEL": name, "AIDER_SHOW_MODEL_WARNINGS": "false"}
+
+
+def _without_env_file(call: Call) -> tuple[tuple[str, ...], str | None]:
+    """The user's arguments without --env-file, and what that names."""
+    kept, named, given = list[str](), None, list(call.argv[1:])
+    while given:
+        word = given.pop(0)
+        if word == "--env-file" and given:
+            named = given.pop(0)
+        elif word.startswith("--env-file="):
+            named = word.partition("=")[2]
+        else:
+            kept.append(word)
+    return tuple(kept), named
+
+
+def _dotenvs(call: Call) -> dict[str, str]:
+    """What the .env files say that aider reads by itself: home, the repository's root, here; the last counts."""
+    roots = [path.parent for path in upward(call.cwd, ".git/HEAD")]
+    found: dict[str, str] = {}
+    for folder in (call.home, *(root.parent for root in roots[:1]), call.cwd):
+        found |= dotenv(text(folder / ".env"))
+    return found
+
+
+def _origins(found: Mapping[str, str]) -> dict[str, str]:
+    origins = {}
+    for name, (tail, provider) in reversed(_URLS.items()):
+        if url := found.get(name, "").rstrip("/"):
+            origins[provider] = url.removesuffix(tail) if provider == "gemini" else url
+    return origins
+
+
+def _notes(call: Call) -> tuple[str, ...]:
+    places = [folder / ".aider.model.settings.yml" for folder in (call.home, call.cwd)]
+    fixed = [str(path) for path in places if "api_base" in text(path)]
+    return (f"{fixed[0]} fixes an address (api_base), which leads past lynkr",) if fixed else ()

@@ -1,0 +1,120 @@
+"""Qwen Code: a system settings file of the session's own, which beats the user's and leaves the rest of it in force.
+
+Measured with 0.24.4. Its `modelProviders` have base URLs of their own that no variable changes; of that list the system
+file's counts whole, so the user's is copied and its addresses are changed. Qwen Code writes into the file, so it is
+ours alone. `$LYNKR_URL` in it is put in by Qwen Code.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lynkr.lane import Format, Lane
+from lynkr.launch.launch import PLACEHOLDER, Call, Launch
+from lynkr.launch.tools.reading import dotenv, jsonc, merged, table, text, upward
+
+SPEAKS = (Format.OPENAI_CHAT, Format.ANTHROPIC, Format.GEMINI, Format.OPENAI_RESPONSES)
+INSTALL = "npm install -g @qwen-code/qwen-code"
+
+_SYSTEM = "QWEN_CODE_SYSTEM_SETTINGS_PATH"
+_DEFAULTS = "QWEN_CODE_SYSTEM_DEFAULTS_PATH"
+_USUAL = (Path("/etc/qwen-code/settings.json"), Path("/Library/Application Support/QwenCode/settings.json"))
+_KEY = "LYNKR_KEY"
+# Its name of a protocol → (format, our provider, the variables of base URL (and what that ends in), key and model).
+_PROTOCOLS = {
+    "openai": (Format.OPENAI_CHAT, "openai", "OPENAI_BASE_URL", "/v1", "OPENAI_API_KEY", "OPENAI_MODEL"),
+    "openai-responses": (Format.OPENAI_RESPONSES, "openai", "OPENAI_BASE_URL", "/v1", "OPENAI_API_KEY", "OPENAI_MODEL"),
+    "anthropic": (Format.ANTHROPIC, "anthropic", "ANTHROPIC_BASE_URL", "", "ANTHROPIC_API_KEY", "ANTHROPIC_MODEL"),
+    "gemini": (Format.GEMINI, "gemini", "GOOGLE_GEMINI_BASE_URL", "", "GEMINI_API_KEY", "GEMINI_MODEL"),
+}
+_COMPETING = ("OPENAI_MODEL", "QWEN_MODEL", "ANTHROPIC_MODEL", "GEMINI_MODEL", "GOOGLE_MODEL", "QWEN_OAUTH",
+              "GOOGLE_GENAI_USE_VERTEXAI", "DASHSCOPE_PROXY_BASE_URL")  # fmt: skip
+
+
+def launch(call: Call) -> Launch:
+    """The launch of Qwen Code."""
+    system = jsonc(text(_system_file(call)))
+    lane = call.lane(*SPEAKS)
+    if lane is not None and call.has_own_key(*SPEAKS):
+        return _for_lane(call, lane, system)
+    theirs = merged(
+        jsonc(text(call.home / ".qwen" / "settings.json")), jsonc(text(call.cwd / ".qwen" / "settings.json"))
+    )
+    theirs = merged(theirs, system)
+    found = {**_dotenv(call), **call.environ}
+    protocol = _chosen(call, theirs, found)
+    if protocol is None:
+        return Launch(call.argv, notes=("Qwen Code's way in is not one that can pass lynkr: it goes past it",))
+    _, provider, variable, tail, _, _ = _PROTOCOLS[protocol]
+    entries = table(theirs.get("modelProviders")).get(protocol)
+    model = found.get("OPENAI_MODEL") or table(theirs.get("model")).get("name")
+    entry = _entry(entries, model)
+    base = str(entry.get("baseUrl") or found.get(variable) or "").rstrip("/")
+    if protocol == "anthropic" and not base:
+        # To any other address than Anthropic's it would send the key as a bearer token, which Anthropic refuses.
+        return Launch(call.argv, notes=("Qwen Code's own Anthropic key cannot pass lynkr: it goes past it",))
+    files, set_ = {}, {variable: call.url + tail} if base or not entry else {}
+    if entry:
+        changed = [{**one, "baseUrl": f"$LYNKR_URL{tail}"} if table(one).get("baseUrl") == entry.get("baseUrl") else one
+                   for one in entries or []]  # fmt: skip
+        lists = {**table(theirs.get("modelProviders")), protocol: changed}
+        path = call.folder / "qwen-settings.json"
+        files[path] = json.dumps({"$version": 4, **system, "modelProviders": lists}, indent=1)
+        set_ |= {_SYSTEM: str(path), **_beside(call)}
+    return Launch(call.argv, set_, files=files, origins={provider: base} if base else {})
+
+
+def _for_lane(call: Call, lane: Lane, system: Mapping[str, Any]) -> Launch:
+    speaking = {said: name for name, (said, *_) in _PROTOCOLS.items()}
+    protocol = next((speaking[spoken] for spoken in lane.formats if spoken in speaking), "openai")
+    if lane.formats[0] in (Format.BEDROCK_INVOKE, Format.VERTEX_ANTHROPIC):
+        protocol = "anthropic"
+    _, _, variable, tail, key, _ = _PROTOCOLS[protocol]
+    model = lane.model or "default"
+    size = {"generationConfig": {"contextWindowSize": lane.context}} if lane.context else {}
+    entry = {"id": model, "name": model, "baseUrl": f"$LYNKR_URL{tail}", "envKey": _KEY, **size}
+    ours = {"$version": 4, "security": {"auth": {"selectedType": protocol}}, "model": {"name": model},
+            "modelProviders": {protocol: [entry]}}  # fmt: skip
+    path = call.folder / "qwen-settings.json"
+    # The variables are for a model that the user names on the command line.
+    set_ = {_SYSTEM: str(path), **_beside(call), _KEY: PLACEHOLDER, variable: call.url + tail, key: PLACEHOLDER}
+    return Launch(call.argv, set_, _COMPETING, {path: json.dumps(merged(system, ours), indent=1)})
+
+
+def _system_file(call: Call) -> Path:
+    named = call.environ.get(_SYSTEM)
+    return Path(named) if named else next((path for path in _USUAL if path.is_file()), _USUAL[0])
+
+
+def _beside(call: Call) -> dict[str, str]:
+    """Its defaults, which it looks for beside the settings that we move."""
+    path = _system_file(call).with_name("system-defaults.json")
+    return {_DEFAULTS: str(path)} if path.is_file() and _DEFAULTS not in call.environ else {}
+
+
+def _chosen(call: Call, theirs: Mapping[str, Any], found: Mapping[str, str]) -> str | None:
+    """The protocol that it will speak, as it decides that itself; None for one that cannot be led."""
+    for word, after in zip(call.argv, (*call.argv[1:], ""), strict=True):
+        if word == "--auth-type":
+            return after if after in _PROTOCOLS else None
+    selected = table(table(theirs.get("security")).get("auth")).get("selectedType")
+    if isinstance(selected, str):
+        return selected if selected in _PROTOCOLS else None
+    for name, (_, _, _, _, key, model) in _PROTOCOLS.items():
+        if found.get(key) and (found.get(model) or name == "gemini"):
+            return name
+    return "openai"
+
+
+def _entry(entries: object, model: object) -> dict[str, Any]:
+    """The entry of a list of models that is used: the one that is named, or the first."""
+    listed = [table(entry) for entry in entries] if isinstance(entries, list) else []
+    return next((entry for entry in listed if entry.get("id") == model), listed[0] if listed else {})
+
+
+def _dotenv(call: Call) -> dict[str, str]:
+    there = [*upward(call.cwd, ".qwen/.env", ".env"), call.home / ".qwen" / ".env", call.home / ".env"]
+    return dotenv(text(there[0])) if there else {}
