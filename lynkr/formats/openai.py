@@ -11,7 +11,7 @@ from lynkr.errors import LynkrError
 from lynkr.events import Refusal
 from lynkr.formats.values import dump, dumps
 from lynkr.formats.watch import count, member
-from lynkr.usage import Usage
+from lynkr.usage import Usage, billed
 
 # Billed at another rate than the list's: https://platform.openai.com/docs/pricing (flex, priority, batch).
 _OTHER_RATES = ("flex", "priority", "batch")
@@ -44,6 +44,7 @@ def usage_of(figures: dict[str, Any], prompt: str, output: str, tier: object) ->
         output=out + untold,
         reasoning=untold + min(out, count(member(figures, f"{output}_details"), "reasoning_tokens")),
         extras=tier in _OTHER_RATES,
+        billed=billed(figures),
     )
 
 

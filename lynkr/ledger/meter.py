@@ -3,7 +3,8 @@
 The provider's own figures count. Only where it gave none (a stream that was cut, or one whose client did not ask for
 them) are tokens estimated, from the bytes of the request and the characters of the answer, and the row says so. The
 cached share of such a request is taken from the last one of the same model in the session: a coding tool repeats its
-prefix, and pricing a cached prefix as new would be off by a factor of ten.
+prefix, and pricing a cached prefix as new would be off by a factor of ten. Where the answer says what was billed, as
+OpenRouter's do, that is the cost: it is a fact, and comes before the lane's own price and the table's.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from lynkr.usage import Heard, Usage
 
 # Against OpenAI's o200k, four characters a token are 7 % too many tokens for code and 10 % too few for prose.
 CHARS_PER_TOKEN = 4
+# The provider whose answers say what was billed, in USD: https://openrouter.ai/docs/use-cases/usage-accounting.
+_TELLS = "openrouter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +51,18 @@ class Meter:
                 # The figure at a stream's start is a placeholder of a token or so.
                 usage = replace(usage, output=max(usage.output, heard.text_chars // CHARS_PER_TOKEN))
                 estimated = True
-        entry = Entry(lane.price) if lane.price else self._prices.find(model or "")
-        usd, guessed = cost(usage, entry) if entry else (None, False)
+        usd, guessed = self._cost(usage, lane, model or "")
         baseline = usd
         if usd is not None and asked and asked != model:
             baseline = self._baseline(usage, asked, usd)
         return Cost(usage, estimated or guessed, usd, baseline)
+
+    def _cost(self, usage: Usage, lane: Lane, model: str) -> tuple[float | None, bool]:
+        """USD for `usage`, and whether that is an estimate."""
+        if usage.billed is not None and lane.provider == _TELLS:
+            return usage.billed, False
+        entry = Entry(lane.price) if lane.price else self._prices.find(model, lane.provider, lane.region)
+        return cost(usage, entry) if entry else (None, False)
 
     def _baseline(self, usage: Usage, asked: str, usd: float) -> float:
         """What the same tokens would have cost on the model that was asked for, with the same of them cached.

@@ -27,13 +27,13 @@ from lynkr.ledger.row import Row, Try
 from lynkr.proxy.ear import Ear
 from lynkr.proxy.interpret import ERROR_LIMIT, PING_S, Interpreting, refusal_in, whole_body
 from lynkr.proxy.outbound import Inbound, outbound
-from lynkr.proxy.refused import ABOUT_CREDENTIALS, FINAL, about_the_lane
+from lynkr.proxy.refused import FINAL, about_the_lane
 from lynkr.proxy.relay import give_up, relay
 from lynkr.proxy.server import ClientGone, Reply, Request
 from lynkr.routing.router import Route, Router
 from lynkr.secrets import Key
 from lynkr.upstream import ollama
-from lynkr.upstream.auth import Headers, credential, outgoing
+from lynkr.upstream.auth import Headers, connection_headers, credential, outgoing
 from lynkr.upstream.catalog import address, base_url, way
 from lynkr.upstream.client import Answer, Upstreams
 from lynkr.upstream.clouds import Login
@@ -45,6 +45,8 @@ JSON = (b"Content-Type", b"application/json")
 NO_RETRY = [(b"x-should-retry", b"false"), (b"retry-after-ms", b"1")]
 # Kinds of refusals that trying again cannot mend.
 _FINAL = frozenset(("invalid", "context", "authentication", "billing", "permission", "not_found", "too_large", "quota"))
+# Asking again does not mend these, whatever their status.
+_HOPELESS = frozenset(("billing", "quota", "too_large"))
 # What the proxy answers itself, for whoever wants to know that it is there.
 _HERE = frozenset(("/health/live", "/health/ready"))
 
@@ -191,13 +193,24 @@ class _Case:
             self._note(outcome="refused", status=200, error=(late.code or late.kind)[:80], tried=tried)
 
     async def _relay(self, answer: Answer, lane: Lane) -> None:
-        if lane.auth is not Auth.CLIENT and self.match and answer.status in ABOUT_CREDENTIALS:
-            raise Refused(await refusal_in(answer, self.codec))
+        if lane.auth is not Auth.CLIENT and self.match and answer.status >= 400:
+            await self._relay_refusal(answer, lane)
+            return
         self._listen(answer.status, answer.headers)
-        added = self._added()
-        if lane.auth is not Auth.CLIENT and answer.status in FINAL:
-            added += NO_RETRY
-        await relay(answer, self.reply, self.ear, added, self._first_byte)
+        await relay(answer, self.reply, self.ear, self._added(), self._first_byte)
+
+    async def _relay_refusal(self, answer: Answer, lane: Lane) -> None:
+        """Relays an error as it is, unless it is about a credential that is not the tool's."""
+        refusal, body = await refusal_in(answer, self.codec)
+        if about_the_lane(refusal, lane, answer.status) is not refusal:
+            raise Refused(refusal)
+        self._note(outcome="refused", error=(refusal.code or refusal.kind)[:80], tried=(Try(lane.name, answer.status),))
+        ends_here = connection_headers(answer.headers) | {b"content-length"}
+        headers = [(name, value) for name, value in answer.headers if name.lower() not in ends_here] + self._added()
+        if answer.status in FINAL or refusal.kind in _HOPELESS:
+            headers += NO_RETRY
+        self._first_byte()
+        await self.reply.whole(answer.status, body, headers, answer.reason)
 
     async def _sized(self, lane: Lane) -> Lane:
         """The lane with the size of its context, where that has to be said and only its server knows it."""

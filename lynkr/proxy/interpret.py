@@ -86,7 +86,8 @@ class Interpreting:
         """The whole body of an answer. Raises Refused where it is an error."""
         if answer.status < 300:
             return await whole_body(answer, LIMIT)
-        raise Refused(await refusal_in(answer, self._translation.speech))
+        said, _ = await refusal_in(answer, self._translation.speech)
+        raise Refused(said)
 
     async def _stream(self, opening: Opening, reply: Reply, added: Headers, first: Callable[[], None]) -> None:
         t = self._translation
@@ -146,12 +147,12 @@ class Interpreting:
         await teller.tell(interpreter.finish())
 
 
-async def refusal_in(answer: Answer, speech: Speech) -> Refusal:
-    """What an error answer says, which is read whole."""
+async def refusal_in(answer: Answer, speech: Speech) -> tuple[Refusal, bytes]:
+    """What an error answer says, and its whole body."""
     named = {name.lower(): value.decode("latin-1") for name, value in answer.headers}
     body = await whole_body(answer, ERROR_LIMIT)
     kind = named.get(b"x-amzn-errortype", "").partition(":")[0]
-    return refusal(body, answer.status, _retry_after(named), speech, kind)
+    return refusal(body, answer.status, _retry_after(named), speech, kind), body
 
 
 def _retry_after(named: Mapping[bytes, str]) -> str | None:

@@ -176,7 +176,8 @@ ROWS: tuple[Row, ...] = (
     Row((Format.OPENAI_CHAT,), ("*deepseek*", "*kimi*", "*glm-*", "*minimax*"), {"replays_reasoning": True}),
     Row((Format.OPENAI_CHAT,), ("*",), {"wants_thoughts": True}, ("deepseek", "moonshot")),
     Row((Format.OPENAI_CHAT,), ("*",), {"forced_choice": "never", "sampling": "never"}, ("moonshot",)),
-    Row((Format.OPENAI_CHAT,), ("*",), {"refuses": ("verbosity", "store", "thinking", "reasoning")}, ("groq",)),
+    Row((Format.OPENAI_CHAT,), ("*",), {
+        "refuses": ("verbosity", "store", "thinking", "reasoning"), "replays_reasoning": False}, ("groq",)),
     Row((Format.OPENAI_CHAT,), ("*",), {"refuses": ("verbosity",)}, ("deepseek", "zai", "minimax")),
     Row((Format.OPENAI_CHAT,), ("grok-3-mini*", "grok-[4-9]*", "grok-code*", "grok-build*"), {
         "stops": 0, "refuses": ("presence_penalty", "frequency_penalty", "metadata")}, ("xai",)),

@@ -16,6 +16,7 @@ _BEARER = ("authorization",)
 # Amazon names a model by its maker; a geography before it, a date or a version behind it are of the older endpoint.
 _ON_MANTLE = r"^anthropic\.claude-[a-z]+-\d+(-\d{1,2})?$"
 _CLAUDE = r"claude|anthropic"
+_NOT_AI = r"^(?!system\.ai\.)"
 
 
 def _local(name: str, port: int) -> Provider:
@@ -60,6 +61,8 @@ _ALL = (
                 service="bedrock"),
             Way((Format.BEDROCK_CONVERSE,), "https://bedrock-runtime.{region}.amazonaws.com", "", _BEARER,
                 service="bedrock"),
+            Way((_RESPONSES, _CHAT), "https://bedrock-mantle.{region}.api.aws", "/openai/v1", _BEARER,
+                r"^openai\.gpt-[5-9]", service="bedrock-mantle"),
             Way((_CHAT, _RESPONSES), "https://bedrock-mantle.{region}.api.aws", "/v1", _BEARER, named=True,
                 service="bedrock-mantle"),
         ),
@@ -69,11 +72,12 @@ _ALL = (
     Provider(
         "databricks",
         (
-            Way((_ANTHROPIC,), path="/serving-endpoints/anthropic", carries=_BEARER, models=_CLAUDE),
-            Way((_CHAT,), path="/serving-endpoints"),
-            Way((_RESPONSES,), path="/serving-endpoints", named=True),
-            Way((_ANTHROPIC,), path="/ai-gateway/anthropic", carries=_BEARER, named=True),
-            Way((_CHAT,), path="/ai-gateway/mlflow/v1", named=True),
+            # Its gateway's names of models begin like this, those of serving endpoints do not.
+            Way((_ANTHROPIC,), path="/ai-gateway/anthropic", carries=_BEARER, models=r"^system\.ai\..*claude"),
+            Way((_CHAT,), path="/ai-gateway/mlflow/v1", models=r"^system\.ai\."),
+            Way((_ANTHROPIC,), path="/serving-endpoints/anthropic", carries=_BEARER, models=rf"{_NOT_AI}.*claude"),
+            Way((_CHAT,), path="/serving-endpoints", models=_NOT_AI),
+            Way((_RESPONSES,), path="/serving-endpoints", models=_NOT_AI, named=True),
         ),
         ("DATABRICKS_TOKEN",),
         cloud="databricks", needs_model=True, whole_host=True, example="https://NAME.cloud.databricks.com",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging  # noqa: TID251 - to keep the library from writing there
 from collections.abc import Mapping
 
 import azure.core.exceptions
@@ -12,6 +13,8 @@ from lynkr.lane import Lane
 from lynkr.upstream.catalog import Way, entry
 
 _LOG_IN = "log in again: az login"
+# What it would say on stderr of each link of its chain is told in one sentence of ours.
+logging.getLogger("azure.identity").setLevel(logging.CRITICAL + 1)
 
 
 def find(lane: Lane, _environ: Mapping[str, str]) -> Entra | None:
