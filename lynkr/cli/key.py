@@ -129,8 +129,11 @@ def _test(lane: Lane) -> dict[str, Any]:
     say(f"asking {lane.provider} …")
     found: Probed = probe(lane, held.credential, os.environ)
     entry = Entry(lane.price) if lane.price else table().find(lane.model or "", lane.provider, lane.region)
-    usd = cost(found.usage, entry)[0] if found.usage and entry else 0.0
-    priced = found.usage is None or entry is not None
+    usage, billed = found.usage, None
+    if usage is not None and lane.provider == "openrouter":
+        billed = usage.billed
+    usd = billed if billed is not None else cost(usage, entry)[0] if usage and entry else 0.0
+    priced = usage is None or entry is not None or billed is not None
     return {"lane": lane.name, "provider": lane.provider, "model": lane.model, "source": held.source, "ms": found.ms,
             "status": found.status, "problem": found.problem, "cost_usd": usd, "priced": priced}  # fmt: skip
 

@@ -1,49 +1,99 @@
-"""Cline's command line: a file of providers of the session's own. Measured with 3.0.65."""
+"""Cline's command line: a file of providers of the session's own, and no hub.
+
+Measured with 3.0.65. Cline starts a daemon that keeps the first session's environment for all that come later: their
+keys would go to the first one's address, and after our session a plain `cline` would talk to a port that is gone. Where
+the file that tells of that hub cannot exist, it does without. Logins that renew themselves stay where they are: renewed
+in a copy, they would be lost to the user.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lynkr.lane import Format
+from lynkr.errors import UsageError
+from lynkr.lane import Format, Lane
 from lynkr.launch.launch import PLACEHOLDER, Call, Launch
 from lynkr.launch.tools.reading import jsonc, table, text
 
-SPEAKS = (Format.OPENAI_CHAT, Format.ANTHROPIC)
+SPEAKS = (Format.ANTHROPIC, Format.OPENAI_CHAT, Format.OPENAI_RESPONSES, Format.GEMINI)
 INSTALL = "npm install -g cline"
 
 _FILE = "CLINE_PROVIDER_SETTINGS_PATH"
-# Its name of a provider → (ours, what its base URL ends in).
-_KNOWN = {"anthropic": ("anthropic", "/v1"), "openai-native": ("openai", "/v1"), "openai-compatible": ("openai", "/v1")}
+# Its name of a provider → (format, our provider, what its base URL ends in).
+_KNOWN = {
+    "anthropic": (Format.ANTHROPIC, "anthropic", "/v1"),
+    "openai-native": (Format.OPENAI_RESPONSES, "openai", "/v1"),
+    "openai-compatible": (Format.OPENAI_CHAT, "openai", "/v1"),
+    "gemini": (Format.GEMINI, "gemini", ""),
+}
+_COMPETING = ("CLINE_PROVIDER", "CLINE_MODEL", "CLINE_API_KEY", "CLINE_SANDBOX")
+# A day is a member that it wants, and that says nothing here.
+_ENTRY = {"updatedAt": "2026-01-01T00:00:00.000Z", "tokenSource": "manual"}
 
 
 def launch(call: Call) -> Launch:
-    """The launch of Cline."""
-    usual = call.home / ".cline" / "data" / "settings" / "providers.json"
-    theirs = jsonc(text(Path(call.environ.get(_FILE) or usual)))
+    """The launch of Cline. Raises UsageError."""
+    if any(word.partition("=")[0] == "--data-dir" for word in call.argv[1:]):
+        raise UsageError("cline's --data-dir leads past lynkr's settings; set CLINE_DATA_DIR to that folder instead")
     path = call.folder / "cline-providers.json"
+    # Below a file there can be none, so nothing is found there and nothing is left behind.
+    alone = {"CLINE_HUB_DISCOVERY_PATH": str(path / "hub"), "CLINE_SESSION_BACKEND_MODE": "local"}
     lane = call.lane(*SPEAKS)
-    origins: dict[str, str] = {}
-    if lane is None or not call.has_own_key(*SPEAKS):
-        last = theirs.get("lastUsedProvider")
-        if last not in _KNOWN:
-            return Launch(call.argv, notes=("Cline's own login goes to its maker, past lynkr; name a lane with a key",))
-        ours, tail = _KNOWN[last]
-        entry = table(table(theirs.get("providers")).get(last))
-        settings = table(entry.get("settings"))
-        if base := str(settings.get("baseUrl") or "").rstrip("/"):
-            origins[ours] = base.removesuffix("/v1") if ours == "anthropic" else base
-        changed = {**entry, "settings": {**settings, "baseUrl": call.url + tail}}
-        said: dict[str, Any] = {**theirs, "providers": {**table(theirs.get("providers")), last: changed}}
-    else:
+    if lane is not None and call.has_own_key(*SPEAKS):
+        file = json.dumps(_for_lane(call, lane), indent=1)
+        return Launch(call.argv, {_FILE: str(path), **alone}, _COMPETING, {path: file})
+    theirs = jsonc(text(_theirs(call)))
+    used = _named(call) or theirs.get("lastUsedProvider")
+    entry = table(table(theirs.get("providers")).get(str(used)))
+    if used not in _KNOWN or table(entry.get("settings")).get("auth"):
+        return Launch(call.argv, notes=("Cline's own login goes to its maker, past lynkr; name a lane with a key",))
+    return _directed(call, theirs, str(used), entry, {_FILE: str(path), **alone}, path)
+
+
+def _directed(
+    call: Call, theirs: Mapping[str, Any], used: str, entry: Mapping[str, Any], set_: dict[str, str], path: Path
+) -> Launch:
+    """With the address of the user's own provider changed."""
+    _, ours, tail = _KNOWN[used]
+    settings = table(entry.get("settings"))
+    base = str(settings.get("baseUrl") or "").rstrip("/")
+    origins = {ours: base if ours == "openai" else base.removesuffix("/v1").removesuffix("/v1beta")} if base else {}
+    changed = {**_ENTRY, **entry, "settings": {"provider": used, **settings, "baseUrl": call.url + tail}}
+    said = {"version": 1, **theirs, "providers": {**table(theirs.get("providers")), used: changed}}
+    return Launch(call.argv, set_, files={path: json.dumps(said, indent=1)}, origins=origins)
+
+
+def _for_lane(call: Call, lane: Lane) -> dict[str, Any]:
+    speaking = {spoken: name for name, (spoken, _, _) in _KNOWN.items()}
+    last = next((speaking[spoken] for spoken in lane.formats if spoken in speaking), "openai-compatible")
+    if lane.formats[0] in (Format.BEDROCK_INVOKE, Format.VERTEX_ANTHROPIC):
+        last = "anthropic"
+    providers = {}
+    for name, (_, _, tail) in _KNOWN.items():
         settings = {
-            "provider": "openai-compatible",
+            "provider": name,
             "apiKey": PLACEHOLDER,
+            "baseUrl": call.url + tail,
             "model": lane.model or "default",
-            "baseUrl": f"{call.url}/v1",
         }
-        # The day is a member that it wants, and that says nothing here.
-        entry = {"settings": settings, "updatedAt": "2026-01-01T00:00:00.000Z", "tokenSource": "manual"}
-        said = {"version": 1, "lastUsedProvider": "openai-compatible", "providers": {"openai-compatible": entry}}
-    return Launch(call.argv, {_FILE: str(path)}, files={path: json.dumps(said, indent=1)}, origins=origins)
+        providers[name] = {"settings": settings, **_ENTRY}
+    return {"version": 1, "lastUsedProvider": last, "providers": providers}
+
+
+def _theirs(call: Call) -> Path:
+    """The user's own file of providers."""
+    if named := call.environ.get(_FILE):
+        return Path(named)
+    home = Path(call.environ.get("CLINE_DIR") or call.home / ".cline")
+    return Path(call.environ.get("CLINE_DATA_DIR") or home / "data") / "settings" / "providers.json"
+
+
+def _named(call: Call) -> str | None:
+    """The provider that the user's arguments name."""
+    for word, after in zip(call.argv[1:], (*call.argv[2:], ""), strict=False):
+        if word in ("-P", "--provider"):
+            return after
+    return None
