@@ -42,17 +42,18 @@ def find(lane: Lane, store: Store, environ: Mapping[str, str]) -> Held:
         return Held(None, "no credential")
     problem = ""
     if lane.auth is Auth.KEY:
-        if key := store.get(kept_as(lane)):
-            return Held(key, f"key {kept_as(lane)!r} from {store.name}")
+        if found := store.get(kept_as(lane)):
+            key, place = found
+            return Held(key, f"key {kept_as(lane)!r} from {place}")
         for name in variables(lane):
-            if key := Key.read(environ.get(name, ""), f"{name} (lane {lane.name!r})"):
-                return Held(key, f"key from {name}")
+            if given := Key.read(environ.get(name, ""), f"{name} (lane {lane.name!r})"):
+                return Held(given, f"key from {name}")
         problem = store.problem
     cloud = entry(lane.provider).cloud
     if cloud:
         try:
-            if found := login(lane, environ):
-                return Held(found, f"the login of {NAMES[cloud]}")
+            if logged_in := login(lane, environ):
+                return Held(logged_in, f"the login of {NAMES[cloud]}")
         except ConfigError as error:
             if lane.auth is Auth.CLOUD:
                 raise
@@ -74,4 +75,5 @@ def _nothing(lane: Lane, cloud: str, problem: str) -> str:
     ways = [way for way in ways if way] if lane.auth is Auth.KEY else []
     ways += [_LOG_IN[cloud]] if cloud else []
     what = "needs a key" if lane.auth is Auth.KEY else f"needs a login at {NAMES[cloud]}"
-    return f"lane {lane.name!r} {what}: {', or '.join(ways)}" + (f" ({problem})" if problem else "")
+    why = f" ({problem})" if problem else ""
+    return f"lane {lane.name!r} {what}{why}: {', or '.join(ways)}"

@@ -16,7 +16,7 @@ from lynkr import __version__, credentials, profiles
 from lynkr.credentials import Held
 from lynkr.errors import ConfigError, LynkrError
 from lynkr.lane import Auth, Lane
-from lynkr.launch.child import version
+from lynkr.launch.child import is_shim, version, which
 from lynkr.launch.tools import TOOLS
 from lynkr.ledger.prices import table
 from lynkr.local import look
@@ -76,7 +76,7 @@ class Doctor:
             choice = profiles.chosen(None, self.environ, self.folder, self.where)
             profile = profiles.load(choice.name, self.where)
         except ConfigError as error:
-            mend = "mend the line, or choose another: lynkr use direct"
+            mend = "mend it there, or name another profile there"
             return None, [Finding("profile", "profile", "wrong", error.sentence, mend)]
         says = f"{choice.name}, because of: {choice.source} ({profile.path})"
         found = [Finding("profile", choice.name, "ok", says)]
@@ -98,23 +98,25 @@ class Doctor:
                 says = f"a subscription's login is for Claude Code itself, within Anthropic's terms: {TERMS}"
                 yield Finding("lane", lane.name, "note", says)
             if live:
-                yield self._live(lane, held)
+                yield self._live(lane, held, profile.name)
 
-    def _live(self, lane: Lane, held: Held) -> Finding:
+    def _live(self, lane: Lane, held: Held, profile: str) -> Finding:
         if lane.auth is Auth.CLIENT:
             return Finding("lane", lane.name, "note", "not tried: only the tool has its credential")
         self.say(f"asking {lane.provider} ({lane.name}) …")
         found = probe(lane, held.credential, self.environ)
         if found.problem is None:
             return Finding("lane", lane.name, "ok", f"it serves, in {found.ms:.0f} ms")
-        mend = f"lynkr key test {credentials.kept_as(lane)}" if lane.auth is Auth.KEY else "check its server"
+        mend = "start its server, or check the lane's base_url"
+        if found.status in (401, 403) and lane.auth is Auth.KEY:
+            mend = f"store another key: lynkr key set {credentials.kept_as(lane)}"
+        elif found.status is not None:
+            mend = f"look at the lane: lynkr profile show {profile}"
         return Finding("lane", lane.name, "wrong", found.problem, mend)
 
     def _tools(self, profile: Profile | None) -> Iterator[Finding]:
-        past = os.pathsep.join(
-            f for f in self.environ.get("PATH", os.defpath).split(os.pathsep) if f and Path(f) != self.where.shims
-        )
-        found = {name: path for name in TOOLS if (path := shutil.which(name, path=past))}
+        search = self.environ.get("PATH", os.defpath)
+        found = {name: path for name in TOOLS if (path := which(name, search))}
         with ThreadPoolExecutor(4) as pool:
             versions = dict(zip(found, pool.map(version, found.values()), strict=True))
         for name, path in found.items():
@@ -151,6 +153,9 @@ class Doctor:
 
     def _keyring(self) -> Finding:
         ring = self.store.ring()
+        if ring is not None and not self.store.readable():
+            mend = "unlock it, or keep keys in an encrypted file: lynkr key set NAME --file"
+            return Finding("keyring", "keyring", "wrong", self.store.problem, mend)
         if ring is not None:
             kind = f"{type(ring).__module__.removeprefix('keyring.backends.')}"
             return Finding("keyring", "keyring", "ok", f"{kind} keeps keys ({len(self.store.names())} of lynkr's)")
@@ -162,9 +167,9 @@ class Doctor:
     def _shims(self) -> Iterator[Finding]:
         if not self.where.shims.is_dir():
             return
-        for path in sorted(self.where.shims.iterdir()):
+        for path in filter(is_shim, sorted(self.where.shims.iterdir())):
             first = shutil.which(path.stem, path=self.environ.get("PATH", os.defpath))
-            if first is not None and Path(first) == path:
+            if first is not None and Path(first).resolve() == path.resolve():
                 yield Finding("shim", path.stem, "ok", f"{path.stem} runs through lynkr")
             else:
                 mend = f'put it first: export PATH="{self.where.shims}:$PATH"'

@@ -46,15 +46,19 @@ def join(options: Options) -> Joined | None:
     identity, url = environ.get("LYNKR_SESSION", ""), urlsplit(environ.get("LYNKR_URL", ""))
     folder = _folder(where, identity)
     said = _said(folder)
-    if folder is None or said is None or not url.port:
+    secret = url.path.strip("/")
+    if folder is None or said is None or not url.port or not secret:
         return None
     try:
-        within = replace(options, profile=said["profile"], lane=said["lane"], tier=said["tier"], nested=True)
+        # What led the first tool here is not where this one would have gone.
+        outside = {name: value for name, value in environ.items() if name == "LYNKR_URL" or secret not in value}
+        within = replace(options, profile=said["profile"], lane=said["lane"], tier=said["tier"], nested=True,
+                         environ=outside)  # fmt: skip
         planned = without_credentials(within)
         if not {lane.name for lane in reachable(planned.router, planned.tool)} <= set(said["served"]):
             return None
         own = private_folder(folder / f"joined-{os.getpid()}")
-        call = call_of(planned, url.port, url.path.strip("/"), own)
+        call = call_of(planned, url.port, secret, own)
         launch = launch_of(planned, call)
         if any(said["origins"].get(provider) != origin for provider, origin in launch.origins.items()):
             return None

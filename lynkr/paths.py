@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lynkr.errors import ConfigError
+
 
 @dataclass(frozen=True, slots=True)
 class Paths:
@@ -55,8 +57,19 @@ def paths(environ: Mapping[str, str]) -> Paths:
         return Paths(*(root / name for name in ("config", "data", "cache", "state")))
     import platformdirs
 
+    home_folder()
     found = platformdirs.PlatformDirs("lynkr", appauthor=False)
     return Paths(found.user_config_path, found.user_data_path, found.user_cache_path, found.user_state_path)
+
+
+def home_folder() -> Path:
+    """The user's home. Raises ConfigError where there is none."""
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        raise ConfigError(
+            "this user has no home folder; set HOME, or LYNKR_HOME to where lynkr may keep things"
+        ) from error
 
 
 def shipped(name: str) -> Path:

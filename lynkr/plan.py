@@ -17,7 +17,7 @@ from lynkr.lane import Auth, Lane
 from lynkr.launch.child import locate
 from lynkr.launch.launch import Call, Launch, child_environment
 from lynkr.launch.tools import ANY, TOOLS, Tool
-from lynkr.paths import Paths, paths
+from lynkr.paths import Paths, home_folder, paths
 from lynkr.profiles import Profile
 from lynkr.routing.router import Router, router
 from lynkr.secrets import Key
@@ -99,16 +99,9 @@ def without_credentials(options: Options) -> Plan:
     tool_name, tool = _tool(options)
     chosen = _allowed(router(profile.lanes, profile.tiers, lane=options.lane, tier=options.tier), tool_name)
     _check_spoken(tool_name, tool, chosen)
-    path = locate(options.words[0], _past_shims(options.environ, where), tool.INSTALL)
+    path = locate(options.words[0], options.environ, tool.INSTALL)
     name = options.tool_name or tool_name
     return Plan(options, profile, chosen, {}, tool, name, (path, *options.words[1:]), where)
-
-
-def _past_shims(environ: Mapping[str, str], where: Paths) -> Mapping[str, str]:
-    """The environment to look for tools in: the real ones, and not those that would call us again."""
-    folders = environ.get("PATH", os.defpath).split(os.pathsep)
-    kept = [folder for folder in folders if folder and Path(folder).resolve() != where.shims.resolve()]
-    return {**environ, "PATH": os.pathsep.join(kept)}
 
 
 def cwd() -> Path:
@@ -179,7 +172,7 @@ def reachable(chosen: Router, tool: Tool) -> list[Lane]:
 
 def call_of(planned: Plan, port: int, secret: str, folder: Path) -> Call:
     environ = planned.options.environ
-    home = Path(environ.get("HOME") or Path.home())
+    home = Path(environ.get("HOME") or home_folder())
     lanes = planned.router.lanes
     verdicts = frozenset(lane.name for lane in lanes if gives_verdicts(lane))
     return Call(planned.argv, environ, cwd(), home, port, secret, folder, lanes, verdicts)

@@ -80,7 +80,7 @@ def _spoken(lane: Lane, model: str, held: Key | Login | None, environ: Mapping[s
     said = Conversation(model=model, turns=(Turn("user", (Text("Hi"),)),), max_output=_TOKENS)
     body = write(said, speech, target, fit, Changes()).body
     told = _ask(lane, spoken, held, "POST", speech.target_path(model, stream=False), body, environ, timeout_s)
-    if problem := _problem(told, lane, spoken):
+    if problem := _problem(told, lane, spoken, held):
         return Probed(problem, told.status, 0.0)
     answer = speech.read_answer(told.json, Label(target.home, model, "probe"), Changes())
     return Probed(None, told.status, 0.0, answer.end.usage)
@@ -93,7 +93,7 @@ def _listed(
     if spoken not in _MODELS:
         return Probed("its models cannot be listed; name one in the profile", None, 0.0), []
     told = _ask(lane, spoken, held, "GET", _MODELS[spoken], b"", environ, timeout_s)
-    if problem := _problem(told, lane, spoken):
+    if problem := _problem(told, lane, spoken, held):
         return Probed(problem, told.status, 0.0), []
     entries = told.json.get("data") or told.json.get("models") or []
     names = [str(e.get("id") or e.get("name")).removeprefix("models/") for e in entries if isinstance(e, dict)]
@@ -122,13 +122,15 @@ def _ask(
     return ask(lane, where, method, headers, body, environ=environ, timeout_s=timeout_s)
 
 
-def _problem(told: Told, lane: Lane, spoken: Format) -> str | None:
+def _problem(told: Told, lane: Lane, spoken: Format, held: Key | Login | None) -> str | None:
     if told.status < 300 and told.json and not told.json.get("error"):
         return None
     if told.status < 300 and not told.json:
         return f"what answers there is no {lane.provider}: check its base_url"
     said = refusal(told.body, told.status, None, SPEECHES[spoken], told.headers.get("x-amzn-errortype", ""))
-    words = " ".join(said.message.split())[:300]
+    words = " ".join(said.message.split())
+    # Gateways repeat what they were given.
+    words = held.hidden_in(words)[:300] if isinstance(held, Key) else words[:300]
     return f"{_WHY.get(said.kind, 'it refuses')} ({told.status}: {words})"
 
 

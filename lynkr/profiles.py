@@ -69,7 +69,13 @@ def chosen(name: str | None, environ: Mapping[str, str], folder: Path, where: Pa
 def choose(name: str | None, environ: Mapping[str, str], folder: Path, where: Paths) -> Profile:
     """The profile to use, read. Raises ConfigError."""
     choice = chosen(name, environ, folder, where)
-    profile = load(choice.name, where)
+    try:
+        profile = load(choice.name, where)
+    except ConfigError as error:
+        if find(choice.name, where) or choice.source == "--profile":
+            raise
+        # Whoever named it is where it can be mended.
+        raise ConfigError(f"{choice.source} names a profile that is not there: {error.sentence}") from error
     return replace(profile, later=(*profile.later, f"the budget in {choice.budget}")) if choice.budget else profile
 
 

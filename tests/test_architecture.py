@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "proxy": {"formats", "framing", "ledger", "routing", "secrets", "translate", "upstream", "vocabulary"},
     "report": {"ledger", "vocabulary"},
     "launch": {"vocabulary"},
-    "paths": set(),
+    "paths": {"vocabulary"},
     "secrets": {"paths", "vocabulary"},
     "credentials": {"secrets", "upstream", "vocabulary"},
     "profiles": {"paths", "routing", "upstream", "vocabulary"},

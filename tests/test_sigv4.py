@@ -193,7 +193,8 @@ def test_nothing_that_is_signed_can_change(what: str, given: dict[str, Any]) -> 
         case {"header": (name, value)}:
             given = {"headers": changed(headers, name, value)}
         case {"later": later}:
-            given = {"now": datetime.now(UTC) + later}
+            signed = next(value for name, value in headers if name.lower() == "x-amz-date")
+            given = {"now": datetime.strptime(signed, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) + later}
     said = {"method": "POST", "target": "/model/a/invoke", "headers": headers, "body": BODY, "region": "eu-west-1"}
     with pytest.raises(Unsigned):
         verify(**({"service": "bedrock", "secret": SECRET} | said | given))

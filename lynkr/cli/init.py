@@ -102,7 +102,7 @@ def command() -> None:
         for entry, key in keys.items():
             _store(store, entry, key)
         profile = profiles.load(name, where)
-    except LynkrError:
+    except (LynkrError, click.Abort, KeyboardInterrupt):
         path.unlink()
         raise
     editing.use(name, where)
@@ -183,10 +183,21 @@ def _key(provider: str, store: Store, said: dict[str, Any], keys: dict[str, str]
         said["auth"] = "cloud"
         return
     made = f", made at {entry.console}" if entry.console else ""
-    key = str(click.prompt(f"the key{made} (it is not shown)", hide_input=True, err=True)).strip()
-    keys[provider] = key
+    keys[provider] = _given(f"the key{made} (it is not shown)")
     if provider == "custom":
         said["key"] = provider
+
+
+def _given(question: str) -> str:
+    from lynkr.secrets import Key
+
+    while True:
+        said = str(click.prompt(question, hide_input=True, err=True)).strip()
+        try:
+            if Key.read(said, "what was given"):
+                return said
+        except ConfigError as error:
+            _tell(error.sentence)
 
 
 def _name(question: str, default: str, folder: Any) -> str:
@@ -217,7 +228,16 @@ def _store(store: Store, name: str, key: str) -> None:
         if not to_file:
             _tell(f"not stored; set it in the environment, or later: lynkr key set {name}")
             return
-    store.keep(name, read, to_file=to_file)
+    while True:
+        try:
+            store.keep(name, read, to_file=to_file)
+        except ConfigError as error:
+            _tell(error.sentence)
+            if not click.confirm("try again?", default=True, err=True):
+                _tell(f"not stored; set it in the environment, or later: lynkr key set {name}")
+                return
+        else:
+            return
 
 
 def _try(lane: Lane, store: Store) -> None:

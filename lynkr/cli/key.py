@@ -50,8 +50,7 @@ def set_(name: str, to_file: bool) -> None:
     key = Key.read(text, "what was given")
     if key is None:
         raise ConfigError("no key was given; nothing was stored")
-    store.keep(name, key, to_file=to_file)
-    place = store.path if to_file or store.ring() is None else "the keyring"
+    place = store.keep(name, key, to_file=to_file)
     say(f"key {name!r} is stored in {place}; try it with: lynkr key test {name}")
 
 
@@ -66,9 +65,9 @@ def list_(as_json: bool) -> None:
     for name in sorted({*store.names(), *users}):
         lanes = users.get(name, [])
         variables = [v for lane in lanes for v in _variables(lane) if os.environ.get(v)]
-        stored = name in store.names()
-        found = store.name if stored else (variables[0] if variables else None)
-        rows.append({"name": name, "found": found, "stored": stored, "lanes": [lane.name for lane in lanes]})
+        place = store.place(name)
+        found = place or (variables[0] if variables else None)
+        rows.append({"name": name, "found": found, "stored": place is not None, "lanes": [lane.name for lane in lanes]})
     if as_json:
         show([json.dumps(rows, indent=1)])
         return
@@ -79,7 +78,7 @@ def list_(as_json: bool) -> None:
         used = f"  used by {', '.join(dict.fromkeys(row['lanes']))}" if row["lanes"] else ""
         where = row["found"] or f"missing; store it: lynkr key set {row['name']}"
         show([f"{paint(row['name'].ljust(wide), 'bold')}  {where}{used}"])
-    if store.ring() is None:
+    if store.problem:
         say(store.problem)
 
 
@@ -110,8 +109,8 @@ def test(name: str, profile: str | None, as_json: bool) -> int:
         failed = failed or row["problem"] is not None
         rows.append(row)
         if not as_json:
-            cost = "free of charge" if not row["cost_usd"] else f"${row['cost_usd']:.6f}"
-            cost = cost if row["priced"] else "at a price that is not known"
+            usd = row["cost_usd"]
+            cost = "at a cost that is not known" if usd is None else f"${usd:.6f}" if usd else "free of charge"
             mark = "does not serve" if row["problem"] else f"serves, in {row['ms']:.0f} ms, {cost}"
             say(f"lane {lane.name} ({lane.provider}, {lane.model or 'list of models'}, {row['source']}) {mark}"
                 + (f": {row['problem']}" if row["problem"] else ""))  # fmt: skip
@@ -132,10 +131,13 @@ def _test(lane: Lane) -> dict[str, Any]:
     usage, billed = found.usage, None
     if usage is not None and lane.provider == "openrouter":
         billed = usage.billed
-    usd = billed if billed is not None else cost(usage, entry)[0] if usage and entry else 0.0
-    priced = usage is None or entry is not None or billed is not None
+    usd = billed
+    if usd is None and usage is not None and entry is not None:
+        usd = cost(usage, entry)[0]
+    if found.problem is not None or lane.model is None:
+        usd = 0.0  # nothing was said, or a list was looked at
     return {"lane": lane.name, "provider": lane.provider, "model": lane.model, "source": held.source, "ms": found.ms,
-            "status": found.status, "problem": found.problem, "cost_usd": usd, "priced": priced}  # fmt: skip
+            "status": found.status, "problem": found.problem, "cost_usd": usd}  # fmt: skip
 
 
 def _tried(name: str, profile: str | None) -> list[Lane]:

@@ -145,8 +145,10 @@ def path(name: str | None) -> None:
     if name is None:
         show([str(where.profiles)])
         return
-    profiles.load(name, where)
-    show([str(profiles.find(name, where))])
+    found = profiles.find(name, where)
+    if found is None:
+        profiles.load(name, where)  # which says what there is
+    show([str(found)])
 
 
 def _chosen(name: str | None) -> Profile:

@@ -13,14 +13,14 @@ import click
 from lynkr.cli.complete import tool_names
 from lynkr.cli.speak import paint, say, show
 from lynkr.errors import ConfigError, UsageError
+from lynkr.launch.child import is_shim, which
 from lynkr.paths import Paths, paths, private_folder, shipped
 
-_MARK = "A shim of lynkr's"
 # How each shell puts a folder first on PATH, and where that is to stand.
 _FIRST = {
     "bash": ("~/.bashrc", 'export PATH="{folder}:$PATH"'),
     "zsh": ("~/.zshrc", 'export PATH="{folder}:$PATH"'),
-    "fish": ("a fish prompt, once", "fish_add_path --move --prepend {folder}"),
+    "fish": ("a fish prompt, once", 'fish_add_path --move --prepend "{folder}"'),
     "pwsh": ("$PROFILE", '$env:PATH = "{folder}" + [IO.Path]::PathSeparator + $env:PATH'),
 }
 _TOOLS = click.argument("tools", nargs=-1, shell_complete=tool_names)
@@ -53,13 +53,13 @@ def install(tools: tuple[str, ...]) -> None:
         path = where.shims / (f"{tool}.ps1" if windows else tool)
         try:
             private_folder(where.shims)
-            if path.exists() and _MARK not in path.read_text("utf-8", "replace"):
+            if path.exists() and not is_shim(path):
                 raise ConfigError(f"{path} is no shim of lynkr's, so it was left alone")
             path.write_text(text.replace("@LYNKR@", _own_command()), "utf-8")
             path.chmod(0o755)
         except OSError as error:
             raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
-        found = shutil.which(tool, path=_past(where))
+        found = which(tool, os.environ.get("PATH", os.defpath))
         say(f"{path} is in place" + (f", for {found}" if found else f"; {tool} itself is not installed yet"))
     _say_path(where)
 
@@ -71,9 +71,10 @@ def list_(as_json: bool) -> None:
     where = paths(os.environ)
     rows = []
     for path in shims(where):
-        active = shutil.which(path.stem)
-        rows.append({"tool": path.stem, "path": str(path), "active": active is not None and Path(active) == path,
-                     "real": shutil.which(path.stem, path=_past(where))})  # fmt: skip
+        first = shutil.which(path.stem)
+        active = first is not None and Path(first).resolve() == path.resolve()
+        real = which(path.stem, os.environ.get("PATH", os.defpath))
+        rows.append({"tool": path.stem, "path": str(path), "active": active, "real": real})
     if as_json:
         show([json.dumps(rows, indent=1)])
         return
@@ -105,7 +106,7 @@ def shims(where: Paths) -> list[Path]:
     """The shims that are in place."""
     if not where.shims.is_dir():
         return []
-    return [path for path in sorted(where.shims.iterdir()) if _MARK in path.read_text("utf-8", "replace")]
+    return [path for path in sorted(where.shims.iterdir()) if is_shim(path)]
 
 
 def _own_command() -> str:
@@ -115,11 +116,6 @@ def _own_command() -> str:
     if "'" in str(found):
         raise ConfigError(f"a shim cannot hold the path {found}, because of its quote")
     return str(found)
-
-
-def _past(where: Paths) -> str:
-    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    return os.pathsep.join(f for f in folders if f and Path(f).resolve() != where.shims.resolve())
 
 
 def _say_path(where: Paths) -> None:

@@ -9,6 +9,7 @@ import click
 
 from lynkr.cli.complete import profile_names
 from lynkr.cli.speak import paint, say, show
+from lynkr.errors import ConfigError
 from lynkr.paths import paths
 
 
@@ -41,6 +42,10 @@ def command(name: str | None, local: bool) -> None:
     else:
         editing.use(name, where)
         say(f"profile {name} from the next session on: {', '.join(profile.lanes)}")
-    choice = profiles.chosen(None, os.environ, folder, where)
+    try:
+        choice = profiles.chosen(None, os.environ, folder, where)
+    except ConfigError as error:
+        say(f"here, though, nothing will run before this is mended: {error.sentence}")
+        return
     if choice.name != name:
         say(f"here, though, {choice.source} says {choice.name}")

@@ -32,9 +32,9 @@ _FORWARDED = ("SIGTERM", "SIGHUP")
 
 
 def locate(name: str, environ: Mapping[str, str], install: str = "") -> str:
-    """The path of the command `name`. Raises ToolError: 127 where it is not, 126 where it cannot be run."""
+    """The path of the command `name`, past shims. Raises ToolError: 127 where it is not, 126 where it cannot be run."""
     path = environ.get("PATH", os.defpath)
-    if found := shutil.which(name, path=path):
+    if found := which(name, path):
         return found
     places = [Path(name)] if os.sep in name else [Path(folder, name) for folder in path.split(os.pathsep) if folder]
     for place in places:
@@ -44,6 +44,26 @@ def locate(name: str, environ: Mapping[str, str], install: str = "") -> str:
             raise ToolError(f"{place} is not executable; chmod +x it", exit_status=EXIT_NOT_EXECUTABLE)
     hint = f"; install it with: {install}" if install else ""
     raise ToolError(f"{name} is not found{'' if os.sep in name else ' on PATH'}{hint}", exit_status=EXIT_NOT_FOUND)
+
+
+SHIM = "A shim of lynkr's"
+
+
+def which(name: str, path: str) -> str | None:
+    """The command `name` on `path` that is no shim of lynkr's, ours or another's: those would only call us again."""
+    if os.sep in name:
+        return shutil.which(name)
+    found = (shutil.which(name, path=folder) for folder in path.split(os.pathsep) if folder)
+    return next((one for one in found if one and not is_shim(Path(one))), None)
+
+
+def is_shim(path: Path) -> bool:
+    """Whether a file is a shim of lynkr's."""
+    try:
+        with path.open("rb") as file:
+            return SHIM.encode() in file.read(300)
+    except OSError:
+        return False
 
 
 class Child:

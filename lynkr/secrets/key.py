@@ -37,6 +37,10 @@ class Key:
         """Whether `text` holds the key. A word such as `ollama`, which local servers take for one, is in much else."""
         return len(self._text) >= _UNMISTAKABLE and self._text in text
 
+    def hidden_in(self, text: str) -> str:
+        """`text` without the key."""
+        return text.replace(self._text, "…")
+
     def __repr__(self) -> str:
         return "Key(…)"
 

@@ -53,7 +53,7 @@ class Sealed:
 
     def keep(self, name: str, key: Key) -> None:
         """Keeps a key. Raises ConfigError."""
-        with self._locked():
+        with self._changing():
             outer = self._read()
             if _CHECK in outer["keys"]:
                 self._unsealed(outer, _CHECK)
@@ -64,12 +64,20 @@ class Sealed:
 
     def forget(self, name: str) -> bool:
         """Forgets a key; whether there was one. It takes no passphrase: whoever can write the file can do that."""
-        with self._locked():
+        with self._changing():
             outer = self._read()
             found = outer["keys"].pop(name, None) is not None
             if found:
                 self._write(outer)
         return found
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[None]:
+        try:
+            with locked(self._path):
+                yield
+        except OSError as error:
+            raise ConfigError(f"{self._path} cannot be written: {error.strerror}") from error
 
     def _read(self) -> dict[str, Any]:
         try:
@@ -80,7 +88,7 @@ class Sealed:
             raise ConfigError(f"{self._path} cannot be read: {error.strerror}") from error
         except ValueError:
             outer = None
-        if not isinstance(outer, dict) or not isinstance(outer.get("keys"), dict):
+        if not isinstance(outer, dict) or not isinstance(outer.get("keys"), dict) or not _salt(outer):
             raise ConfigError(f"{self._path} is damaged; move it away and store the keys again")
         if outer.get("version") != _VERSION:
             raise ConfigError(f"{self._path} was written by another version of lynkr; upgrade this one")
@@ -117,23 +125,29 @@ class Sealed:
             raise ConfigError(f"{self._path} is damaged; move it away and store the keys again") from error
 
     def _key(self, outer: dict[str, Any], *, new: bool = False) -> bytes:
-        salt = base64.b64decode(outer["salt"])
+        salt = _salt(outer)
         if self._opened is None or self._opened[0] != salt:
             phrase = self._passphrase(new=new).encode()
             key = hashlib.scrypt(phrase, salt=salt, n=_N, r=_R, p=_P, maxmem=256 * 1024 * 1024, dklen=32)
             self._opened = salt, key
         return self._opened[1]
 
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        try:
-            private_folder(self._path.parent)
-            lock = self._path.with_suffix(".lock").open("w")
-        except OSError as error:
-            raise ConfigError(f"{self._path} cannot be written: {error.strerror}") from error
-        with lock:
-            _lock(lock.fileno())
-            yield
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keeps other processes of lynkr's from changing `path` meanwhile. Raises OSError."""
+    private_folder(path.parent)
+    with path.with_suffix(".lock").open("w") as lock:
+        _lock(lock.fileno())
+        yield
+
+
+def _salt(outer: dict[str, Any]) -> bytes:
+    """The salt; empty where there is none that can be read."""
+    try:
+        return base64.b64decode(str(outer.get("salt", "")), validate=True)
+    except ValueError:
+        return b""
 
 
 def _lock(fd: int) -> None:

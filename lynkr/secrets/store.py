@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lynkr.errors import ConfigError
-from lynkr.paths import Paths, private_folder, write_private
+from lynkr.paths import Paths, write_private
 from lynkr.secrets.key import Key
-from lynkr.secrets.sealed import Sealed
+from lynkr.secrets.sealed import Sealed, locked
 
 if TYPE_CHECKING:
     from keyring.backend import KeyringBackend
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 SERVICE = "lynkr"
 # Opens the encrypted file where nobody can be asked. The tool does not get it.
 PASSPHRASE = "LYNKR_PASSPHRASE"  # noqa: S105 - a variable's name
+_RING = "the keyring"
 # A keyring may ask the user to unlock it, in a window that nobody sees (over ssh), and then never answers.
 WAIT_S = 30.0
 _SLOW_S = 2.0
@@ -36,7 +37,7 @@ T = TypeVar("T")
 
 
 class Store:
-    """The keys of one user. `name` is where they are, in words, and `problem` why that is not where they should be."""
+    """The keys of one user. `problem` is why the keyring could not be used."""
 
     def __init__(
         self,
@@ -55,9 +56,8 @@ class Store:
         self.problem = ""
 
     @property
-    def name(self) -> str:
-        """Where keys are, in words."""
-        return "the keyring" if self.ring() else f"the encrypted file {self.path}"
+    def _file_name(self) -> str:
+        return f"the encrypted file {self.path}"
 
     @property
     def path(self) -> Path:
@@ -81,52 +81,77 @@ class Store:
                 self.problem = "this machine has no keyring that can be used"
         return self._ring
 
-    def get(self, name: str) -> Key | None:
-        """The key called `name`, None where there is none. A keyring that fails is a `problem`, no reason to stop."""
-        ring = self.ring()
-        if ring is not None:
-            try:
-                text = self._in_time(lambda: ring.get_password(SERVICE, name), "read the keyring")
-            except ConfigError as error:
-                self.problem = error.sentence
-                text = None
-            if text and (key := Key.read(text, f"the keyring entry {name!r}")):
-                return key
-        return self.file().get(name) if self.path.exists() else None
+    def get(self, name: str) -> tuple[Key, str] | None:
+        """The key called `name` and, in words, where it was; None where there is none.
 
-    def keep(self, name: str, key: Key, *, to_file: bool = False) -> None:
-        """Keeps a key. Raises ConfigError where it cannot be kept."""
+        A keyring that fails is a `problem`, no reason to stop.
+        """
+        text = self._rung(name)
+        if text and (key := Key.read(text, f"the keyring entry {name!r}")):
+            return key, _RING
+        key = self.file().get(name) if self.path.exists() else None
+        return (key, self._file_name) if key else None
+
+    def place(self, name: str) -> str | None:
+        """Where the key called `name` is, in words, without opening anything; None where it is not."""
+        if self._rung(name):
+            return _RING
+        return self._file_name if self.path.exists() and name in self.file().names() else None
+
+    def keep(self, name: str, key: Key, *, to_file: bool = False) -> str:
+        """Keeps a key; where, in words. Raises ConfigError where it cannot be kept."""
         ring = None if to_file else self.ring()
         if ring is not None:
-            self._in_time(lambda: ring.set_password(SERVICE, name, key.reveal()), "write to the keyring")
-            # Some backends take everything and keep nothing.
-            if self._in_time(lambda: ring.get_password(SERVICE, name), "read the keyring") != key.reveal():
-                raise ConfigError(f"the keyring ({type(ring).__name__}) did not keep the key; nothing was stored")
+            self._ring_it(ring, name, key)
         elif to_file or self.path.exists():
             self.file().keep(name, key)
         else:
             raise ConfigError(self.no_ring(name))
-        self._note({*self.names(), name})
+        self._note(name, there=True)
+        return self._file_name if ring is None else _RING
 
     def forget(self, name: str) -> bool:
-        """Forgets a key; whether there was one."""
+        """Forgets a key; whether there was one. Raises ConfigError."""
         found, ring = False, self.ring()
         if ring is not None and self._in_time(lambda: ring.get_password(SERVICE, name), "read the keyring") is not None:
             self._in_time(lambda: ring.delete_password(SERVICE, name), "write to the keyring")
             found = True
         if self.path.exists():
             found = self.file().forget(name) or found
-        self._note(self.names() - {name})
+        if found or name in self.names():
+            self._note(name, there=False)
         return found
+
+    def readable(self) -> bool:
+        """Whether the keyring can be read now; `problem` says why it cannot."""
+        self._rung("lynkr")
+        return not self.problem
+
+    def _rung(self, name: str) -> str | None:
+        """What the keyring holds under `name`."""
+        ring = self.ring()
+        if ring is None:
+            return None
+        try:
+            return self._in_time(lambda: ring.get_password(SERVICE, name), "read the keyring")
+        except ConfigError as error:
+            self.problem = error.sentence
+            return None
+
+    def _ring_it(self, ring: KeyringBackend, name: str, key: Key) -> None:
+        try:
+            self._in_time(lambda: ring.set_password(SERVICE, name, key.reveal()), "write to the keyring", key)
+            # Some backends take everything and keep nothing.
+            kept = self._in_time(lambda: ring.get_password(SERVICE, name), "read the keyring", key) == key.reveal()
+        except ConfigError as error:
+            self.problem = error.sentence
+            raise ConfigError(self.no_ring(name)) from error
+        if not kept:
+            raise ConfigError(f"the keyring ({type(ring).__name__}) did not keep the key; nothing was stored")
 
     def names(self) -> set[str]:
         """The names of the keys that lynkr has stored."""
-        try:
-            value = json.loads(self.index.read_text("utf-8"))
-        except (OSError, ValueError):
-            value = []
-        listed = {name for name in value if isinstance(name, str)} if isinstance(value, list) else set()
-        return listed | (self.file().names() if self.path.exists() else set())
+        return self._listed() | (self.file().names() if self.path.exists() else set())
 
     def file(self) -> Sealed:
         """The encrypted file."""
@@ -135,11 +160,12 @@ class Store:
         return self._file
 
     def no_ring(self, name: str) -> str:
-        """What to do where there is no keyring."""
+        """What to do where there is no keyring, or it is locked."""
         return (
-            f"the key cannot be kept: {self.problem}. Three ways out: `lynkr key set {name} --file` keeps it in a file "
-            f"that is encrypted with a passphrase of yours; a variable in your environment needs no storing; "
-            f"or install and unlock a keyring (GNOME Keyring, KWallet) and try again"
+            f"the key cannot be kept: {self.problem}. Ways out: `lynkr key set {name} --file` keeps it in a file that "
+            f"is encrypted with a passphrase of yours; a variable in your environment needs no storing; or "
+            f"{'unlock the keyring' if self._ring else 'install and unlock a keyring (GNOME Keyring, KWallet)'} and "
+            f"try again"
         )
 
     def _passphrase(self, *, new: bool) -> str:
@@ -156,15 +182,29 @@ class Store:
             raise ConfigError("an empty passphrase protects nothing; nothing was stored")
         return phrase
 
-    def _note(self, names: set[str]) -> None:
+    def _note(self, name: str, *, there: bool) -> None:
+        """Writes down whether there is a key of that name."""
+        beside = self.index.with_name(f"{self.index.name}.{os.getpid()}")
         try:
-            private_folder(self.index.parent)
-            write_private(self.index, json.dumps(sorted(names)))
+            with locked(self.index):
+                names = self._listed() | {name} if there else self._listed() - {name}
+                write_private(beside, json.dumps(sorted(names)))
+                beside.replace(self.index)
         except OSError as error:
             raise ConfigError(f"{self.index} cannot be written: {error.strerror}") from error
 
-    def _in_time(self, work: Callable[[], T], what: str) -> T:
-        """Does `work` in a thread that can be left behind. Raises ConfigError: it failed, or takes for ever."""
+    def _listed(self) -> set[str]:
+        try:
+            value = json.loads(self.index.read_text("utf-8"))
+        except (OSError, ValueError):
+            return set()
+        return {name for name in value if isinstance(name, str)} if isinstance(value, list) else set()
+
+    def _in_time(self, work: Callable[[], T], what: str, key: Key | None = None) -> T:
+        """Does `work`, which may hold `key`, in a thread that can be left behind.
+
+        Raises ConfigError: it failed, or takes for ever.
+        """
         result: list[Any] = []
         problem: list[Exception] = []
 
@@ -184,7 +224,8 @@ class Store:
             raise ConfigError(f"the keyring did not answer within {self._wait_s:g} s; is it locked?")
         if problem:
             words = " ".join(str(problem[0]).split()) or type(problem[0]).__name__
-            raise ConfigError(f"lynkr could not {what}: {words[:200]}")
+            words = key.hidden_in(words) if key else words
+            raise ConfigError(f"it was not possible to {what} ({words[:200]})")
         return result[0]  # type: ignore[no-any-return]
 
 
