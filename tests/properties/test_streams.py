@@ -298,7 +298,7 @@ def messages_of(spoken: Format, answer: Answer, cuts: list[int]) -> list[Message
         return [("", line) for line in ollama_lines(answer, cuts)]
     if spoken is CONVERSE:
         return list(converse_events(answer, cuts))
-    client = ANTHROPIC if spoken is INVOKE else spoken
+    client = ANTHROPIC if spoken in (INVOKE, Format.VERTEX_ANTHROPIC) else spoken
     frames = sse.Stream().feed(written(client, events_of(answer, cuts)))
     return [(frame.name, None if frame.data == b"[DONE]" else json.loads(frame.data)) for frame in frames]
 
