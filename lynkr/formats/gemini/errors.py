@@ -33,10 +33,21 @@ _STATUSES = {
 }
 
 
+# Longer than five minutes, and gemini-cli 0.61.0 gives up at once instead of trying ten times.
+_NEVER = "3600"
+
+
+def _retry_info(seconds: str) -> dict[str, str]:
+    return {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": f"{seconds}s"}
+
+
 def error_body(error: LynkrError) -> bytes:
     """The JSON body of an error answer of ours."""
     status = _STATUSES.get(error.status, "UNAVAILABLE")
-    return dump({"error": {"code": error.status, "message": error.sentence, "status": status}})
+    said: dict[str, Any] = {"code": error.status, "message": error.sentence, "status": status}
+    if status == "UNAVAILABLE" and not error.retry:
+        said["details"] = [_retry_info(_NEVER)]
+    return dump({"error": said})
 
 
 def error_event(error: LynkrError) -> bytes:
@@ -52,8 +63,9 @@ def refusal_body(refusal: Refusal) -> tuple[int, bytes]:
     """The status and body that say `refusal`."""
     code, status = _SAID.get(refusal.kind, _SAID["server"])
     error: dict[str, Any] = {"code": code, "message": refusal.message, "status": status}
-    if refusal.retry_after and refusal.retry_after.replace(".", "", 1).isdigit():
+    if refusal.kind == "quota":
+        error["details"] = [_retry_info(_NEVER)]
+    elif refusal.retry_after and refusal.retry_after.replace(".", "", 1).isdigit():
         # Google's clients look here and not at the header.
-        kind = "type.googleapis.com/google.rpc.RetryInfo"
-        error["details"] = [{"@type": kind, "retryDelay": f"{refusal.retry_after}s"}]
+        error["details"] = [_retry_info(refusal.retry_after)]
     return code, dump({"error": error})

@@ -6,9 +6,11 @@ such files the one that AIDER_ENV_FILE names counts last. What the user named th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from lynkr.errors import ConfigError
 from lynkr.lane import Format, Lane
 from lynkr.launch.launch import PLACEHOLDER, Call, Launch
 from lynkr.launch.tools.reading import dotenv, text, upward
@@ -28,6 +30,9 @@ _URLS = {
 _KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY")
 # With one of these aider prefers a model of that provider's, and asks it for a list.
 _COMPETING = ("OPENROUTER_API_KEY", "DEEPSEEK_API_KEY")
+_FIXED = re.compile(r"\b((?:OPENAI|ANTHROPIC|GEMINI)_(?:API_BASE|BASE_URL))=")
+_OWN_BASE = re.compile(r"^\s*openai-api-base\s*:\s*(\S+)", re.MULTILINE)
+_OWN_FLAG = re.compile(r"--openai-api-base[ =](\S+)")
 # How aider names a model that it is to ask in a format.
 _NAMED = {
     Format.ANTHROPIC: "anthropic/{model}",
@@ -39,11 +44,11 @@ _NAMED = {
 
 
 def launch(call: Call) -> Launch:
-    """The launch of aider."""
+    """The launch of aider. Raises ConfigError."""
     arguments, named = _without_env_file(call)
     given = named or call.environ.get("AIDER_ENV_FILE")
     theirs = text(call.cwd / Path(given).expanduser()) if given else ""
-    found = {**call.environ, **_dotenvs(call), **dotenv(theirs)}
+    found = {**call.environ, **_dotenvs(call), **dotenv(theirs), **_configured(call)}
     lane = call.lane(*SPEAKS)
     lines = {name: call.url + tail for name, (tail, _) in _URLS.items()}
     own_key = lane is not None and call.has_own_key(*SPEAKS)
@@ -95,9 +100,24 @@ def _dotenvs(call: Call) -> dict[str, str]:
     return found
 
 
+def _configured(call: Call) -> dict[str, str]:
+    """The address that a configuration file or a flag names. Raises ConfigError where one would beat ours."""
+    said = "\n".join(text(folder / ".aider.conf.yml") for folder in (call.home, *reversed(call.cwd.parents), call.cwd))
+    flags = " ".join(call.argv[1:])
+    if fixed := _FIXED.search(f"{said}\n{flags}"):
+        raise ConfigError(
+            f"aider's set-env fixes {fixed[1]}, which leads past lynkr; set it in the environment instead"
+        )
+    named = [*_OWN_BASE.findall(said), *_OWN_FLAG.findall(flags)]
+    return {"AIDER_OPENAI_API_BASE": named[-1].strip("\"'")} if named else {}
+
+
 def _origins(found: Mapping[str, str]) -> dict[str, str]:
+    """Where aider goes by itself: of several names for one provider's address, the one that counts comes last."""
     origins = {}
-    for name, (tail, provider) in reversed(_URLS.items()):
+    for name in ("OPENAI_API_BASE", "OPENAI_BASE_URL", "AIDER_OPENAI_API_BASE", "ANTHROPIC_BASE_URL",
+                 "ANTHROPIC_API_BASE", "GEMINI_API_BASE"):  # fmt: skip
+        tail, provider = _URLS[name]
         if url := found.get(name, "").rstrip("/"):
             origins[provider] = url.removesuffix(tail) if provider == "gemini" else url
     return origins

@@ -22,6 +22,7 @@ INSTALL = "npm install -g @google/gemini-cli"
 
 _URL = "GOOGLE_GEMINI_BASE_URL"
 _WITH_KEY = "gemini-api-key"
+_OTHER_WAYS = ("GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GENAI_USE_GCA")
 # Each would choose another way in, another address, or send the key a second time.
 _COMPETING = (
     "GOOGLE_API_KEY", "GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GENAI_USE_GCA", "GOOGLE_VERTEX_BASE_URL",
@@ -33,8 +34,10 @@ def launch(call: Call) -> Launch:
     """The launch of gemini-cli."""
     home = Path(call.environ.get("GEMINI_CLI_HOME") or call.home)
     settings = jsonc(text(home / ".gemini" / "settings.json"))
-    chosen = _way_in(settings)
     filled = _dotenv(call, home)
+    chosen = _way_in(jsonc(text(call.cwd / ".gemini" / "settings.json"))) or _way_in(settings)
+    if chosen is None and any(_is_on(call.environ.get(name) or filled.get(name)) for name in _OTHER_WAYS):
+        chosen = "vertex-ai"
     own_key = call.has_own_key(Format.GEMINI)
     origin = (call.environ.get(_URL) or filled.get(_URL) or "").rstrip("/")
     origins = {"gemini": origin} if origin else {}
@@ -61,6 +64,10 @@ def _way_in(settings: Mapping[str, Any]) -> str | None:
     """How the user's settings say that one gets in; None where they do not."""
     named = table(table(settings.get("security")).get("auth")).get("selectedType") or settings.get("selectedAuthType")
     return named if isinstance(named, str) else None
+
+
+def _is_on(value: str | None) -> bool:
+    return (value or "").lower() in ("1", "true")
 
 
 def _with_key(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ opencode would silently use hosted models of its own, so on a lane with a key it
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,9 @@ _SPEAKERS = {
     Format.GEMINI: ("@ai-sdk/google", "/v1beta"),
 }
 OURS = "lynkr"
+_VARIABLE = re.compile(r"\{env:(\w+)\}")
+# Folders of a project's that hold configuration too.
+_FOLDERS = {"opencode": (".opencode",), "kilo": (".kilocode", ".kilo")}
 
 
 def launch(call: Call) -> Launch:
@@ -48,11 +52,13 @@ def launch_of(call: Call, name: str) -> Launch:
     theirs = merged(_configuration(call, name), given)
     stored = table(jsonc(text(_data(call) / name / "auth.json")))
     lane = call.lane(*SPEAKS)
-    providers = _theirs(call, theirs, stored)
-    origins = {ours: url for their, (ours, tail, _) in _KNOWN.items() if (url := _origin(theirs, their, tail))}
+    providers = _theirs(call, theirs, stored) | _named(call)
     if lane is None or not call.has_own_key(*SPEAKS):
-        ours = {their: _at(tail) for their, (_, tail, _) in _KNOWN.items() if their in providers}
-        notes = []
+        where = {their: _origin(call, theirs, their) for their in sorted(providers)}
+        ours = {their: _at(_KNOWN[their][1]) for their, url in where.items() if url is not None}
+        origins = {_KNOWN[their][0]: url for their, url in where.items() if url}
+        lost = ", ".join(their for their, url in where.items() if url is None)
+        notes = [f"where {name} sends {lost} is not certain, so it goes past lynkr"] if lost else []
         if table(stored.get("openai")).get("type") == "oauth":
             notes.append(f"{name}'s ChatGPT login goes to ChatGPT by a way of its own, past lynkr")
         said = {variable: json.dumps(merged(given, {"provider": ours}))}
@@ -98,17 +104,28 @@ def _theirs(call: Call, theirs: Mapping[str, Any], stored: Mapping[str, Any]) ->
             if their in configured or any(call.environ.get(name) for name in names)}  # fmt: skip
 
 
+def _named(call: Call) -> set[str]:
+    """The known provider of a model that the user's arguments name."""
+    words = zip(call.argv, (*call.argv[1:], ""), strict=True)
+    return {maker for word, after in words if word in ("-m", "--model") and (maker := _maker(after)) in _KNOWN}
+
+
 def _maker(model: object) -> str | None:
     return model.partition("/")[0] if isinstance(model, str) else None
 
 
-def _origin(theirs: Mapping[str, Any], provider: str, tail: str) -> str | None:
-    """Where the user's own configuration sends a provider's requests, as our catalog writes such a URL."""
-    options = table(table(table(theirs.get("provider")).get(provider)).get("options"))
-    url = options.get("baseURL")
-    if not isinstance(url, str) or "{" in url:
+def _origin(call: Call, theirs: Mapping[str, Any], provider: str) -> str | None:
+    """Where the user's own configuration sends a provider's requests, as our catalog writes such a URL.
+
+    Empty where it says nothing; None where it cannot be told, or is no address that ours could be put in place of.
+    """
+    _, tail, _ = _KNOWN[provider]
+    url = table(table(table(theirs.get("provider")).get(provider)).get("options")).get("baseURL", "")
+    url = _VARIABLE.sub(lambda found: call.environ.get(found[1], ""), url).rstrip("/") if isinstance(url, str) else "{"
+    if not url:
+        return ""
+    if "{" in url or not url.endswith(tail):
         return None
-    url = url.rstrip("/")
     return url if provider == "openai" else url.removesuffix(tail)
 
 
@@ -127,7 +144,10 @@ def _configuration(call: Call, name: str) -> dict[str, Any]:
     there = [folder / one for one in names]
     if own := call.environ.get(f"{name.upper()}_CONFIG"):
         there.append(Path(own))
-    there += reversed(upward(call.cwd, *names[1:]))
+    inner = [f"{hidden}/{one}" for hidden in _FOLDERS[name] for one in names[1:]]
+    there += reversed(upward(call.cwd, "opencode.json", *names[1:], *inner))
+    if own := call.environ.get(f"{name.upper()}_CONFIG_DIR"):
+        there += [Path(own) / one for one in names[1:]]
     found: dict[str, Any] = {}
     for path in there:
         found = merged(found, jsonc(text(path)))

@@ -40,31 +40,44 @@ def launch(call: Call) -> Launch:
     lane = call.lane(*SPEAKS)
     if lane is not None and call.has_own_key(*SPEAKS):
         return _for_lane(call, lane, system)
-    theirs = merged(
-        jsonc(text(call.home / ".qwen" / "settings.json")), jsonc(text(call.cwd / ".qwen" / "settings.json"))
-    )
+    return _directed(call, system)
+
+
+def _directed(call: Call, system: dict[str, Any]) -> Launch:
+    """With the address of the user's own provider changed, where it is certain: else their key would go to another."""
+    home = Path(call.environ.get("QWEN_HOME") or call.home / ".qwen")
+    theirs = merged(jsonc(text(home / "settings.json")), jsonc(text(call.cwd / ".qwen" / "settings.json")))
     theirs = merged(theirs, system)
-    found = {**_dotenv(call), **call.environ}
+    said = {name: str(value) for name, value in table(theirs.get("env")).items()}
+    found = {**said, **_dotenvs(call, home), **call.environ}
+    past = Launch(call.argv, notes=("where Qwen Code's own key goes is not certain, so it goes past lynkr",))
     protocol = _chosen(call, theirs, found)
     if protocol is None:
-        return Launch(call.argv, notes=("Qwen Code's way in is not one that can pass lynkr: it goes past it",))
-    _, provider, variable, tail, _, _ = _PROTOCOLS[protocol]
+        return past
+    _, provider, variable, tail, _, model_variable = _PROTOCOLS[protocol]
     entries = table(theirs.get("modelProviders")).get(protocol)
-    model = found.get("OPENAI_MODEL") or table(theirs.get("model")).get("name")
+    model = _flag(call, "-m", "--model") or table(theirs.get("model")).get("name") or found.get(model_variable)
     entry = _entry(entries, model)
-    base = str(entry.get("baseUrl") or found.get(variable) or "").rstrip("/")
-    if protocol == "anthropic" and not base:
-        # To any other address than Anthropic's it would send the key as a bearer token, which Anthropic refuses.
-        return Launch(call.argv, notes=("Qwen Code's own Anthropic key cannot pass lynkr: it goes past it",))
-    files, set_ = {}, {variable: call.url + tail} if base or not entry else {}
-    if entry:
-        changed = [{**one, "baseUrl": f"$LYNKR_URL{tail}"} if table(one).get("baseUrl") == entry.get("baseUrl") else one
-                   for one in entries or []]  # fmt: skip
-        lists = {**table(theirs.get("modelProviders")), protocol: changed}
-        path = call.folder / "qwen-settings.json"
-        files[path] = json.dumps({"$version": 4, **system, "modelProviders": lists}, indent=1)
-        set_ |= {_SYSTEM: str(path), **_beside(call)}
-    return Launch(call.argv, set_, files=files, origins={provider: base} if base else {})
+    if isinstance(entries, list) and entries and not entry:
+        return past
+    kept = table(table(theirs.get("security")).get("auth")).get("baseUrl")
+    base = str(entry.get("baseUrl") or found.get(variable) or kept or "").rstrip("/")
+    if (not base and protocol != "gemini") or "$" in base:
+        return past
+    if protocol == "anthropic" and "anthropic.com" in base:
+        # To any other address than Anthropic's it sends the key as a bearer token, which Anthropic refuses.
+        return past
+    origins = {provider: base} if base else {}
+    if not entry:
+        return Launch(call.argv, {variable: call.url + tail}, origins=origins)
+    changed = [
+        {**one, "baseUrl": f"$LYNKR_URL{tail}"} if table(one).get("baseUrl") == entry.get("baseUrl") else one
+        for one in entries or []
+    ]
+    lists = {**table(theirs.get("modelProviders")), protocol: changed}
+    path = call.folder / "qwen-settings.json"
+    file = json.dumps({"$version": 4, **system, "modelProviders": lists}, indent=1)
+    return Launch(call.argv, {_SYSTEM: str(path), **_beside(call)}, files={path: file}, origins=origins)
 
 
 def _for_lane(call: Call, lane: Lane, system: Mapping[str, Any]) -> Launch:
@@ -97,9 +110,8 @@ def _beside(call: Call) -> dict[str, str]:
 
 def _chosen(call: Call, theirs: Mapping[str, Any], found: Mapping[str, str]) -> str | None:
     """The protocol that it will speak, as it decides that itself; None for one that cannot be led."""
-    for word, after in zip(call.argv, (*call.argv[1:], ""), strict=True):
-        if word == "--auth-type":
-            return after if after in _PROTOCOLS else None
+    if named := _flag(call, "--auth-type"):
+        return named if named in _PROTOCOLS else None
     selected = table(table(theirs.get("security")).get("auth")).get("selectedType")
     if isinstance(selected, str):
         return selected if selected in _PROTOCOLS else None
@@ -109,12 +121,25 @@ def _chosen(call: Call, theirs: Mapping[str, Any], found: Mapping[str, str]) -> 
     return "openai"
 
 
+def _flag(call: Call, *names: str) -> str | None:
+    """The value of one of the user's flags."""
+    for word, after in zip(call.argv, (*call.argv[1:], ""), strict=True):
+        name, mark, value = word.partition("=")
+        if name in names:
+            return value if mark else after
+    return None
+
+
 def _entry(entries: object, model: object) -> dict[str, Any]:
-    """The entry of a list of models that is used: the one that is named, or the first."""
+    """The entry of a list of models that is used: the one that is named, or where none is, the first."""
     listed = [table(entry) for entry in entries] if isinstance(entries, list) else []
-    return next((entry for entry in listed if entry.get("id") == model), listed[0] if listed else {})
+    first = listed[0] if listed and not model else {}
+    return next((entry for entry in listed if entry.get("id") == model), first)
 
 
-def _dotenv(call: Call) -> dict[str, str]:
-    there = [*upward(call.cwd, ".qwen/.env", ".env"), call.home / ".qwen" / ".env", call.home / ".env"]
-    return dotenv(text(there[0])) if there else {}
+def _dotenvs(call: Call, home: Path) -> dict[str, str]:
+    """What the .env files say: those of the user, and the nearest of the project."""
+    found: dict[str, str] = {}
+    for path in (call.home / ".env", home / ".env", *upward(call.cwd, ".qwen/.env", ".env")[:1]):
+        found |= dotenv(text(path))
+    return found
