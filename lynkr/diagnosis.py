@@ -19,9 +19,10 @@ from lynkr.lane import Auth, Lane
 from lynkr.launch.child import is_shim, version, which
 from lynkr.launch.tools import TOOLS
 from lynkr.ledger.prices import table
+from lynkr.ledger.store import Ledger
 from lynkr.local import look
 from lynkr.paths import Paths
-from lynkr.plan import Options, preview, without_credentials
+from lynkr.plan import NOT_FOR_THIS, Options, preview, without_credentials
 from lynkr.probe import probe
 from lynkr.profiles import Profile
 from lynkr.secrets.store import Store
@@ -74,7 +75,7 @@ class Doctor:
     def _profile(self) -> tuple[Profile | None, list[Finding]]:
         try:
             choice = profiles.chosen(None, self.environ, self.folder, self.where)
-            profile = profiles.load(choice.name, self.where)
+            profile = profiles.choose(None, self.environ, self.folder, self.where)
         except ConfigError as error:
             mend = "mend it there, or name another profile there"
             return None, [Finding("profile", "profile", "wrong", error.sentence, mend)]
@@ -138,7 +139,9 @@ class Doctor:
         try:
             launch, _ = preview(without_credentials(Options((name,), environ=environ)))
         except LynkrError as error:
-            yield Finding("tool", name, "wrong", *_split(error.sentence))
+            # That a profile is not for every tool is what it is for.
+            state: State = "note" if error.kind == NOT_FOR_THIS else "wrong"
+            yield Finding("tool", name, state, *_split(error.sentence))
             return
         for note in launch.notes:
             yield Finding("tool", name, "note", note)
@@ -156,11 +159,15 @@ class Doctor:
         if ring is not None and not self.store.readable():
             mend = "unlock it, or keep keys in an encrypted file: lynkr key set NAME --file"
             return Finding("keyring", "keyring", "wrong", self.store.problem, mend)
+        try:
+            count = len(self.store.names())
+        except ConfigError as error:
+            return Finding("keyring", "file", "wrong", *_split(error.sentence))
         if ring is not None:
             kind = f"{type(ring).__module__.removeprefix('keyring.backends.')}"
-            return Finding("keyring", "keyring", "ok", f"{kind} keeps keys ({len(self.store.names())} of lynkr's)")
+            return Finding("keyring", "keyring", "ok", f"{kind} keeps keys ({count} of lynkr's)")
         if self.store.path.exists():
-            return Finding("keyring", "file", "ok", f"keys are in the encrypted file {self.store.path}")
+            return Finding("keyring", "file", "ok", f"{count} keys are in the encrypted file {self.store.path}")
         mend = "lynkr key set NAME --file keeps them in an encrypted file; variables work as well"
         return Finding("keyring", "keyring", "note", self.store.problem, mend)
 
@@ -181,6 +188,11 @@ class Doctor:
             return Finding("ledger", "ledger", "note", f"no session yet ({path})")
         if not os.access(path, os.W_OK):
             return Finding("ledger", "ledger", "wrong", f"{path} cannot be written", f"chmod u+w {path}")
+        try:
+            with Ledger(path) as ledger:
+                ledger.sessions(1)
+        except LynkrError as error:
+            return Finding("ledger", "ledger", "wrong", *_split(error.sentence))
         return Finding("ledger", "ledger", "ok", f"{path}, {path.stat().st_size / 1024:.0f} KB")
 
 

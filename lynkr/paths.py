@@ -62,11 +62,13 @@ def paths(environ: Mapping[str, str]) -> Paths:
     return Paths(found.user_config_path, found.user_data_path, found.user_cache_path, found.user_state_path)
 
 
-def home_folder() -> Path:
-    """The user's home. Raises ConfigError where there is none."""
+def home_folder(without: Path | None = None) -> Path:
+    """The user's home, or `without` where there is none. Raises ConfigError where there is neither."""
     try:
         return Path.home()
     except RuntimeError as error:
+        if without is not None:
+            return without
         raise ConfigError(
             "this user has no home folder; set HOME, or LYNKR_HOME to where lynkr may keep things"
         ) from error

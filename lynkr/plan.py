@@ -25,6 +25,9 @@ from lynkr.secrets.store import PASSPHRASE, Store
 from lynkr.upstream.capabilities import gives_verdicts
 from lynkr.upstream.catalog import base_url, check_url, entry
 
+# Kind of the error that a profile has no lane for this tool, and is not meant to.
+NOT_FOR_THIS = "not_for_this_tool"
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -133,7 +136,8 @@ def _allowed(chosen: Router, tool: str) -> Router:
     if not lanes:
         raise ConfigError(
             f"lane {chosen.lanes[0].name!r} is a Claude subscription, which is for Claude Code alone; for {tool} name "
-            f"a lane with a key, or run it with --profile direct"
+            f"a lane with a key, or run it with --profile direct",
+            kind=NOT_FOR_THIS,
         )
     return replace(chosen, lanes=tuple(lanes))
 
@@ -172,7 +176,7 @@ def reachable(chosen: Router, tool: Tool) -> list[Lane]:
 
 def call_of(planned: Plan, port: int, secret: str, folder: Path) -> Call:
     environ = planned.options.environ
-    home = Path(environ.get("HOME") or home_folder())
+    home = Path(environ.get("HOME") or home_folder(planned.where.state))
     lanes = planned.router.lanes
     verdicts = frozenset(lane.name for lane in lanes if gives_verdicts(lane))
     return Call(planned.argv, environ, cwd(), home, port, secret, folder, lanes, verdicts)

@@ -8,60 +8,66 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 import click
 from click.shell_completion import CompletionItem
 
 from lynkr.paths import paths
 
-_LANE = re.compile(r"^\[lanes\.([A-Za-z0-9_.\"'-]+)\]", re.MULTILINE)
+_LANE = re.compile(r"""^\[lanes\.(?:"([^"]+)"|'([^']+)'|([A-Za-z0-9_-]+))\]""", re.MULTILINE)
 
 
 def _those(names: Iterable[str], begun: str) -> list[CompletionItem]:
     return [CompletionItem(name) for name in names if name.startswith(begun)]
 
 
-def profile_names(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def profile_names(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The profiles."""
-    from lynkr.paths import shipped
+    from lynkr.profiles import names
 
-    folders = (paths(os.environ).profiles, shipped("profiles"))
-    return _those(sorted({path.stem for folder in folders for path in folder.glob("*.toml")}), incomplete)
+    return _the_tools_own(ctx, incomplete) or _those(names(paths(os.environ)), incomplete)
 
 
 def lane_names(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The lanes of the profile that is being named, or is used."""
-    from lynkr.paths import shipped
+    from lynkr.errors import LynkrError
+    from lynkr.profiles import chosen, find
 
     where = paths(os.environ)
-    named = ctx.params.get("profile") or os.environ.get("LYNKR_PROFILE")
-    if not named and where.used.is_file():
-        named = where.used.read_text("utf-8").strip()
-    for folder in (where.profiles, shipped("profiles")):
-        path = folder / f"{named or 'direct'}.toml"
-        if path.is_file():
-            return _those(_LANE.findall(path.read_text("utf-8")), incomplete)
-    return []
+    try:
+        path = find(chosen(ctx.params.get("profile"), os.environ, Path.cwd(), where).name, where)
+    except (LynkrError, OSError):
+        return []
+    lanes = _LANE.findall(path.read_text("utf-8")) if path else []
+    return _the_tools_own(ctx, incomplete) or _those([one or two or bare for one, two, bare in lanes], incomplete)
+
+
+def _the_tools_own(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+    """What stands behind the tool that is to be run is the tool's: files, as far as we know."""
+    return [CompletionItem(incomplete, type="file")] if ctx.params.get("words") else []
 
 
 def tool_names(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The tools with an adapter; behind a tool that is to be run stands what is its own."""
     from lynkr.launch.tools import TOOLS
 
-    if ctx.params.get("words"):
-        return [CompletionItem(incomplete, type="file")]
-    return _those(TOOLS, incomplete)
+    return _the_tools_own(ctx, incomplete) or _those(TOOLS, incomplete)
 
 
 def session_names(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The last sessions."""
+    from lynkr.errors import LynkrError
     from lynkr.ledger.store import Ledger
 
     path = paths(os.environ).ledger
     if not path.exists():
         return _those(["last"], incomplete)
-    with Ledger(path) as ledger:
-        found = [CompletionItem(s.id, help=f"{s.tool} {s.started[:16]}") for s in ledger.sessions(20)]
+    try:
+        with Ledger(path) as ledger:
+            found = [CompletionItem(s.id, help=f"{s.tool} {s.started[:16]}") for s in ledger.sessions(20)]
+    except LynkrError:
+        return []
     return [item for item in (CompletionItem("last"), *found) if item.value.startswith(incomplete)]
 
 

@@ -74,7 +74,7 @@ def command() -> None:
     from lynkr.secrets.store import Store
 
     ask = asking()
-    if ask is None:
+    if ask is None or not sys.stdin.isatty():
         raise UsageError("init asks questions, and there is no terminal; use: lynkr profile new NAME --from EXAMPLE")
     where = paths(os.environ)
     store = Store(where, os.environ, say, ask)

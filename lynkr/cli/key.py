@@ -12,7 +12,7 @@ import click
 
 from lynkr.cli.complete import key_names, profile_names
 from lynkr.cli.speak import asking, paint, say, show
-from lynkr.errors import ConfigError
+from lynkr.errors import ConfigError, UsageError
 from lynkr.paths import paths
 
 if TYPE_CHECKING:
@@ -34,18 +34,22 @@ def command() -> None:
 
 @command.command(name="set", short_help="Store a key, from a prompt or stdin.")
 @_NAME
+@click.argument("more", nargs=-1, metavar="")
 @click.option("--file", "to_file", is_flag=True, help="In the encrypted file, for machines without a keyring.")
-def set_(name: str, to_file: bool) -> None:
+def set_(name: str, more: tuple[str, ...], to_file: bool) -> None:
     """Store the key NAME. It is asked for without an echo, or read from stdin; never from an argument, which every
     user of this machine can see."""
     from lynkr.profiles import check_name
     from lynkr.secrets import Key
 
+    if more:
+        # It is not repeated: it may be a key.
+        raise UsageError("a key is never an argument, which others can see; leave it out, and it is asked for")
     check_name(name, "a key")
     store = _store()
     if not to_file and store.ring() is None and not store.path.exists():
         raise ConfigError(store.no_ring(name))
-    ask = asking()
+    ask = asking() if sys.stdin.isatty() else None
     text = ask(f"the key {name!r}{_where_from(name)}") if ask else sys.stdin.readline()
     key = Key.read(text, "what was given")
     if key is None:
@@ -164,7 +168,11 @@ def _users() -> dict[str, list[Lane]]:
 
     where = paths(os.environ)
     found: dict[str, list[Lane]] = {}
-    chosen = profiles.chosen(None, os.environ, Path.cwd(), where).name
+    try:
+        chosen = profiles.chosen(None, os.environ, Path.cwd(), where).name
+    except ConfigError as error:
+        chosen = ""
+        say(error.sentence)
     for name in profiles.names(where):
         path = profiles.find(name, where)
         if path is None or (path.parent != where.profiles and name != chosen):

@@ -36,7 +36,11 @@ def list_(as_json: bool) -> None:
     from lynkr import profiles
 
     where = paths(os.environ)
-    current = profiles.chosen(None, os.environ, Path.cwd(), where).name
+    try:
+        current = profiles.chosen(None, os.environ, Path.cwd(), where).name
+    except ConfigError as error:
+        current = ""
+        say(error.sentence)
     rows: list[dict[str, Any]] = []
     for name in profiles.names(where):
         path = profiles.find(name, where)

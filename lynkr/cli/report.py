@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from lynkr.cli.complete import session_names
 from lynkr.cli.speak import paint, show
 from lynkr.errors import LynkrError, UsageError
 from lynkr.ledger.row import Row, Session
@@ -15,7 +16,7 @@ from lynkr.paths import paths
 
 
 @click.command(short_help="What a session cost, and where its tokens went.")
-@click.argument("session", default="last")
+@click.argument("session", default="last", shell_complete=session_names)
 @click.option("--json", "as_json", is_flag=True, help="As JSON, in the shape that scripts may rely on.")
 def command(session: str, as_json: bool) -> None:
     """What SESSION cost: `last` (the default), or an id, its beginning or its end, from `lynkr sessions`."""

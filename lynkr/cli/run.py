@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem
 
 from lynkr.cli.complete import lane_names, profile_names, tool_names
 from lynkr.cli.speak import asking, say, show
@@ -15,6 +16,9 @@ from lynkr.routing.router import TIERS
 
 class _Words(click.Command):
     """Everything after TOOL belongs to the tool; whether `--` stood before it says what TOOL is."""
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        return [] if ctx.params.get("words") else super().shell_complete(ctx, incomplete)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         given = list(args)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -36,7 +37,16 @@ def paint(text: str, style: str) -> str:
 
 
 def asking() -> Callable[[str], str] | None:
-    """How a passphrase is asked for, without an echo; None where there is no terminal to ask at."""
-    if not (sys.stdin and sys.stdin.isatty()):
+    """How something secret is asked for, without an echo; None where there is no terminal to ask at, or it is not ours
+    to use: a job in the background would be stopped."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
+    except OSError:
         return None
-    return lambda what: str(click.prompt(f"lynkr: {what}", hide_input=True, err=True, default="", show_default=False))
+    try:
+        ours = os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        ours = False
+    finally:
+        os.close(terminal)
+    return (lambda what: getpass.getpass(f"lynkr: {what}: ")) if ours else None

@@ -28,7 +28,7 @@ def command(name: str | None, local: bool) -> None:
         if local:
             raise click.UsageError("say which profile: lynkr use NAME --local")
         choice = profiles.chosen(None, os.environ, folder, where)
-        profile = profiles.load(choice.name, where)
+        profile = profiles.choose(None, os.environ, folder, where)
         others = [other for other in profiles.names(where) if other != choice.name]
         show([
             f"{paint(choice.name, 'bold')}  {profile.description}",

@@ -51,7 +51,10 @@ def launch(call: Call) -> Launch:
     own_key = call.has_own_key(*SPEAKS)
     key = {"CODEX_API_KEY": PLACEHOLDER} if own_key and "exec" in config.arguments else {}
     if config.provider in _FIXED:
-        raise ConfigError(f"Codex is set to its built-in provider {config.provider!r}, whose address cannot be changed")
+        raise ConfigError(
+            f"Codex is set to its built-in provider {config.provider!r}, whose address cannot be changed; choose "
+            f"another with: -c model_provider=openai"
+        )
     if config.provider != BUILT_IN:
         at = f"model_providers.{config.provider}"
         headers = {**reading.table(config.table.get("env_http_headers")), _OWN_HEADER: SECRET_VARIABLE}
