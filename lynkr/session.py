@@ -88,6 +88,8 @@ def run(planned: Plan, say: Callable[[str], None]) -> Ended:
             line = replace(line, seconds=round(time.monotonic() - began, 3), exit_status=status)
             if proxy.problem is not None and not proxy.alarmed:
                 say(f"the proxy had a fault of its own ({proxy.problem!r}); please report it")
+            for trouble in () if planned.options.quiet else proxy.troubles:
+                say(trouble)
             # Still within: a Ctrl-C here must not cost the report.
             return Ended(status, _finish(planned, line, recorder, child, say))
 

@@ -47,6 +47,8 @@ NO_RETRY = [(b"x-should-retry", b"false"), (b"retry-after-ms", b"1")]
 _FINAL = frozenset(("invalid", "context", "authentication", "billing", "permission", "not_found", "too_large", "quota"))
 # Asking again does not mend these, whatever their status.
 _HOPELESS = frozenset(("billing", "quota", "too_large"))
+# So many different ones are told at a session's end.
+_TROUBLES = 3
 # What the proxy answers itself, for whoever wants to know that it is there.
 _HERE = frozenset(("/health/live", "/health/ready"))
 
@@ -63,7 +65,8 @@ class Clock(NamedTuple):
 class Exchange:
     """What one session's requests have in common.
 
-    `speaks` are the formats that the tool speaks, `sizes` what servers said of how much fits, by lane.
+    `speaks` are the formats that the tool speaks, `sizes` what servers said of how much fits, by lane, `troubles` what
+    the user is to be told at the session's end.
     """
 
     router: Router
@@ -76,6 +79,7 @@ class Exchange:
     record: Callable[[Row], None]
     ping_s: float = PING_S
     sizes: dict[str, int | None] = field(default_factory=dict)
+    troubles: list[str] = field(default_factory=list)
 
     async def __call__(self, request: Request, reply: Reply) -> None:
         """Serves one request."""
@@ -209,6 +213,8 @@ class _Case:
         headers = [(name, value) for name, value in answer.headers if name.lower() not in ends_here] + self._added()
         if answer.status in FINAL or refusal.kind in _HOPELESS:
             headers += NO_RETRY
+            self._trouble(f"lane '{lane.name}': {lane.provider} says {answer.status}: {refusal.message}")
+        body = self._without_key(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
         self._first_byte()
         await self.reply.whole(answer.status, body, headers, answer.reason)
 
@@ -288,6 +294,8 @@ class _Case:
             return
         if isinstance(error, UpstreamError):
             self._note(tried=(Try(self.notes["lane"], None),))
+            if not error.retry:
+                self._trouble(error.sentence)
         self._note(outcome="refused", status=error.status)
         headers = [JSON, *self._added()] + ([] if error.retry else NO_RETRY)
         if error.status == 426:
@@ -306,7 +314,10 @@ class _Case:
         """Tells the client, in its own format, what a lane refused."""
         lane = self._lane()
         if lane is not None and refusal.status:
-            refusal = about_the_lane(refusal, lane, refusal.status)
+            told = about_the_lane(refusal, lane, refusal.status)
+            refusal = replace(told, message=self._without_key(told.message))
+            if lane.auth is not Auth.CLIENT and (told is not refusal or refusal.kind in _FINAL):
+                self._trouble(refusal.message)
         status, body = self.codec.refusal_body(refusal)
         if self.sent:
             self._note(tried=(Try(self.notes["lane"], refusal.status),))
@@ -340,6 +351,17 @@ class _Case:
             cost_usd=cost.cost_usd,
             baseline_usd=cost.baseline_usd,
         )
+
+    def _trouble(self, sentence: str) -> None:
+        """Remembers what only the user can mend: tools show it badly, or not at all."""
+        words = " ".join(self._without_key(sentence).removeprefix("lynkr: ").split())
+        if len(self.house.troubles) < _TROUBLES and words[:400] not in self.house.troubles:
+            self.house.troubles.append(words[:400])
+
+    def _without_key(self, text: str) -> str:
+        """`text` without the lane's key, which gateways repeat."""
+        held = self.house.keys.get(self.notes.get("lane", ""))
+        return held.hidden_in(text) if isinstance(held, Key) and held.is_in(text) else text
 
     def _lane(self) -> Lane | None:
         return next((lane for lane in self.house.router.lanes if lane.name == self.notes.get("lane")), None)

@@ -45,12 +45,13 @@ class Setting:
 class ProxyThread:
     """Starts at once; `stop` ends it. `problem` is the first fault of its own, if there was one.
 
-    `alarmed` says that the user has been told of it.
+    `alarmed` says that the user has been told of it. `troubles` are sentences about lanes that only the user can mend.
     """
 
     def __init__(self, setting: Setting) -> None:
         self.problem: Exception | None = None
         self.alarmed = False
+        self.troubles: list[str] = []
         self._setting = setting
         self._stopping = False
         self._lock = threading.Lock()
@@ -121,6 +122,7 @@ class ProxyThread:
             Meter(table()),
             clock,
             setting.record,
+            troubles=self.troubles,
         )
         carriers = tuple(Carrier(*carrier) for carrier in setting.carriers)
         try:
