@@ -196,8 +196,10 @@ class _Reader:
         tiers = self._tiers(self._table(data, "tiers", ()), lanes)
         for section in _SECTIONS:
             self._section(section, self._table(data, section, ()))
-        acted = {"route": data.get("route") in ({"mode": "off"}, None)}
-        later = tuple(f"[{s}]" for s in _SECTIONS if s in data and not acted.get(s))
+        # What is switched off is as it is.
+        later = tuple(
+            f"[{s}]" for s in _SECTIONS if any(value not in (False, "off") for value in data.get(s, {}).values())
+        )
         return Profile(self.name, self.path, description, lanes, tiers, later, self.text)
 
     def budget(self, data: dict[str, Any]) -> None:

@@ -50,8 +50,8 @@ class Provider:
     key. `cloud` is the login that serves where there is no key, `scope` what Entra ID is asked for. `needs_model` says
     that the names of models are its own. `whole_host` says that each customer has a host, which is completed by the
     endpoint's path; `example` is one. `region` is what a lane has that names none. `elsewhere` maps a request header to
-    the base URL that requests which carry it belong to. `only_for` names the one tool that may use it. `console` is
-    where keys are made.
+    the base URL that requests which carry it belong to. `only_for` names the one tool that may use it, `origin` the
+    provider whose address a tool's own settings change for it. `console` is where keys are made.
     """
 
     name: str
@@ -66,6 +66,7 @@ class Provider:
     region: str | None = None
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     only_for: str = ""
+    origin: str = ""
     console: str = ""
 
     @property
@@ -164,8 +165,8 @@ def base_url(lane: Lane, spoken: Format | None, origins: Mapping[str, str], head
         bare = not urlsplit(lane.base_url).path.strip("/")
         return lane.base_url.rstrip("/") + _filled(there.path, lane) if bare and provider.whole_host else lane.base_url
     if lane.auth is Auth.CLIENT:
-        if provider.name in origins:
-            return origins[provider.name]
+        if origin := origins.get(provider.origin or provider.name):
+            return origin
         for header, url in provider.elsewhere.items():
             if header in headers:
                 return url

@@ -33,7 +33,8 @@ _ALL = (
     Provider("anthropic", (Way((_ANTHROPIC,), "https://api.anthropic.com"),), ("ANTHROPIC_API_KEY",),
              console="https://platform.claude.com/settings/keys"),
     # A Claude subscription: the login of Claude Code, which is for Claude Code alone.
-    Provider("claude", (Way((_ANTHROPIC,), "https://api.anthropic.com"),), auth=Auth.CLIENT, only_for="claude"),
+    Provider("claude", (Way((_ANTHROPIC,), "https://api.anthropic.com"),), auth=Auth.CLIENT, only_for="claude",
+             origin="anthropic"),
     Provider(
         "azure-anthropic",
         (Way((_ANTHROPIC,), path="/anthropic", carries=("x-api-key", "api-key")),),

@@ -137,6 +137,7 @@ def test_the_lanes_own_base_url_comes_first() -> None:
 def test_with_the_tools_own_credential_it_goes_where_the_tool_would_have_sent_it() -> None:
     origins = {"anthropic": "http://origin.example"}
     assert base_url(lane("anthropic"), ANTHROPIC, origins, {}) == "http://origin.example"
+    assert base_url(lane("claude"), ANTHROPIC, origins, {}) == "http://origin.example"
     assert base_url(lane("gemini"), GEMINI, origins, {}) == "https://generativelanguage.googleapis.com"
 
 
