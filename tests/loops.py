@@ -152,8 +152,14 @@ def _responses(asked: Asked, words: str, call: Called) -> list[Step]:
         if "arguments" in item:
             for piece in _pieces(item["arguments"]):
                 events.append({"type": "response.function_call_arguments.delta", **place, "delta": piece})
-        for piece in _pieces(words) if item["type"] == "message" else ():
-            events.append({"type": "response.output_text.delta", **place, "content_index": 0, "delta": piece})
+        if item["type"] == "message":
+            part = {**place, "content_index": 0}
+            empty = {**item["content"][0], "text": ""}
+            events.append({"type": "response.content_part.added", **part, "part": empty})
+            for piece in _pieces(words):
+                events.append({"type": "response.output_text.delta", **part, "delta": piece})
+            events.append({"type": "response.output_text.done", **part, "text": words})
+            events.append({"type": "response.content_part.done", **part, "part": item["content"][0]})
         events.append({"type": "response.output_item.done", "output_index": at, "item": item})
     events.append({"type": "response.completed", "response": done})
     return stream([event(e["type"], {**e, "sequence_number": n}) for n, e in enumerate(events)])

@@ -31,6 +31,7 @@ _KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY")
 # With one of these aider prefers a model of that provider's, and asks it for a list.
 _COMPETING = ("OPENROUTER_API_KEY", "DEEPSEEK_API_KEY")
 _FIXED = re.compile(r"\b((?:OPENAI|ANTHROPIC|GEMINI)_(?:API_BASE|BASE_URL))=")
+_COMMENT = re.compile(r"(?:^|\s)#[^\n]*")
 _OWN_BASE = re.compile(r"^\s*openai-api-base\s*:\s*(\S+)", re.MULTILINE)
 _OWN_FLAG = re.compile(r"--openai-api-base[ =](\S+)")
 # How aider names a model that it is to ask in a format.
@@ -103,8 +104,11 @@ def _dotenvs(call: Call) -> dict[str, str]:
 def _configured(call: Call) -> dict[str, str]:
     """The address that a configuration file or a flag names. Raises ConfigError where one would beat ours."""
     said = "\n".join(text(folder / ".aider.conf.yml") for folder in (call.home, *reversed(call.cwd.parents), call.cwd))
+    said = _COMMENT.sub("", said)
     flags = " ".join(call.argv[1:])
-    if fixed := _FIXED.search(f"{said}\n{flags}"):
+    given = [after for word, after in zip(call.argv, (*call.argv[1:], ""), strict=True) if word == "--set-env"]
+    given += [word for word in call.argv if word.startswith("--set-env=")]
+    if fixed := _FIXED.search("\n".join([*given, *([said] if "set-env" in said else [])])):
         raise ConfigError(
             f"aider's set-env fixes {fixed[1]}, which leads past lynkr; set it in the environment instead"
         )
@@ -115,7 +119,7 @@ def _configured(call: Call) -> dict[str, str]:
 def _origins(found: Mapping[str, str]) -> dict[str, str]:
     """Where aider goes by itself: of several names for one provider's address, the one that counts comes last."""
     origins = {}
-    for name in ("OPENAI_API_BASE", "OPENAI_BASE_URL", "AIDER_OPENAI_API_BASE", "ANTHROPIC_BASE_URL",
+    for name in ("OPENAI_API_BASE", "AIDER_OPENAI_API_BASE", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL",
                  "ANTHROPIC_API_BASE", "GEMINI_API_BASE"):  # fmt: skip
         tail, provider = _URLS[name]
         if url := found.get(name, "").rstrip("/"):

@@ -49,7 +49,8 @@ def launch(call: Call) -> Launch:
     used = _named(call) or theirs.get("lastUsedProvider")
     entry = table(table(theirs.get("providers")).get(str(used)))
     if used not in _KNOWN or table(entry.get("settings")).get("auth"):
-        return Launch(call.argv, notes=("Cline's own login goes to its maker, past lynkr; name a lane with a key",))
+        note = f"Cline's provider {used or 'cline'!r} goes to its maker, past lynkr; name a lane with a key"
+        return Launch(call.argv, alone, files={path: "{}"}, notes=(note,))
     return _directed(call, theirs, str(used), entry, {_FILE: str(path), **alone}, path)
 
 
@@ -96,4 +97,6 @@ def _named(call: Call) -> str | None:
     for word, after in zip(call.argv[1:], (*call.argv[2:], ""), strict=False):
         if word in ("-P", "--provider"):
             return after
+        if word.startswith("--provider="):
+            return word.partition("=")[2]
     return None

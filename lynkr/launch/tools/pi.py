@@ -33,10 +33,14 @@ _APIS = {
     Format.GEMINI: ("google-generative-ai", "/v1beta"),
 }
 OURS = "lynkr"
+# They are commands only as the first word, and talk to no model.
+_COMMANDS = ("install", "remove", "uninstall", "update", "list", "config")
 
 
 def launch(call: Call) -> Launch:
     """The launch of pi."""
+    if len(call.argv) > 1 and call.argv[1] in _COMMANDS:
+        return Launch(call.argv)
     lane = call.lane(*SPEAKS)
     path = call.folder / "lynkr.js"
     words, set_, lines = ["-e", str(path)], dict[str, str](), list[str]()
@@ -55,8 +59,11 @@ def launch(call: Call) -> Launch:
             _registered(OURS, tail, {"name": OURS, "api": api, "apiKey": PLACEHOLDER, "models": [_model(lane)]})
         )
         words += [] if _names_a_model(call) else ["--model", f"{OURS}/{lane.model or 'default'}"]
-    text_ = "export default function (pi) {\n" + "".join(lines) + "}\n"
-    return Launch((call.argv[0], *words, *call.argv[1:]), set_, files={path: text_}, origins=origins)
+    # Once more when the session begins: behind the user's own extensions.
+    body = "".join(lines)
+    script = f"export default function (pi) {{\n  const set = () => {{\n{body}  }};\n  set();\n"
+    script += '  pi.on("session_start", set);\n}\n'
+    return Launch((call.argv[0], *words, *call.argv[1:]), set_, files={path: script}, origins=origins)
 
 
 def _registered(name: str, tail: str, said: dict[str, Any]) -> str:

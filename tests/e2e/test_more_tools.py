@@ -7,15 +7,19 @@ has no tools: its loop is an edit and the commit message for it.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
+import socket
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import TOOLS, Ran, lynkr, profile, real_tool
+from conftest import TOOLS, Ran, environment, lynkr, profile, real_tool
 from loops import _chat, _converse, _gemini, anthropic_says, loop
 from real import with_tool
 from scripts import Asked, Script, Step, upstream, whole
@@ -385,28 +389,46 @@ def test_a_message_to_aider_that_speaks_of_an_address_is_no_setting(clean_machin
     assert ran.status == 0, ran.err
 
 
+def daemons(home: Path) -> list[int]:
+    """The hub daemons of Cline's that a project of this home has."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = path.read_bytes().split(b"\0")
+            if b"--cline-hub-daemon" in words and str(home / "project").encode() in words:
+                found.append(int(path.parent.name))
+    return found
+
+
+@pytest.fixture
+def ended(clean_machine: Path) -> Iterator[None]:
+    """Ends what daemons of Cline's a test leaves behind."""
+    yield
+    for pid in daemons(clean_machine):
+        os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.usefixtures("ended")
 def test_no_daemon_of_cline_s_is_left_behind(clean_machine: Path) -> None:
     with upstream(script("cline", "anthropic")) as up:
         lane(clean_machine, "anthropic", up.url)
         check(run(clean_machine, "cline", "-p", "other", LANE_KEY=LANE_KEY), "cline", up.posts(), LANE_KEY, "x-api-key")
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = path.read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if b"--cline-hub-daemon" in words and str(clean_machine / "project").encode() in words:
-            found.append(path.parent.name)
-    subprocess.run(["kill", *found], check=True) if found else None
-    assert found == []
+    assert daemons(clean_machine) == []
 
 
+@pytest.mark.usefixtures("ended")
 def test_a_daemon_of_cline_s_from_before_does_not_take_the_session_elsewhere(clean_machine: Path) -> None:
-    # The daemon tells of itself in this file; whoever finds it there sends everything to it.
-    said = {"hubId": "h", "protocolVersion": "v1", "authToken": "t", "host": "127.0.0.1", "port": 9,
-            "url": "ws://127.0.0.1:9/hub", "pid": 1}  # fmt: skip
-    written = write(clean_machine, {".cline/data/locks/hub/production.json": said})
-    with upstream(script("cline", "anthropic")) as up:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    project = clean_machine / "project"
+    project.mkdir()
+    with upstream(script("cline", "anthropic")) as before, upstream(script("cline", "anthropic")) as up:
+        write(clean_machine, providers("anthropic", f"{before.url}/v1", apiKey=OWN_KEY, model="claude-opus-4-6"))
+        env = environment(clean_machine, PATH=with_tool(path_of("cline")), CLINE_HUB_PORT=port)
+        subprocess.run(["cline", "run it"], env=env, cwd=project, stdin=subprocess.DEVNULL, timeout=40, check=True)
+        assert len(before.posts()) == 2
+        assert len(daemons(clean_machine)) == 1
         lane(clean_machine, "anthropic", up.url)
-        check(run(clean_machine, "cline", "-p", "other", LANE_KEY=LANE_KEY), "cline", up.posts(), LANE_KEY, "x-api-key")
-    assert changed(written) == []
+        ran = run(clean_machine, "cline", "-p", "other", LANE_KEY=LANE_KEY)
+        check(ran, "cline", up.posts(), LANE_KEY, "x-api-key")
+        assert len(before.posts()) == 2
