@@ -244,7 +244,8 @@ class _Reader:
             check_url(base_url, self._place((*at, "base_url")) + " base_url")
         headers = self._table(data, "headers", at)
         for header, value in headers.items():
-            if not _HEADER.fullmatch(header) or not isinstance(value, str) or not value.isprintable():
+            one_line = isinstance(value, str) and value.isprintable() and value.isascii() and value == value.strip()
+            if not _HEADER.fullmatch(header) or not one_line:
                 raise self._mistake((*at, "headers", header), "a header is a name and a text of one line")
             if header.lower() in _OUR_HEADERS:
                 raise self._mistake((*at, "headers", header), "lynkr writes this header itself")

@@ -121,7 +121,7 @@ class _Case:
         try:
             await self._serve()
         except Refused as error:
-            await self._refuse(error.refusal)
+            await self._refuse(self._clean(error.refusal))
         except LynkrError as error:
             await self._fail(error)
         except (ClientGone, anyio.BrokenResourceError, anyio.get_cancelled_exc_class()):
@@ -180,7 +180,9 @@ class _Case:
             return answer
 
         if out.translation is not None:
-            await self._translate(Interpreting(out.translation, out.changes, lane.name, house.ping_s), opening)
+            await self._translate(
+                Interpreting(out.translation, out.changes, lane.name, house.ping_s, self._clean), opening
+            )
             return
         answer = await opening()
         try:
@@ -197,7 +199,7 @@ class _Case:
             self._note(outcome="refused", status=200, error=(late.code or late.kind)[:80], tried=tried)
 
     async def _relay(self, answer: Answer, lane: Lane) -> None:
-        if lane.auth is not Auth.CLIENT and self.match and answer.status >= 400:
+        if lane.auth is not Auth.CLIENT and answer.status >= 400 and not self.reply.connection.asked_for_head:
             await self._relay_refusal(answer, lane)
             return
         self._listen(answer.status, answer.headers)
@@ -206,7 +208,8 @@ class _Case:
     async def _relay_refusal(self, answer: Answer, lane: Lane) -> None:
         """Relays an error as it is, unless it is about a credential that is not the tool's."""
         refusal, body = await refusal_in(answer, self.codec)
-        if about_the_lane(refusal, lane, answer.status) is not refusal:
+        refusal = self._clean(refusal)
+        if self.match and about_the_lane(refusal, lane, answer.status) is not refusal:
             raise Refused(refusal)
         self._note(outcome="refused", error=(refusal.code or refusal.kind)[:80], tried=(Try(lane.name, answer.status),))
         ends_here = connection_headers(answer.headers) | {b"content-length"}
@@ -249,7 +252,9 @@ class _Case:
             return house.speaks[0]
         spoken = formats.resembling(self.request.path, headers)
         if len(house.router.lanes) == 1:
-            return None
+            only = house.router.lanes[0]
+            # The tool's own credential is for one house alone; what shows itself to be another's is not for it.
+            return spoken if only.auth is Auth.CLIENT and spoken and only.format_for(spoken) is None else None
         # OpenAI's two formats share a house; a lane may speak only one of them.
         served = {name for lane in house.router.lanes for name in lane.formats}
         return Format.OPENAI_CHAT if spoken is Format.OPENAI_RESPONSES and spoken not in served else spoken
@@ -315,9 +320,9 @@ class _Case:
         lane = self._lane()
         if lane is not None and refusal.status:
             told = about_the_lane(refusal, lane, refusal.status)
-            refusal = replace(told, message=self._without_key(told.message))
             if lane.auth is not Auth.CLIENT and (told is not refusal or refusal.kind in _FINAL):
-                self._trouble(refusal.message)
+                self._trouble(told.message)
+            refusal = told
         status, body = self.codec.refusal_body(refusal)
         if self.sent:
             self._note(tried=(Try(self.notes["lane"], refusal.status),))
@@ -332,7 +337,7 @@ class _Case:
     def _finished(self) -> Row:
         """The row, with what the answer said it cost."""
         heard = self.listener.heard() if self.listener else Heard()
-        self.notes.setdefault("error", heard.failure)
+        self.notes.setdefault("error", heard.failure and self._without_key(heard.failure))
         self._note(changes=self.changes.listed())
         if not self.reply.finished:
             self.notes.setdefault("outcome", "gone")
@@ -355,8 +360,14 @@ class _Case:
     def _trouble(self, sentence: str) -> None:
         """Remembers what only the user can mend: tools show it badly, or not at all."""
         words = " ".join(self._without_key(sentence).removeprefix("lynkr: ").split())
+        words = "".join(letter for letter in words if letter.isprintable())  # a terminal obeys some that are not
         if len(self.house.troubles) < _TROUBLES and words[:400] not in self.house.troubles:
             self.house.troubles.append(words[:400])
+
+    def _clean(self, refusal: Refusal) -> Refusal:
+        """A refusal without the lane's key."""
+        code = self._without_key(refusal.code) if refusal.code else refusal.code
+        return replace(refusal, message=self._without_key(refusal.message), code=code)
 
     def _without_key(self, text: str) -> str:
         """`text` without the lane's key, which gateways repeat."""

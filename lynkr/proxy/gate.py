@@ -31,6 +31,8 @@ class Gate:
 
     def admit(self, target: str, headers: Headers) -> tuple[int, str, Headers]:
         """(200, the target without the secret, the headers without it), or (401 or 403, "", [])."""
+        if not target.startswith("/"):
+            return 401, "", []  # as a proxy is asked; a path is what there is here
         path, mark, query = target.partition("?")
         head, _, rest = path.lstrip("/").partition("/")
         if self._is_secret(head):

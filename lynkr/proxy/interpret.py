@@ -41,8 +41,17 @@ _REQUEST_IDS = (b"request-id", b"x-request-id", b"x-amzn-requestid", b"apim-requ
 class Interpreting:
     """One answer on its way back. `heard` says what it told, also when it broke off."""
 
-    def __init__(self, translation: Translation, changes: Changes, lane: str, ping_s: float = PING_S) -> None:
+    def __init__(
+        self,
+        translation: Translation,
+        changes: Changes,
+        lane: str,
+        ping_s: float = PING_S,
+        clean: Callable[[Refusal], Refusal] = lambda refusal: refusal,
+    ) -> None:
+        """`clean` takes out of a refusal what the client must not see."""
         self._translation, self._changes, self._lane, self._ping_s = translation, changes, lane, ping_s
+        self._clean = clean
         self._told = Told()
         # What the lane refused with, where the client had got its status already.
         self.refused_late: Refusal | None = None
@@ -94,7 +103,7 @@ class Interpreting:
         kind = Unwrapper if t.passed else Interpreter
         interpreter = kind(t.speech, t.codec, t.label, t.names, self._changes)
         self._told = interpreter.told
-        teller = _Teller(reply, interpreter, [_SSE, (b"Cache-Control", b"no-cache"), *added], first)
+        teller = _Teller(reply, interpreter, [_SSE, (b"Cache-Control", b"no-cache"), *added], first, self._clean)
         problem: Exception | None = None
         async with anyio.create_task_group() as group:
             # From now on: a local server reads a long prompt for minutes before it sends so much as a head.
@@ -107,8 +116,8 @@ class Interpreting:
             group.cancel_scope.cancel()
         if isinstance(problem, Refused) and reply.started:
             # Only pings were said so far; the status is gone, the words are not.
-            self.refused_late = problem.refusal
-            await teller.tell([Failed(problem.refusal)])
+            self.refused_late = self._clean(problem.refusal)
+            await teller.tell([Failed(self.refused_late)])
         elif problem is not None:
             raise problem
         await teller.end()
@@ -181,8 +190,16 @@ def _named(answer: Answer) -> Headers:
 class _Teller:
     """Tells a client what an answer says, and that it is still there when the answer says nothing."""
 
-    def __init__(self, reply: Reply, interpreter: Interpreter, headers: Headers, first: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        reply: Reply,
+        interpreter: Interpreter,
+        headers: Headers,
+        first: Callable[[], None],
+        clean: Callable[[Refusal], Refusal],
+    ) -> None:
         self.headers = headers
+        self._clean = clean
         self._reply, self._interpreter, self._first = reply, interpreter, first
         self._held: list[Event] = []
         self._last = anyio.current_time()
@@ -193,6 +210,7 @@ class _Teller:
         """Says `events`; whether there is more to say after them. Raises Refused where the first thing is an error."""
         if not events:
             return True
+        events = [Failed(self._clean(event.refusal)) if isinstance(event, Failed) else event for event in events]
         if not self._reply.started:
             failed = next((event for event in events if isinstance(event, Failed)), None)
             if failed is not None:

@@ -28,6 +28,7 @@ from lynkr.upstream.capabilities import capabilities
 from lynkr.upstream.fit import fit
 
 BETAS = "anthropic-beta"
+_IN_QUERIES = ("key=", "api_key=", "api-key=", "access_token=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def outbound(inbound: Inbound, lane: Lane) -> Outbound:
     """The request that goes down `lane`. Raises ClientError where it cannot."""
     match, request = inbound.match, inbound.request
     if match is None or inbound.body is None:
-        return Outbound(request.target, request.headers, inbound.body)
+        return Outbound(_without_credentials(request.target, lane), request.headers, inbound.body)
     spoken = lane.format_for(match.format) if match.metered else match.format
     if spoken is match.format:
         return _relayed(inbound, match, lane)
@@ -179,12 +180,16 @@ def _target(inbound: Inbound, match: Match, lane: Lane) -> str:
     target = inbound.request.target
     if match.model and lane.model:
         target = target.replace(f"/models/{match.model}:", f"/models/{lane.model}:", 1)
-    if lane.auth is Auth.KEY and match.format is Format.GEMINI:
-        # Google takes a key in the query as well; the client's has no business beside the lane's.
-        path, mark, query = target.partition("?")
-        kept = [part for part in query.split("&") if not part.startswith("key=")] if query else []
-        target = path + (mark + "&".join(kept) if kept else "")
-    return target
+    return _without_credentials(target, lane)
+
+
+def _without_credentials(target: str, lane: Lane) -> str:
+    """A target without what Google's and others' clients put into its query: it has no business beside the lane's."""
+    path, mark, query = target.partition("?")
+    if lane.auth is Auth.CLIENT or not query:
+        return target
+    kept = [part for part in query.split("&") if not part.lower().startswith(_IN_QUERIES)]
+    return path + (mark + "&".join(kept) if kept else "")
 
 
 def _enveloped(inbound: Inbound, document: Document, lane: Lane, envelope: Envelope) -> Outbound:

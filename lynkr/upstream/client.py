@@ -252,7 +252,8 @@ def explain(error: httpx.TransportError, lane: Lane, where: Address, proxy: str 
     if any(getattr(c, "errno", None) in (errno.ENETUNREACH, errno.EHOSTUNREACH) for c in causes):
         return _failed(f"{name}: there is no way to {host}; is this machine online?", retry=True)
     if isinstance(error, httpx.LocalProtocolError):
-        return _failed(f"{name}: the request cannot be sent on as HTTP ({error})", 400)
+        # What is wrong with it is not repeated: it may be a header that holds a key.
+        return _failed(f"{name}: the request cannot be sent on as HTTP; check the lane's headers", 400)
     if isinstance(error, httpx.ConnectError):
         return _failed(f"{name}: {host} cannot be reached ({error}); check the lane's base_url", retry=True)
     if isinstance(error, httpx.RemoteProtocolError) and "disconnected" not in str(error):
