@@ -16,6 +16,9 @@ from lynkr.secrets.store import Store
 from lynkr.upstream.catalog import entry
 from lynkr.upstream.clouds import NAMES, Login, login
 
+# Of a cloud's login: variables that hold a key for nothing else but its models.
+OF_LOGINS = {"databricks": ("DATABRICKS_CLIENT_SECRET",)}
+
 
 class Held(NamedTuple):
     """A credential, and in words where it was found."""

@@ -10,7 +10,7 @@ import tomlkit
 import tomlkit.exceptions
 
 from lynkr.errors import ConfigError
-from lynkr.paths import Paths, private_folder
+from lynkr.paths import Paths, private_folder, write_private
 from lynkr.profiles import LOCAL_FILE, check_name, find
 
 
@@ -79,7 +79,7 @@ def _write(path: Path, text: str) -> None:
         if not path.parent.is_dir():
             private_folder(path.parent)
         beside = path.with_name(path.name + ".new")
-        beside.write_text(text, "utf-8")
+        write_private(beside, text)
         if path.exists():
             beside.chmod(path.stat().st_mode)
         beside.replace(path)

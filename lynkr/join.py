@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from lynkr.errors import LynkrError
+from lynkr.lane import Auth, Lane
 from lynkr.launch.launch import Launch, child_environment
 from lynkr.paths import Paths, paths, private_folder, write_private
 from lynkr.plan import Options, Plan, call_of, launch_of, reachable, without_credentials
+from lynkr.upstream.catalog import entry
 
 NOTE = "session.json"
 
@@ -31,16 +34,18 @@ class Joined:
 
 
 def note(planned: Plan, launch: Launch) -> str:
-    """What a session says of itself to those who come after."""
+    """What a session says of itself to those who come after; of variables only addresses that it has changed."""
     served = [lane.name for lane in planned.router.lanes if lane.name in planned.held]
+    environ = planned.options.environ
+    before = {name: environ[name] for name in launch.set if environ.get(name, "").startswith(("http://", "https://"))}
     return json.dumps({
         "profile": planned.profile.name, "lane": planned.options.lane, "tier": planned.options.tier,
-        "served": served, "origins": dict(launch.origins),
+        "served": served, "origins": dict(launch.origins), "before": before,
     })  # fmt: skip
 
 
-def join(options: Options) -> Joined | None:
-    """The start of a tool within the session that its environment names; None where it needs one of its own."""
+def join(options: Options) -> Joined | Options:
+    """The start of a tool within the session that its environment names; or what a session of its own begins with."""
     environ = options.environ
     where = paths(environ)
     identity, url = environ.get("LYNKR_SESSION", ""), urlsplit(environ.get("LYNKR_URL", ""))
@@ -48,25 +53,33 @@ def join(options: Options) -> Joined | None:
     said = _said(folder)
     secret = url.path.strip("/")
     if folder is None or said is None or not url.port or not secret:
-        return None
+        return replace(options, nested=True)
+    # What led the first tool here is not where this one would have gone.
+    outside = {name: value for name, value in environ.items() if name == "LYNKR_URL" or secret not in value}
+    outside |= said.get("before", {})
+    alone = replace(options, nested=True, environ=outside)
     try:
-        # What led the first tool here is not where this one would have gone.
-        outside = {name: value for name, value in environ.items() if name == "LYNKR_URL" or secret not in value}
-        within = replace(options, profile=said["profile"], lane=said["lane"], tier=said["tier"], nested=True,
-                         environ=outside)  # fmt: skip
+        within = replace(alone, profile=said["profile"], lane=said["lane"], tier=said["tier"])
         planned = without_credentials(within)
-        if not {lane.name for lane in reachable(planned.router, planned.tool)} <= set(said["served"]):
-            return None
+        lanes = reachable(planned.router, planned.tool)
+        if not {lane.name for lane in lanes} <= set(said["served"]):
+            return alone
         own = private_folder(folder / f"joined-{os.getpid()}")
         call = call_of(planned, url.port, secret, own)
         launch = launch_of(planned, call)
-        if any(said["origins"].get(provider) != origin for provider, origin in launch.origins.items()):
-            return None
+        if _elsewhere(lanes, launch.origins, said["origins"]):
+            return alone
         put(launch)
     except (LynkrError, OSError, KeyError, TypeError):
         # Whatever it is, a session of its own finds it too, and says so.
-        return None
+        return alone
     return Joined(launch.argv, child_environment(call, launch, identity, ()))
+
+
+def _elsewhere(lanes: list[Lane], mine: Mapping[str, str], theirs: Mapping[str, str]) -> bool:
+    """Whether this tool's own credential would go to another address than the session's first tool has."""
+    names = {entry(lane.provider).origin or lane.provider for lane in lanes if lane.auth is Auth.CLIENT}
+    return any(mine.get(name) != theirs.get(name) for name in names)
 
 
 def put(launch: Launch) -> None:

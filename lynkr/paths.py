@@ -83,7 +83,11 @@ def shipped(name: str) -> Path:
 
 def private_folder(path: Path) -> Path:
     """`path`, made if need be, readable by its owner only."""
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for folder in (*reversed(path.parents), path):
+        # One by one: of several that are made at once only the last would have the mode.
+        if not folder.exists():
+            folder.mkdir(exist_ok=True, mode=0o700)
+            folder.chmod(0o700)
     return path
 
 

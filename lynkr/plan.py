@@ -67,6 +67,7 @@ class Plan:
         keys = [held.credential for held in self.held.values() if isinstance(held.credential, Key)]
         lanes = self.profile.lanes.values()
         named = {name for lane in lanes if lane.auth is Auth.KEY for name in credentials.variables(lane)}
+        named |= {name for lane in lanes for name in credentials.OF_LOGINS.get(entry(lane.provider).cloud, ())}
         environ = self.options.environ.items()
         return (PASSPHRASE, *named, *(name for name, value in environ if any(key.is_in(value) for key in keys)))
 

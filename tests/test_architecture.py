@@ -50,7 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "vocabulary",
     },
     "editing": {"paths", "profiles", "vocabulary"},
-    "join": {"launch", "paths", "plan", "vocabulary"},
+    "join": {"launch", "paths", "plan", "upstream", "vocabulary"},
     "session": {"join", "launch", "ledger", "paths", "plan", "proxy", "report", "vocabulary"},
     "cli": {
         "credentials",

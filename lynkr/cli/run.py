@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
 from pathlib import Path
 
 import click
@@ -12,6 +12,13 @@ from lynkr.cli.complete import lane_names, profile_names, tool_names
 from lynkr.cli.speak import asking, say, show
 from lynkr.errors import ConfigError
 from lynkr.routing.router import TIERS
+
+# In JSON, and as a line of a .env file.
+_SECRET = re.compile(
+    r"""("[^"]*(?:key|token|secret|refresh|access|auth|password)[^"]*"\s*:\s*"|"""
+    r"""^[A-Z0-9_]*(?:KEY|TOKEN|SECRET|PASSWORD)[A-Z0-9_]*=)([^"\n]*)""",
+    re.IGNORECASE | re.MULTILINE,
+)
 
 
 class _Words(click.Command):
@@ -99,9 +106,10 @@ def command(
         from lynkr.join import join as joining
         from lynkr.launch.child import become
 
-        if joined := joining(options):
-            become(joined.argv, joined.environment)
-        options = replace(options, nested=True)
+        found = joining(options)
+        if not isinstance(found, Options):
+            become(found.argv, found.environment)
+        options = found
     planned = plan(options, say, asking())
     if dry_run:
         show(_preview(planned))
@@ -131,9 +139,20 @@ def _preview(planned: object) -> list[str]:
     launch, changed = preview(planned)
     gone = sorted({*launch.unset, *planned.key_variables} & set(planned.options.environ) - set(launch.set))
     lines = [*_where(planned), "", "command", *(f"  {word}" for word in launch.argv), "", "variables set"]
-    lines += [f"  {name}={value}" for name, value in sorted(changed.items())]
+    lines += [f"  {name}={_masked(value)}" for name, value in sorted(changed.items())]
     lines += ["", "variables taken away", *([f"  {name}" for name in gone] or ["  none"])]
     for path, text in launch.files.items():
-        lines += ["", f"file {path} (the session's own, removed at its end)", *(f"  {x}" for x in text.splitlines())]
+        lines += [
+            "",
+            f"file {path} (the session's own, removed at its end)",
+            *(f"  {x}" for x in _masked(text).splitlines()),
+        ]
     lines += [f"note: {note}" for note in launch.notes]
     return [line.replace("127.0.0.1:0", "127.0.0.1:PORT") for line in lines]
+
+
+def _masked(text: str) -> str:
+    """A file or a variable without the user's own keys, which a tool's configuration may hold."""
+    from lynkr.launch.launch import PLACEHOLDER
+
+    return _SECRET.sub(lambda found: found[0] if found[2] == PLACEHOLDER else f"{found[1]}…", text)

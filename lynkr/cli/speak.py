@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
 
+_OBEYED = re.compile(r"(\x1b\[[0-9;]*m)|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _STYLES: dict[str, dict[str, Any]] = {
     "bold": {"bold": True},
     "dim": {"dim": True},
@@ -20,13 +22,18 @@ _STYLES: dict[str, dict[str, Any]] = {
 
 def say(text: str) -> None:
     """One line of lynkr's own on stderr; an error whose sentence already begins with its name does not say it twice."""
-    line = " ".join(text.split())
+    line = plain(" ".join(text.split()))
     click.echo(line if line.startswith("lynkr: ") else f"lynkr: {line}", err=True)
 
 
 def show(lines: Iterable[str]) -> None:
     """A result on stdout."""
-    click.echo("\n".join(lines))
+    click.echo("\n".join(map(plain, lines)))
+
+
+def plain(text: str) -> str:
+    """`text` with nothing that a terminal obeys but line ends and colours: some of it comes from strangers."""
+    return _OBEYED.sub(lambda found: found[1] or "?", text)
 
 
 def paint(text: str, style: str) -> str:

@@ -137,7 +137,7 @@ class Sealed:
 def locked(path: Path) -> Iterator[None]:
     """Keeps other processes of lynkr's from changing `path` meanwhile. Raises OSError."""
     private_folder(path.parent)
-    with path.with_suffix(".lock").open("w") as lock:
+    with os.fdopen(os.open(path.with_suffix(".lock"), os.O_WRONLY | os.O_CREAT, 0o600), "w") as lock:
         _lock(lock.fileno())
         yield
 

@@ -57,10 +57,12 @@ def launch(call: Call) -> Launch:
         )
     if config.provider != BUILT_IN:
         at = f"model_providers.{config.provider}"
-        headers = {**reading.table(config.table.get("env_http_headers")), _OWN_HEADER: SECRET_VARIABLE}
-        flags: dict[str, Any] = {f"{at}.base_url": base, f"{at}.env_http_headers.{_OWN_HEADER}": SECRET_VARIABLE}
-        if config.table:
-            flags = {at: {**config.table, "base_url": base, "env_http_headers": headers}}
+        # What stands in the user's file stays there: a flag can be read by everybody.
+        flags: dict[str, Any] = {f"{at}.{name}": said for name, said in config.table.items()}
+        headers = reading.table(flags.pop(f"{at}.env_http_headers", None))
+        flags |= {f"{at}.base_url": base}
+        flags |= {f"{at}.env_http_headers.{name}": said for name, said in headers.items()}
+        flags |= {f"{at}.env_http_headers.{_OWN_HEADER}": SECRET_VARIABLE}
         return _launch(call, config, flags, {SECRET_VARIABLE: call.secret, **key}, (_OWN_HEADER, None))
     if own_key and not key and not config.logged_in:
         provider = {
@@ -97,7 +99,7 @@ def _toml(value: object) -> str:
 class _Config:
     """What the user's own configuration and arguments say.
 
-    `arguments` are the user's without those that say where requests go; `table` is what such flags made of the
+    `arguments` are the user's without those that say where requests go; `table` is what such flags said of the
     provider, to be passed on with our address; `origin` is where requests go without us.
     """
 
@@ -118,9 +120,11 @@ class _Config:
         if isinstance(chosen, str):
             profile = reading.table(reading.table(config.get("profiles")).get(chosen))
             config = {**config, **profile, **_quietly(home / f"{chosen}.config.toml")}
+        flags: dict[str, Any] = {}
         for word in given:
             if word.setting:
                 _put(config, word.setting.key, word.setting.value)
+                _put(flags, word.setting.key, word.setting.value)
         provider = str(config.get("model_provider") or BUILT_IN)
         table = reading.table(reading.table(config.get("model_providers")).get(provider))
         url = config.get("openai_base_url") if provider == BUILT_IN else table.get("base_url")
@@ -131,7 +135,7 @@ class _Config:
         return cls(
             arguments=tuple(text for word in kept for text in word.texts),
             provider=provider,
-            table=table if len(kept) < len(given) else {},
+            table=reading.table(reading.table(flags.get("model_providers")).get(provider)),
             origin=str(url) if url else None,
             excluded=tuple(str(name) for name in excluded) if isinstance(excluded, list) else (),
             logged_in=(home / "auth.json").is_file() or config.get("cli_auth_credentials_store") in ("keyring", "auto"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lynkr.errors import ConfigError
 from lynkr.lane import Format
 from lynkr.launch.launch import PLACEHOLDER, Call, Launch
 
@@ -24,7 +25,12 @@ _KEYS = {
 
 
 def launch(call: Call) -> Launch:
-    """Points every variable at the proxy; what they said before is where `direct` sends things."""
+    """Points every variable at the proxy; what they said before is where `direct` sends things. Raises ConfigError."""
+    one, other = (call.environ.get(name, "").rstrip("/") for name in ("OPENAI_BASE_URL", "OPENAI_API_BASE"))
+    if one and other and one != other and not call.has_own_key(Format.OPENAI_CHAT):
+        raise ConfigError(
+            "OPENAI_BASE_URL and OPENAI_API_BASE name different addresses; unset the one that is not meant"
+        )
     origins = {}
     for name, (_, provider) in reversed(_URLS.items()):
         if before := call.environ.get(name):

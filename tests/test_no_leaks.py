@@ -1,0 +1,324 @@
+"""Credentials stay where they belong: attacks on a session, each tried as an attacker would, on loopback alone.
+
+The lane's key is looked for in everything that a tool, a terminal, a process list and the ledger can see; a tool's own
+credential, at every host that is not the one it was for.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from conftest import command_line, environment, lynkr, profile
+from proxied import SECRET, Answer, Proxy, anthropic_lane, ask, connect, openai_lane, proxy, read
+from scripts import Asked, Script, Step, Upstream, event, head, stream, upstream, whole
+
+from lynkr.lane import Auth, Format, Lane
+from lynkr.secrets import Key
+
+KEY = "sk-none-of-your-business-0123456789"
+LANE = '[lanes.a]\nprovider = "anthropic"\nmodel = "claude-haiku-5-5"\nbase_url = "{url}"\n'
+MESSAGE = b'{"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}'
+CURL = f"curl -s -m 5 -d '{MESSAGE.decode()}' $LYNKR_URL/v1/messages"
+ESCAPES = "\x1b]52;c;ZXZpbA==\x07\x1b[2J\x1b]0;gotcha\x07\x9b31m"
+
+
+def says(body: dict[str, object], status: int = 200, *headers: str) -> Script:
+    def script(_asked: Asked) -> list[Step]:
+        return whole(body, status, *headers)
+
+    return script
+
+
+FINE = says({"object": "list", "data": []})
+
+
+def tools(home: Path, **scripts: str) -> str:
+    """Stand-ins for coding tools, as a PATH that has them first."""
+    folder = home / "bin"
+    folder.mkdir(exist_ok=True)
+    for name, script in scripts.items():
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
+    return f"{folder}{os.pathsep}{os.environ['PATH']}"
+
+
+def on_a_terminal(words: Sequence[str], home: Path, cwd: Path | None = None, **env: str) -> bytes:
+    """What a command says on stderr where that is a terminal."""
+    ours, theirs = pty.openpty()
+    given = environment(home, **env)
+    subprocess.run(command_line(*words), env=given, cwd=cwd or home, stdin=subprocess.DEVNULL,
+                   stdout=theirs, stderr=theirs, timeout=60, check=False)  # fmt: skip
+    os.close(theirs)
+    said = b""
+    try:
+        while more := os.read(ours, 65536):
+            said += more
+    except OSError:
+        pass  # that is how a terminal ends
+    os.close(ours)
+    return said
+
+
+def keyed(up: Upstream, script: Script, lane: Lane, path: str, body: bytes = MESSAGE) -> tuple[Answer, str]:
+    """One request down a lane with a key: the answer, and the row of the ledger."""
+    up.script = script
+    with proxy(lane, keys={lane.name: Key(KEY)}) as found:
+        answer = ask(found.port, path, body, method="POST" if body else "GET")
+        assert KEY in str(up.asked[-1].headers)
+        return answer, repr(found.row())
+
+
+# --- a tool's own credential goes where the tool would have sent it ---------------------------------------------------
+
+
+@pytest.mark.xfail(strict=True, reason="one lane takes everything, whosever key it shows")
+def test_an_openai_key_does_not_reach_the_only_lane_which_is_anthropics() -> None:
+    with upstream(FINE) as up, proxy(anthropic_lane(up.url)) as found:
+        ask(found.port, "/v1/models", headers=["Authorization: Bearer sk-proj-x", "User-Agent: OpenAI/Python"], method="GET")
+        assert not up.asked
+
+
+@pytest.mark.xfail(strict=True, reason="only the addresses that the joined tool names are compared")
+def test_a_joined_tools_key_does_not_go_to_the_first_tools_own_address(clean_machine: Path) -> None:
+    again = " ".join(command_line("run", "--join", "pi"))
+    sends = CURL.replace("-d", '-H "Authorization: Bearer $OPENAI_API_KEY" -d').replace("messages\n", "responses")
+    path = tools(clean_machine, opencode=f"exec {again}", pi=sends.replace("/v1/messages", "/v1/responses"))
+    with upstream(FINE) as first:
+        config = clean_machine / ".config" / "opencode" / "opencode.json"
+        config.parent.mkdir(parents=True)
+        config.write_text(json.dumps({"provider": {"openai": {"options": {"baseURL": f"{first.url}/v1"}}}}))
+        env = {"OPENAI_API_KEY": "sk-pis-own", "HTTPS_PROXY": "http://127.0.0.1:9", "PATH": path}
+        assert "openai → https://api.openai.com/v1" in lynkr("run", "-v", "--dry-run", "pi", home=clean_machine, **env).out
+        lynkr("run", "opencode", home=clean_machine, **env)
+        assert not first.asked
+
+
+@pytest.mark.xfail(strict=True, reason="of two names of one address the first counts for both")
+def test_two_names_of_one_address_are_not_taken_for_each_other(clean_machine: Path) -> None:
+    with upstream(FINE) as one, upstream(FINE) as other:
+        bases = {"OPENAI_BASE_URL": f"{one.url}/v1", "OPENAI_API_BASE": f"{other.url}/v1"}
+        asks = "curl -s -H 'Authorization: Bearer sk-own' $OPENAI_API_BASE/models"
+        lynkr("run", "--", "sh", "-c", asks, home=clean_machine, **bases)
+        assert not one.asked
+
+
+@pytest.mark.parametrize("tool", ["opencode", "aider", "codex", "pi"])
+def test_a_subscription_serves_no_tool_that_claude_starts(clean_machine: Path, tool: str) -> None:
+    again = " ".join(command_line("run", "--join", tool))
+    path = tools(clean_machine, claude=again, **{tool: "echo started"})
+    profile(clean_machine, "sub", '[lanes.c]\nprovider = "claude"\n')
+    ran = lynkr("run", "claude", home=clean_machine, PATH=path, LYNKR_PROFILE="sub")
+    assert "started" not in ran.out
+    assert "Claude Code alone" in ran.err
+
+
+@pytest.mark.parametrize("said", ['profile = "../../evil"', 'profile = "direct"\n[lanes.a]\nbase_url = "http://x"'])
+def test_a_cloned_repository_leads_nothing_elsewhere(clean_machine: Path, said: str) -> None:
+    (clean_machine / ".lynkr.toml").write_text(said)
+    assert lynkr("run", "--", "true", home=clean_machine).status == 78
+
+
+# --- and never down a lane with its own -------------------------------------------------------------------------------
+
+CLOUDY = "cf-aig-authorization x-portkey-api-key ocp-apim-subscription-key x-litellm-api-key helicone-auth x-amz-security-token"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "chatgpt-account-id"),
+        *(pytest.param(n, marks=pytest.mark.xfail(strict=True, reason="not in the list")) for n in CLOUDY.split()),
+    ],
+)
+def test_a_tools_credential_stays_off_a_lane_with_a_key(name: str) -> None:
+    with upstream(FINE) as up, proxy(anthropic_lane(up.url, auth=Auth.KEY), keys={"main": Key(KEY)}) as found:
+        ask(found.port, "/v1/messages", MESSAGE, [f"{name}: the-tools-own"])
+        assert up.asked[0].header("x-api-key") == KEY
+        assert "the-tools-own" not in str(up.asked[0].headers)
+
+
+TUNNELLED = pytest.mark.xfail(strict=True, reason="only off what asks for an answer")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("/v1beta/models/x:generateContent", b"{}"), pytest.param("/v1beta/models", b"", marks=TUNNELLED)],
+)
+def test_a_key_in_the_query_stays_off_a_lane_with_a_key(path: str, body: bytes) -> None:
+    with upstream(FINE) as up:
+        keyed(up, FINE, Lane("g", "gemini", (Format.GEMINI,), Auth.KEY, up.url), f"{path}?key=the-tools-own", body)
+        assert "the-tools-own" not in up.asked[0].target
+
+
+# --- a lane's key reaches nobody else ---------------------------------------------------------------------------------
+
+
+def test_no_redirect_is_followed(clean_machine: Path) -> None:
+    with upstream(FINE) as evil, upstream(says({}, 307, f"Location: {evil.url}/v1/messages")) as up:
+        profile(clean_machine, "work", LANE.format(url=up.url))
+        lynkr("key", "test", "anthropic", "-p", "work", home=clean_machine, ANTHROPIC_API_KEY=KEY)
+        lynkr("run", "-p", "work", "--", "sh", "-c", CURL, home=clean_machine, ANTHROPIC_API_KEY=KEY)
+        assert (len(up.asked), len(evil.asked)) == (2, 0)
+
+
+def test_a_proxy_sees_a_tunnel_and_no_key(clean_machine: Path) -> None:
+    def no(_asked: Asked) -> list[Step]:
+        return whole({}, 502, "Connection: close")
+
+    with upstream(no) as between:
+        profile(clean_machine, "work", LANE.format(url="https://api.example.test"))
+        env = {"ANTHROPIC_API_KEY": KEY, "HTTPS_PROXY": between.url.replace("//", "//me:hush-hush@")}
+        ran = [
+            lynkr("key", "test", "anthropic", "-p", "work", home=clean_machine, **env),
+            lynkr("run", "-p", "work", "--", "sh", "-c", CURL, home=clean_machine, **env),
+        ]
+        assert {asked.method for asked in between.asked} == {"CONNECT"}
+        assert KEY not in str(between.asked)
+        assert "hush-hush" not in str(ran)
+
+
+@pytest.mark.xfail(strict=True, reason="an h11 target need not begin with a slash")
+def test_a_target_that_is_no_path_goes_nowhere() -> None:
+    def turned_away(found: Proxy, target: str) -> bool:
+        with connect(found.port) as connection:
+            lines = f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{found.port}\r\nx-lynkr-session: {SECRET}\r\n\r\n"
+            connection.sendall(lines.encode())
+            return read(connection).status in (400, 401)
+
+    lane = {"keys": {"main": Key(KEY)}, "carriers": (("x-lynkr-session", None),)}
+    with upstream(FINE) as up, proxy(anthropic_lane(up.url, auth=Auth.KEY), **lane) as found:  # type: ignore[arg-type]
+        assert all(turned_away(found, target) for target in ("@evil.example/x", "http://evil.example/x"))
+
+
+ECHO = {"message": f"Incorrect API key provided: {KEY}", "type": "invalid_request_error"}
+CODE = {"message": "no", "type": "invalid_request_error", "code": f"bad {KEY}"}
+CUT = {"message": "y" * (300 - len(KEY) + 1) + KEY, "type": "invalid_request_error"}
+CHAT = b'{"model": "m", "messages": [{"role": "user", "content": "Hi"}]}'
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "error"),
+    [
+        ("/v1/chat/completions", CHAT, 400, ECHO),
+        ("/v1/chat/completions", CHAT, 401, ECHO),
+        pytest.param("/v1/models", b"", 401, ECHO, marks=pytest.mark.xfail(strict=True, reason="relayed as it is")),
+        pytest.param("/v1/chat/completions", CHAT, 400, CODE, marks=pytest.mark.xfail(strict=True, reason="in the row")),
+        pytest.param("/v1/chat/completions", CHAT, 401, CUT, marks=pytest.mark.xfail(strict=True, reason="cut first")),
+    ],
+)
+def test_a_gateway_that_repeats_the_key_tells_nobody(path: str, body: bytes, status: int, error: dict[str, object]) -> None:
+    with upstream(FINE) as up:
+        answer, row = keyed(up, says({"error": error}, status), openai_lane(f"{up.url}/v1", auth=Auth.KEY), path, body)
+        assert answer.status >= 400
+        assert KEY[:-1] not in answer.body.decode() + row
+
+
+@pytest.mark.xfail(strict=True, reason="only what comes before the first byte is looked at")
+def test_an_error_in_the_middle_of_a_stream_does_not_repeat_the_key() -> None:
+    delta = {"id": "c", "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": "Hi"}}]}
+    chunks = [f"data: {json.dumps(one)}\n\n".encode() for one in (delta, {"error": CODE | ECHO})]
+    with upstream(FINE) as up:
+        lane = Lane("gpt", "openai", (Format.OPENAI_CHAT,), Auth.KEY, f"{up.url}/v1", model="gpt-5.5")
+        asked = MESSAGE[:-1] + b', "stream": true}'
+        answer, row = keyed(up, lambda _asked: stream(chunks), lane, "/v1/messages", asked)
+        assert b"error" in answer.body
+        assert KEY not in answer.body.decode() + row
+
+
+@pytest.mark.xfail(strict=True, reason="h11 names the value that it refuses")
+def test_a_header_of_the_lane_that_cannot_be_sent_is_not_shown() -> None:
+    with upstream(FINE) as up:
+        lane = anthropic_lane(up.url, auth=Auth.KEY, headers={"x-gateway": "tok-hush-hush "})
+        with proxy(lane, keys={"main": Key(KEY)}) as found:
+            assert b"hush-hush" not in ask(found.port, "/v1/messages", MESSAGE).body
+
+
+@pytest.mark.xfail(strict=True, reason="the environment that a process began with stays readable to its user")
+def test_the_key_is_not_in_what_the_tool_can_read_of_lynkr(clean_machine: Path) -> None:
+    profile(clean_machine, "work", LANE.format(url="http://127.0.0.1:9"))
+    look = "cat /proc/$PPID/environ | tr '\\0' '\\n'"
+    assert KEY not in lynkr("run", "-p", "work", "--", "sh", "-c", look, home=clean_machine, ANTHROPIC_API_KEY=KEY).out
+
+
+@pytest.mark.xfail(strict=True, reason="only keys are taken away, not logins")
+def test_a_service_principals_secret_is_not_left_to_the_tool(clean_machine: Path) -> None:
+    with upstream(says({"access_token": "dapi-token", "expires_in": 3600})) as up:
+        lane = f'[lanes.d]\nprovider = "databricks"\nmodel = "databricks-claude-opus-4-8"\nbase_url = "{up.url}"\n'
+        profile(clean_machine, "work", lane)
+        env = {"DATABRICKS_CLIENT_ID": "me", "DATABRICKS_CLIENT_SECRET": "dose-hush-hush"}
+        ran = lynkr("run", "-p", "work", "--", "env", home=clean_machine, **env)
+        assert "LYNKR_SESSION" in ran.out
+        assert "hush-hush" not in ran.out
+
+
+# --- what others can read of a tool's own -----------------------------------------------------------------------------
+
+
+@pytest.mark.xfail(strict=True, reason="the file's table is passed on whole with a flag's")
+def test_what_codexs_own_file_holds_does_not_become_an_argument(clean_machine: Path) -> None:
+    config = clean_machine / ".codex" / "config.toml"
+    config.parent.mkdir()
+    provider = '[model_providers.corp]\nbase_url = "http://127.0.0.1:9/v1"\nexperimental_bearer_token = "sk-hush-hush"\n'
+    config.write_text(f'model_provider = "corp"\n{provider}')
+    path = tools(clean_machine, codex='echo "$@"')
+    flag = ("-c", "model_providers.corp.request_max_retries=1")
+    ran = lynkr("run", "codex", *flag, home=clean_machine, PATH=path)
+    assert "model_providers.corp" in ran.out
+    assert "hush-hush" not in ran.out
+
+
+@pytest.mark.xfail(strict=True, reason="files are shown as they are")
+def test_a_dry_run_does_not_show_what_a_tools_own_files_hold(clean_machine: Path) -> None:
+    (clean_machine / "own.env").write_text("OPENAI_API_KEY=sk-hush-hush\n")
+    words = ("run", "--dry-run", "aider", "--env-file", str(clean_machine / "own.env"))
+    assert "hush-hush" not in lynkr(*words, home=clean_machine, PATH=tools(clean_machine, aider="true")).out
+
+
+@pytest.mark.xfail(strict=True, reason="parents and locks heed the umask")
+def test_everything_is_the_owners_alone_whatever_the_umask(clean_machine: Path) -> None:
+    before = os.umask(0)
+    try:
+        env = {"LYNKR_PASSPHRASE": "correct horse"}
+        assert lynkr("key", "set", "anthropic", "--file", home=clean_machine, stdin=KEY, **env).status == 0
+        lynkr("profile", "new", "mine", "--from", "direct", home=clean_machine)
+        lynkr("run", "-q", "--", "true", home=clean_machine)
+    finally:
+        os.umask(before)
+    root = clean_machine / "lynkr"
+    assert (root / "data" / "keys.enc").stat().st_mode & 0o777 == 0o600
+    assert not [path for path in (root, *root.rglob("*")) if path.stat().st_mode & 0o022]
+
+
+# --- what an upstream can make a terminal do --------------------------------------------------------------------------
+
+
+@pytest.mark.xfail(strict=True, reason="words are printed with their control characters")
+@pytest.mark.parametrize(
+    "words", [("key", "test", "anthropic"), ("doctor", "--live"), ("run", "--", "sh", "-c", f"{CURL} >/dev/null")]
+)
+def test_an_upstreams_words_do_nothing_to_the_terminal(clean_machine: Path, words: tuple[str, ...]) -> None:
+    error = {"type": "permission_error", "message": f"no {ESCAPES}way"}
+    with upstream(says({"type": "error", "error": error}, 403)) as up:
+        profile(clean_machine, "work", LANE.format(url=up.url))
+        said = on_a_terminal(words, clean_machine, ANTHROPIC_API_KEY=KEY, LYNKR_PROFILE="work")
+    assert b"403" in said
+    assert b"\x1b]" not in said
+    assert b"\x1b[2J" not in said
+    assert "\x9b" not in said.decode()
+
+
+@pytest.mark.xfail(strict=True, reason="words are printed with their control characters")
+def test_the_name_of_a_cloned_folder_does_nothing_to_the_terminal(clean_machine: Path) -> None:
+    folder = clean_machine / "repo\x1b]0;gotcha\x07"
+    folder.mkdir()
+    (folder / ".lynkr.toml").write_text("lanes = 1\n")
+    said = on_a_terminal(("run", "--", "true"), clean_machine, folder)
+    assert b"cannot stand here" in said
+    assert b"\x1b]" not in said
