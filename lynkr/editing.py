@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,7 @@ def _write(path: Path, text: str) -> None:
     try:
         if not path.parent.is_dir():
             private_folder(path.parent)
-        beside = path.with_name(path.name + ".new")
+        beside = path.with_name(f"{path.name}.{os.getpid()}.new")
         write_private(beside, text)
         if path.exists():
             beside.chmod(path.stat().st_mode)

@@ -35,7 +35,8 @@ class Joined:
 
 def note(planned: Plan, launch: Launch) -> str:
     """What a session says of itself to those who come after; of variables only addresses that it has changed."""
-    served = [lane.name for lane in planned.router.lanes if lane.name in planned.held]
+    lanes = planned.router.lanes
+    served = [lane.name for lane in lanes if lane.name in planned.held or lane.auth in (Auth.CLIENT, Auth.NONE)]
     environ = planned.options.environ
     before = {name: environ[name] for name in launch.set if environ.get(name, "").startswith(("http://", "https://"))}
     return json.dumps({

@@ -6,20 +6,22 @@ credential, at every host that is not the one it was for.
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import json
 import os
 import pty
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from conftest import command_line, environment, lynkr, profile
-from proxied import SECRET, Answer, Proxy, anthropic_lane, ask, connect, openai_lane, proxy, read
-from scripts import Asked, Script, Step, Upstream, event, head, stream, upstream, whole
+from proxied import SECRET, Answer, anthropic_lane, ask, openai_lane, proxy
+from scripts import Asked, Script, Step, Upstream, stream, upstream, whole
 
 from lynkr.lane import Auth, Format, Lane
+from lynkr.proxy.gate import Carrier, Gate
 from lynkr.secrets import Key
 
 KEY = "sk-none-of-your-business-0123456789"
@@ -49,19 +51,17 @@ def tools(home: Path, **scripts: str) -> str:
     return f"{folder}{os.pathsep}{os.environ['PATH']}"
 
 
-def on_a_terminal(words: Sequence[str], home: Path, cwd: Path | None = None, **env: str) -> bytes:
+def on_a_terminal(words: Sequence[str], home: Path, **env: str) -> bytes:
     """What a command says on stderr where that is a terminal."""
     ours, theirs = pty.openpty()
     given = environment(home, **env)
-    subprocess.run(command_line(*words), env=given, cwd=cwd or home, stdin=subprocess.DEVNULL,
+    subprocess.run(command_line(*words), env=given, cwd=home, stdin=subprocess.DEVNULL,
                    stdout=theirs, stderr=theirs, timeout=60, check=False)  # fmt: skip
     os.close(theirs)
     said = b""
-    try:
+    with contextlib.suppress(OSError):  # that is how a terminal ends
         while more := os.read(ours, 65536):
             said += more
-    except OSError:
-        pass  # that is how a terminal ends
     os.close(ours)
     return said
 
@@ -75,32 +75,54 @@ def keyed(up: Upstream, script: Script, lane: Lane, path: str, body: bytes = MES
         return answer, repr(found.row())
 
 
-# --- a tool's own credential goes where the tool would have sent it ---------------------------------------------------
+UNSEEN = pytest.mark.xfail(strict=True, reason="what cannot be told is taken for the only lane's")
+ODD = ("authorization: bearer sk-x", "Authorization: Bearer gsk_x", "api-key: azures")
 
 
-@pytest.mark.xfail(strict=True, reason="one lane takes everything, whosever key it shows")
-def test_an_openai_key_does_not_reach_the_only_lane_which_is_anthropics() -> None:
+@pytest.mark.parametrize("shown", ["Authorization: Bearer sk-x", *(pytest.param(o, marks=UNSEEN) for o in ODD)])
+def test_anothers_key_does_not_reach_the_only_lane_which_is_anthropics(shown: str) -> None:
     with upstream(FINE) as up, proxy(anthropic_lane(up.url)) as found:
-        ask(found.port, "/v1/models", headers=["Authorization: Bearer sk-proj-x", "User-Agent: OpenAI/Python"], method="GET")
+        ask(found.port, "/v1/models", headers=[shown], method="GET")
         assert not up.asked
 
 
-@pytest.mark.xfail(strict=True, reason="only the addresses that the joined tool names are compared")
+TRUSTING = {
+    "gemini": ("GOOGLE_GEMINI_BASE_URL", {"selectedType": "gemini-api-key"}),
+    "qwen": ("OPENAI_BASE_URL", {"selectedType": "openai", "baseUrl": "http://127.0.0.1:9/v1"}),
+}
+
+
+@pytest.mark.parametrize("tool", TRUSTING)
+def test_a_project_that_the_user_does_not_trust_leads_nothing_elsewhere(clean_machine: Path, tool: str) -> None:
+    """Real ones, measured: both read nothing of such a project's, so alone their key goes to the user's address."""
+    variable, auth = TRUSTING[tool]
+    project, folder = clean_machine / "repo", clean_machine / f".{tool}"
+    project.mkdir()
+    folder.mkdir()
+    settings = {"security": {"auth": auth, "folderTrust": {"enabled": True}}}
+    (folder / "settings.json").write_text(json.dumps(settings))
+    (folder / "trustedFolders.json").write_text(json.dumps({str(project): "DO_NOT_TRUST"}))
+    (project / ".env").write_text(f"{variable}=http://127.0.0.1:6666/v1\n")
+    env = {"PATH": tools(clean_machine, **{tool: "true"}), "OPENAI_API_KEY": "sk-own", "GEMINI_API_KEY": "own"}
+    ran = lynkr("run", "-v", "--dry-run", tool, home=clean_machine, cwd=project, **env)
+    assert ran.status == 0
+    assert "127.0.0.1:6666" not in ran.out
+
+
 def test_a_joined_tools_key_does_not_go_to_the_first_tools_own_address(clean_machine: Path) -> None:
     again = " ".join(command_line("run", "--join", "pi"))
-    sends = CURL.replace("-d", '-H "Authorization: Bearer $OPENAI_API_KEY" -d').replace("messages\n", "responses")
+    sends = CURL.replace("-d", '-H "Authorization: Bearer $OPENAI_API_KEY" -d')
     path = tools(clean_machine, opencode=f"exec {again}", pi=sends.replace("/v1/messages", "/v1/responses"))
     with upstream(FINE) as first:
         config = clean_machine / ".config" / "opencode" / "opencode.json"
         config.parent.mkdir(parents=True)
         config.write_text(json.dumps({"provider": {"openai": {"options": {"baseURL": f"{first.url}/v1"}}}}))
         env = {"OPENAI_API_KEY": "sk-pis-own", "HTTPS_PROXY": "http://127.0.0.1:9", "PATH": path}
-        assert "openai → https://api.openai.com/v1" in lynkr("run", "-v", "--dry-run", "pi", home=clean_machine, **env).out
-        lynkr("run", "opencode", home=clean_machine, **env)
+        ran = lynkr("run", "opencode", home=clean_machine, **env)
+        assert "no way to api.openai.com" in ran.out
         assert not first.asked
 
 
-@pytest.mark.xfail(strict=True, reason="of two names of one address the first counts for both")
 def test_two_names_of_one_address_are_not_taken_for_each_other(clean_machine: Path) -> None:
     with upstream(FINE) as one, upstream(FINE) as other:
         bases = {"OPENAI_BASE_URL": f"{one.url}/v1", "OPENAI_API_BASE": f"{other.url}/v1"}
@@ -119,24 +141,12 @@ def test_a_subscription_serves_no_tool_that_claude_starts(clean_machine: Path, t
     assert "Claude Code alone" in ran.err
 
 
-@pytest.mark.parametrize("said", ['profile = "../../evil"', 'profile = "direct"\n[lanes.a]\nbase_url = "http://x"'])
-def test_a_cloned_repository_leads_nothing_elsewhere(clean_machine: Path, said: str) -> None:
-    (clean_machine / ".lynkr.toml").write_text(said)
-    assert lynkr("run", "--", "true", home=clean_machine).status == 78
+UNLISTED = pytest.mark.xfail(strict=True, reason="not in the list")
+GATES = ("cf-aig-authorization", "x-portkey-api-key", "ocp-apim-subscription-key", "x-litellm-api-key", "helicone-auth")
+LISTED = ("authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "chatgpt-account-id")
 
 
-# --- and never down a lane with its own -------------------------------------------------------------------------------
-
-CLOUDY = "cf-aig-authorization x-portkey-api-key ocp-apim-subscription-key x-litellm-api-key helicone-auth x-amz-security-token"
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "chatgpt-account-id"),
-        *(pytest.param(n, marks=pytest.mark.xfail(strict=True, reason="not in the list")) for n in CLOUDY.split()),
-    ],
-)
+@pytest.mark.parametrize("name", [*LISTED, *(pytest.param(name, marks=UNLISTED) for name in GATES)])
 def test_a_tools_credential_stays_off_a_lane_with_a_key(name: str) -> None:
     with upstream(FINE) as up, proxy(anthropic_lane(up.url, auth=Auth.KEY), keys={"main": Key(KEY)}) as found:
         ask(found.port, "/v1/messages", MESSAGE, [f"{name}: the-tools-own"])
@@ -144,20 +154,11 @@ def test_a_tools_credential_stays_off_a_lane_with_a_key(name: str) -> None:
         assert "the-tools-own" not in str(up.asked[0].headers)
 
 
-TUNNELLED = pytest.mark.xfail(strict=True, reason="only off what asks for an answer")
-
-
-@pytest.mark.parametrize(
-    ("path", "body"),
-    [("/v1beta/models/x:generateContent", b"{}"), pytest.param("/v1beta/models", b"", marks=TUNNELLED)],
-)
+@pytest.mark.parametrize(("path", "body"), [("/v1beta/models/x:generateContent", b"{}"), ("/v1beta/models", b"")])
 def test_a_key_in_the_query_stays_off_a_lane_with_a_key(path: str, body: bytes) -> None:
     with upstream(FINE) as up:
         keyed(up, FINE, Lane("g", "gemini", (Format.GEMINI,), Auth.KEY, up.url), f"{path}?key=the-tools-own", body)
         assert "the-tools-own" not in up.asked[0].target
-
-
-# --- a lane's key reaches nobody else ---------------------------------------------------------------------------------
 
 
 def test_no_redirect_is_followed(clean_machine: Path) -> None:
@@ -169,58 +170,51 @@ def test_no_redirect_is_followed(clean_machine: Path) -> None:
 
 
 def test_a_proxy_sees_a_tunnel_and_no_key(clean_machine: Path) -> None:
-    def no(_asked: Asked) -> list[Step]:
-        return whole({}, 502, "Connection: close")
-
-    with upstream(no) as between:
+    with upstream(says({}, 502, "Connection: close")) as between:
         profile(clean_machine, "work", LANE.format(url="https://api.example.test"))
         env = {"ANTHROPIC_API_KEY": KEY, "HTTPS_PROXY": between.url.replace("//", "//me:hush-hush@")}
-        ran = [
-            lynkr("key", "test", "anthropic", "-p", "work", home=clean_machine, **env),
-            lynkr("run", "-p", "work", "--", "sh", "-c", CURL, home=clean_machine, **env),
-        ]
+        ran = [lynkr("key", "test", "anthropic", "-p", "work", home=clean_machine, **env)]
+        ran.append(lynkr("run", "-p", "work", "--", "sh", "-c", CURL, home=clean_machine, **env))
         assert {asked.method for asked in between.asked} == {"CONNECT"}
         assert KEY not in str(between.asked)
         assert "hush-hush" not in str(ran)
 
 
-@pytest.mark.xfail(strict=True, reason="an h11 target need not begin with a slash")
-def test_a_target_that_is_no_path_goes_nowhere() -> None:
-    def turned_away(found: Proxy, target: str) -> bool:
-        with connect(found.port) as connection:
-            lines = f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{found.port}\r\nx-lynkr-session: {SECRET}\r\n\r\n"
-            connection.sendall(lines.encode())
-            return read(connection).status in (400, 401)
-
-    lane = {"keys": {"main": Key(KEY)}, "carriers": (("x-lynkr-session", None),)}
-    with upstream(FINE) as up, proxy(anthropic_lane(up.url, auth=Auth.KEY), **lane) as found:  # type: ignore[arg-type]
-        assert all(turned_away(found, target) for target in ("@evil.example/x", "http://evil.example/x"))
+@pytest.mark.parametrize("target", ["@evil.example/x", "http://evil.example/x"])
+def test_a_target_that_is_no_path_goes_nowhere(target: str) -> None:
+    gate = Gate(SECRET, 4321, (Carrier("x-lynkr-session", None),))
+    assert gate.admit(target, [(b"Host", b"127.0.0.1:4321"), (b"x-lynkr-session", SECRET.encode())]) == (401, "", [])
 
 
 ECHO = {"message": f"Incorrect API key provided: {KEY}", "type": "invalid_request_error"}
 CODE = {"message": "no", "type": "invalid_request_error", "code": f"bad {KEY}"}
 CUT = {"message": "y" * (300 - len(KEY) + 1) + KEY, "type": "invalid_request_error"}
 CHAT = b'{"model": "m", "messages": [{"role": "user", "content": "Hi"}]}'
+GATEWAYS = [(CHAT, 400, ECHO), (CHAT, 401, ECHO), (b"", 401, ECHO), (CHAT, 400, CODE), (CHAT, 401, CUT)]
 
 
-@pytest.mark.parametrize(
-    ("path", "body", "status", "error"),
-    [
-        ("/v1/chat/completions", CHAT, 400, ECHO),
-        ("/v1/chat/completions", CHAT, 401, ECHO),
-        pytest.param("/v1/models", b"", 401, ECHO, marks=pytest.mark.xfail(strict=True, reason="relayed as it is")),
-        pytest.param("/v1/chat/completions", CHAT, 400, CODE, marks=pytest.mark.xfail(strict=True, reason="in the row")),
-        pytest.param("/v1/chat/completions", CHAT, 401, CUT, marks=pytest.mark.xfail(strict=True, reason="cut first")),
-    ],
-)
-def test_a_gateway_that_repeats_the_key_tells_nobody(path: str, body: bytes, status: int, error: dict[str, object]) -> None:
+@pytest.mark.parametrize(("body", "status", "error"), GATEWAYS)
+def test_a_gateway_that_repeats_the_key_tells_nobody(body: bytes, status: int, error: dict[str, object]) -> None:
+    path = "/v1/chat/completions" if body else "/v1/models"
     with upstream(FINE) as up:
         answer, row = keyed(up, says({"error": error}, status), openai_lane(f"{up.url}/v1", auth=Auth.KEY), path, body)
         assert answer.status >= 400
         assert KEY[:-1] not in answer.body.decode() + row
 
 
-@pytest.mark.xfail(strict=True, reason="only what comes before the first byte is looked at")
+@pytest.mark.xfail(strict=True, reason="only the body of what is tunnelled is cleaned, and only in clear")
+@pytest.mark.parametrize("packed", [True, False])
+def test_what_is_tunnelled_repeats_the_key_nowhere(packed: bool) -> None:
+    said = json.dumps({"error": ECHO}).encode() if packed else b"{}"
+    more = ["Content-Encoding: gzip"] if packed else [f"X-Debug-Auth: {KEY}"]
+    with upstream(FINE) as up:
+        lane = openai_lane(f"{up.url}/v1", auth=Auth.KEY)
+        body = gzip.compress(said) if packed else said
+        answer, _row = keyed(up, lambda _asked: whole(body, 401, *more), lane, "/v1/models", b"")
+        clear = gzip.decompress(answer.body) if answer.header("content-encoding") == "gzip" else answer.body
+        assert KEY not in str(answer.headers) + clear.decode()
+
+
 def test_an_error_in_the_middle_of_a_stream_does_not_repeat_the_key() -> None:
     delta = {"id": "c", "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": "Hi"}}]}
     chunks = [f"data: {json.dumps(one)}\n\n".encode() for one in (delta, {"error": CODE | ECHO})]
@@ -232,7 +226,6 @@ def test_an_error_in_the_middle_of_a_stream_does_not_repeat_the_key() -> None:
         assert KEY not in answer.body.decode() + row
 
 
-@pytest.mark.xfail(strict=True, reason="h11 names the value that it refuses")
 def test_a_header_of_the_lane_that_cannot_be_sent_is_not_shown() -> None:
     with upstream(FINE) as up:
         lane = anthropic_lane(up.url, auth=Auth.KEY, headers={"x-gateway": "tok-hush-hush "})
@@ -247,7 +240,6 @@ def test_the_key_is_not_in_what_the_tool_can_read_of_lynkr(clean_machine: Path) 
     assert KEY not in lynkr("run", "-p", "work", "--", "sh", "-c", look, home=clean_machine, ANTHROPIC_API_KEY=KEY).out
 
 
-@pytest.mark.xfail(strict=True, reason="only keys are taken away, not logins")
 def test_a_service_principals_secret_is_not_left_to_the_tool(clean_machine: Path) -> None:
     with upstream(says({"access_token": "dapi-token", "expires_in": 3600})) as up:
         lane = f'[lanes.d]\nprovider = "databricks"\nmodel = "databricks-claude-opus-4-8"\nbase_url = "{up.url}"\n'
@@ -258,15 +250,11 @@ def test_a_service_principals_secret_is_not_left_to_the_tool(clean_machine: Path
         assert "hush-hush" not in ran.out
 
 
-# --- what others can read of a tool's own -----------------------------------------------------------------------------
-
-
-@pytest.mark.xfail(strict=True, reason="the file's table is passed on whole with a flag's")
 def test_what_codexs_own_file_holds_does_not_become_an_argument(clean_machine: Path) -> None:
     config = clean_machine / ".codex" / "config.toml"
     config.parent.mkdir()
-    provider = '[model_providers.corp]\nbase_url = "http://127.0.0.1:9/v1"\nexperimental_bearer_token = "sk-hush-hush"\n'
-    config.write_text(f'model_provider = "corp"\n{provider}')
+    said = 'base_url = "http://127.0.0.1:9/v1"\nexperimental_bearer_token = "sk-hush-hush"\n'
+    config.write_text(f'model_provider = "corp"\n[model_providers.corp]\n{said}')
     path = tools(clean_machine, codex='echo "$@"')
     flag = ("-c", "model_providers.corp.request_max_retries=1")
     ran = lynkr("run", "codex", *flag, home=clean_machine, PATH=path)
@@ -274,14 +262,19 @@ def test_what_codexs_own_file_holds_does_not_become_an_argument(clean_machine: P
     assert "hush-hush" not in ran.out
 
 
-@pytest.mark.xfail(strict=True, reason="files are shown as they are")
-def test_a_dry_run_does_not_show_what_a_tools_own_files_hold(clean_machine: Path) -> None:
-    (clean_machine / "own.env").write_text("OPENAI_API_KEY=sk-hush-hush\n")
+NAMES = pytest.mark.xfail(strict=True, reason="secrets are told by how their line begins")
+LINES = ('OPENAI_API_KEY="sk-hush-hush"', "export OPENAI_API_KEY=sk-hush-hush", "OPENAI_API_KEY = sk-hush-hush")
+
+
+@pytest.mark.parametrize("line", ["OPENAI_API_KEY=sk-hush-hush", *(pytest.param(one, marks=NAMES) for one in LINES)])
+def test_a_dry_run_does_not_show_what_a_tools_own_files_hold(clean_machine: Path, line: str) -> None:
+    (clean_machine / "own.env").write_text(f"{line}\n")
     words = ("run", "--dry-run", "aider", "--env-file", str(clean_machine / "own.env"))
-    assert "hush-hush" not in lynkr(*words, home=clean_machine, PATH=tools(clean_machine, aider="true")).out
+    ran = lynkr(*words, home=clean_machine, PATH=tools(clean_machine, aider="true"))
+    assert "AIDER_ENV_FILE" in ran.out
+    assert "hush-hush" not in ran.out
 
 
-@pytest.mark.xfail(strict=True, reason="parents and locks heed the umask")
 def test_everything_is_the_owners_alone_whatever_the_umask(clean_machine: Path) -> None:
     before = os.umask(0)
     try:
@@ -296,13 +289,10 @@ def test_everything_is_the_owners_alone_whatever_the_umask(clean_machine: Path) 
     assert not [path for path in (root, *root.rglob("*")) if path.stat().st_mode & 0o022]
 
 
-# --- what an upstream can make a terminal do --------------------------------------------------------------------------
+TELLING = [("key", "test", "anthropic"), ("doctor", "--live"), ("run", "--", "sh", "-c", f"{CURL} >/dev/null")]
 
 
-@pytest.mark.xfail(strict=True, reason="words are printed with their control characters")
-@pytest.mark.parametrize(
-    "words", [("key", "test", "anthropic"), ("doctor", "--live"), ("run", "--", "sh", "-c", f"{CURL} >/dev/null")]
-)
+@pytest.mark.parametrize("words", TELLING)
 def test_an_upstreams_words_do_nothing_to_the_terminal(clean_machine: Path, words: tuple[str, ...]) -> None:
     error = {"type": "permission_error", "message": f"no {ESCAPES}way"}
     with upstream(says({"type": "error", "error": error}, 403)) as up:
@@ -312,13 +302,3 @@ def test_an_upstreams_words_do_nothing_to_the_terminal(clean_machine: Path, word
     assert b"\x1b]" not in said
     assert b"\x1b[2J" not in said
     assert "\x9b" not in said.decode()
-
-
-@pytest.mark.xfail(strict=True, reason="words are printed with their control characters")
-def test_the_name_of_a_cloned_folder_does_nothing_to_the_terminal(clean_machine: Path) -> None:
-    folder = clean_machine / "repo\x1b]0;gotcha\x07"
-    folder.mkdir()
-    (folder / ".lynkr.toml").write_text("lanes = 1\n")
-    said = on_a_terminal(("run", "--", "true"), clean_machine, folder)
-    assert b"cannot stand here" in said
-    assert b"\x1b]" not in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 
 import click
@@ -73,6 +74,10 @@ def lynkr() -> None:
 
 def main() -> None:
     """The command line's way in."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal of another encoding shows a question mark where it has no such letter.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         status = lynkr(standalone_mode=False)
     except LynkrError as error:

@@ -221,6 +221,7 @@ class Store:
             self._say(f"waiting for the keyring; if it shows a window, unlock it there (at most {self._wait_s:g} s)")
             thread.join(max(0.0, self._wait_s - _SLOW_S))
         if thread.is_alive():
+            self._ring = None  # nor will it answer what is asked next
             raise ConfigError(f"the keyring did not answer within {self._wait_s:g} s; is it locked?")
         if problem:
             words = " ".join(str(problem[0]).split()) or type(problem[0]).__name__

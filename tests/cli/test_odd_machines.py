@@ -107,7 +107,6 @@ def test_a_current_folder_that_is_gone_is_told_as_that(clean_machine: Path) -> N
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252"])
-@pytest.mark.xfail(strict=True, reason="a traceback (UnicodeEncodeError)")
 def test_an_encoding_without_our_signs_is_no_reason_to_fail(clean_machine: Path, encoding: str) -> None:
     env = environment(clean_machine, PYTHONIOENCODING=encoding)
     for words in ("--help", "run --help", "use", "prices", "profile show", "doctor"):
@@ -138,7 +137,6 @@ sys.addaudithook(slowly)
 """
 
 
-@pytest.mark.xfail(strict=True, reason="both write the same temporary file")
 def test_two_processes_that_switch_at_once_both_succeed(clean_machine: Path) -> None:
     (clean_machine / "sitecustomize.py").write_text(SLOWLY)
     env = environment(clean_machine, PYTHONPATH=str(clean_machine))
@@ -161,7 +159,6 @@ print([store.get(name) for name in ("one", "two", "three")], len(waits), bool(st
 """
 
 
-@pytest.mark.xfail(strict=True, reason="each look-up waits anew")
 def test_a_keyring_that_hangs_is_waited_for_once(clean_machine: Path) -> None:
     with session_bus() as environ, nobody_answers(environ, SERVICE):
         env = environment(clean_machine, **{name: value for name, value in environ.items() if name != "HOME"})

@@ -44,6 +44,9 @@ def launch(call: Call) -> Launch:
     if not own_key and chosen not in (None, _WITH_KEY):
         way = "a Google login" if chosen.startswith("oauth") else repr(chosen)
         return Launch(call.argv, notes=(f"gemini-cli is set to {way}, which cannot pass lynkr: it goes past it",))
+    if not own_key and filled.get(_URL) and not call.environ.get(_URL) and _of_the_project(call, home):
+        # gemini-cli heeds it only where the user trusts the folder.
+        return Launch(call.argv, notes=("a .env file of this project names an address, so gemini-cli goes past lynkr",))
     set_: dict[str, str] = {_URL: call.url}
     if own_key:
         set_["GEMINI_API_KEY"] = PLACEHOLDER
@@ -82,6 +85,12 @@ def _dotenv(call: Call, home: Path) -> dict[str, str]:
     there = upward(call.cwd, ".gemini/.env", ".env") or [home / ".gemini" / ".env", home / ".env"]
     found = next((path for path in there if path.is_file()), None)
     return dotenv(text(found)) if found else {}
+
+
+def _of_the_project(call: Call, home: Path) -> bool:
+    """Whether the .env file that counts is the project's and not the user's."""
+    there = upward(call.cwd, ".gemini/.env", ".env")
+    return bool(there) and there[0] not in (home / ".gemini" / ".env", home / ".env")
 
 
 def _links(real: Path, mirror: Path) -> dict[Path, Path]:

@@ -51,6 +51,8 @@ def _directed(call: Call, system: dict[str, Any]) -> Launch:
     said = {name: str(value) for name, value in table(theirs.get("env")).items()}
     found = {**said, **_dotenvs(call, home), **call.environ}
     past = Launch(call.argv, notes=("where Qwen Code's own key goes is not certain, so it goes past lynkr",))
+    if _fixed_here(call):
+        return past
     protocol = _chosen(call, theirs, found)
     if protocol is None:
         return past
@@ -119,6 +121,13 @@ def _chosen(call: Call, theirs: Mapping[str, Any], found: Mapping[str, str]) -> 
         if found.get(key) and (found.get(model) or name == "gemini"):
             return name
     return "openai"
+
+
+def _fixed_here(call: Call) -> bool:
+    """Whether the project names an address. Qwen Code heeds that only where the user trusts the folder."""
+    there = [call.cwd / ".qwen" / "settings.json", *upward(call.cwd, ".qwen/.env", ".env")]
+    own = (call.home / ".env", call.home / ".qwen" / ".env", call.home / ".qwen" / "settings.json")
+    return any(word in text(path) for path in there if path not in own for word in ("BASE_URL", "baseUrl"))
 
 
 def _flag(call: Call, *names: str) -> str | None:
