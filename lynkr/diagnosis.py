@@ -207,10 +207,10 @@ def _prices() -> Finding:
 
 def _split(sentence: str) -> tuple[str, str]:
     """What is wrong, and the way out that a sentence of ours ends in."""
-    for mark in ("; ", ": "):
+    for mark in ("): ", "; ", ": "):
         what, found, mend = sentence.partition(mark)
         if found:
-            return what, mend
+            return what + mark[0].removesuffix(";").removesuffix(":"), mend
     return sentence, ""
 
 

@@ -176,6 +176,9 @@ _SECTIONS: dict[str, dict[str, tuple[str, ...] | type]] = {
 }
 _LANE = ("provider", "auth", "model", "base_url", "format", "headers", "timeout_s", "price", "key", "key_env",
          "context", "region", "project", "api_version")  # fmt: skip
+# What other programs call the place for a key.
+_SECRETS = ("api_key", "apikey", "token", "secret", "password")
+_LIKE_A_KEY = re.compile(r"(?:sk-|sk_|AIza|dapi|xai-|gsk_|ya29\.|ABSK)|.{41}")
 _RATES = tuple(Price.__dataclass_fields__)
 
 
@@ -259,7 +262,7 @@ class _Reader:
             auth=self._auth(data, at, entry),
             base_url=base_url.rstrip("/") if base_url else None,
             model=model,
-            key=self._take(data, "key", at, str, "a name in quotes"),
+            key=self._entry(data, at),
             key_env=self._take(data, "key_env", at, str, "a variable's name in quotes"),
             headers=headers,
             timeout_s=self._positive(data, "timeout_s", at),
@@ -300,6 +303,18 @@ class _Reader:
             clouds = ", ".join(name for name, provider in PROVIDERS.items() if provider.cloud)
             raise self._mistake((*at, "auth"), f"provider {entry.name!r} is no cloud with a login; these are: {clouds}")
         return auth
+
+    def _entry(self, data: dict[str, Any], at: tuple[str, ...]) -> str | None:
+        """The name of a keyring entry; what looks like a key is not repeated."""
+        name = self._take(data, "key", at, str, "a name in quotes")
+        if name is None:
+            return None
+        if _LIKE_A_KEY.match(name):
+            way = 'store it with: lynkr key set NAME, and say key = "NAME"'
+            raise self._mistake((*at, "key"), f"this looks like a key itself, and not like the name of one; {way}")
+        if not _NAME.fullmatch(name):
+            raise self._mistake((*at, "key"), "a key's name has letters, digits, '_', '-' and '.' only")
+        return str(name)
 
     def _price(self, data: dict[str, Any], at: tuple[str, ...]) -> Price | None:
         if "price" not in data:
@@ -348,6 +363,9 @@ class _Reader:
 
     def _keys(self, data: dict[str, Any], known: tuple[str, ...], at: tuple[str, ...]) -> None:
         for key in data:
+            if key in _SECRETS and "provider" in known:
+                way = 'store it with: lynkr key set NAME, and say key = "NAME"'
+                raise self._mistake((*at, key), f"a profile holds no keys; {way}")
             if key not in known:
                 hint = _nearest(key, list(known)) or f"; known: {', '.join(known)}"
                 raise self._mistake((*at, key), f"there is no such key{hint}")

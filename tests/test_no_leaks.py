@@ -54,8 +54,7 @@ def tools(home: Path, **scripts: str) -> str:
 def on_a_terminal(words: Sequence[str], home: Path, **env: str) -> bytes:
     """What a command says on stderr where that is a terminal."""
     ours, theirs = pty.openpty()
-    given = environment(home, **env)
-    subprocess.run(command_line(*words), env=given, cwd=home, stdin=subprocess.DEVNULL,
+    subprocess.run(command_line(*words), env=environment(home, **env), cwd=home, stdin=subprocess.DEVNULL,
                    stdout=theirs, stderr=theirs, timeout=60, check=False)  # fmt: skip
     os.close(theirs)
     said = b""
@@ -126,8 +125,7 @@ def test_a_joined_tools_key_does_not_go_to_the_first_tools_own_address(clean_mac
 def test_two_names_of_one_address_are_not_taken_for_each_other(clean_machine: Path) -> None:
     with upstream(FINE) as one, upstream(FINE) as other:
         bases = {"OPENAI_BASE_URL": f"{one.url}/v1", "OPENAI_API_BASE": f"{other.url}/v1"}
-        asks = "curl -s -H 'Authorization: Bearer sk-own' $OPENAI_API_BASE/models"
-        lynkr("run", "--", "sh", "-c", asks, home=clean_machine, **bases)
+        lynkr("run", "--", "sh", "-c", "curl -s $OPENAI_API_BASE/models", home=clean_machine, **bases)
         assert not one.asked
 
 
@@ -206,11 +204,15 @@ def test_a_gateway_that_repeats_the_key_tells_nobody(body: bytes, status: int, e
 @pytest.mark.parametrize("packed", [True, False])
 def test_what_is_tunnelled_repeats_the_key_nowhere(packed: bool) -> None:
     said = json.dumps({"error": ECHO}).encode() if packed else b"{}"
-    more = ["Content-Encoding: gzip"] if packed else [f"X-Debug-Auth: {KEY}"]
     with upstream(FINE) as up:
-        lane = openai_lane(f"{up.url}/v1", auth=Auth.KEY)
-        body = gzip.compress(said) if packed else said
-        answer, _row = keyed(up, lambda _asked: whole(body, 401, *more), lane, "/v1/models", b"")
+        lane, body = openai_lane(f"{up.url}/v1", auth=Auth.KEY), gzip.compress(said) if packed else said
+        answer, _row = keyed(
+            up,
+            lambda _asked: whole(body, 401, "Content-Encoding: gzip" if packed else f"X-Debug-Auth: {KEY}"),
+            lane,
+            "/v1/models",
+            b"",
+        )
         clear = gzip.decompress(answer.body) if answer.header("content-encoding") == "gzip" else answer.body
         assert KEY not in str(answer.headers) + clear.decode()
 
@@ -220,7 +222,7 @@ def test_an_error_in_the_middle_of_a_stream_does_not_repeat_the_key() -> None:
     chunks = [f"data: {json.dumps(one)}\n\n".encode() for one in (delta, {"error": CODE | ECHO})]
     with upstream(FINE) as up:
         lane = Lane("gpt", "openai", (Format.OPENAI_CHAT,), Auth.KEY, f"{up.url}/v1", model="gpt-5.5")
-        asked = MESSAGE[:-1] + b', "stream": true}'
+        asked = MESSAGE.replace(b'"m"', b'"m", "stream": true')
         answer, row = keyed(up, lambda _asked: stream(chunks), lane, "/v1/messages", asked)
         assert b"error" in answer.body
         assert KEY not in answer.body.decode() + row
@@ -236,7 +238,7 @@ def test_a_header_of_the_lane_that_cannot_be_sent_is_not_shown() -> None:
 @pytest.mark.xfail(strict=True, reason="the environment that a process began with stays readable to its user")
 def test_the_key_is_not_in_what_the_tool_can_read_of_lynkr(clean_machine: Path) -> None:
     profile(clean_machine, "work", LANE.format(url="http://127.0.0.1:9"))
-    look = "cat /proc/$PPID/environ | tr '\\0' '\\n'"
+    look = "tr '\\0' '\\n' < /proc/$PPID/environ"
     assert KEY not in lynkr("run", "-p", "work", "--", "sh", "-c", look, home=clean_machine, ANTHROPIC_API_KEY=KEY).out
 
 
@@ -244,8 +246,8 @@ def test_a_service_principals_secret_is_not_left_to_the_tool(clean_machine: Path
     with upstream(says({"access_token": "dapi-token", "expires_in": 3600})) as up:
         lane = f'[lanes.d]\nprovider = "databricks"\nmodel = "databricks-claude-opus-4-8"\nbase_url = "{up.url}"\n'
         profile(clean_machine, "work", lane)
-        env = {"DATABRICKS_CLIENT_ID": "me", "DATABRICKS_CLIENT_SECRET": "dose-hush-hush"}
-        ran = lynkr("run", "-p", "work", "--", "env", home=clean_machine, **env)
+        login = {"DATABRICKS_CLIENT_ID": "me", "DATABRICKS_CLIENT_SECRET": "dose-hush-hush"}
+        ran = lynkr("run", "-p", "work", "--", "env", home=clean_machine, **login)
         assert "LYNKR_SESSION" in ran.out
         assert "hush-hush" not in ran.out
 
@@ -255,9 +257,8 @@ def test_what_codexs_own_file_holds_does_not_become_an_argument(clean_machine: P
     config.parent.mkdir()
     said = 'base_url = "http://127.0.0.1:9/v1"\nexperimental_bearer_token = "sk-hush-hush"\n'
     config.write_text(f'model_provider = "corp"\n[model_providers.corp]\n{said}')
-    path = tools(clean_machine, codex='echo "$@"')
-    flag = ("-c", "model_providers.corp.request_max_retries=1")
-    ran = lynkr("run", "codex", *flag, home=clean_machine, PATH=path)
+    words = ("run", "codex", "-c", "model_providers.corp.request_max_retries=1")
+    ran = lynkr(*words, home=clean_machine, PATH=tools(clean_machine, codex='echo "$@"'))
     assert "model_providers.corp" in ran.out
     assert "hush-hush" not in ran.out
 

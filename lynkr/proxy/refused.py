@@ -23,7 +23,8 @@ def about_the_lane(refusal: Refusal, lane: Lane, status: int) -> Refusal:
     if lane.auth is Auth.CLIENT or not about:
         return refusal
     entry = lane.key or lane.provider
-    words = " ".join(refusal.message.split())[:300] or "no word"
+    # Claude Code takes these words for its own login, whatever stands around them.
+    words = " ".join(refusal.message.split()).replace("x-api-key", "API key")[:300] or "no word"
     if lane.auth is Auth.NONE:
         what, way = "asks for a key", f'store one with: lynkr key set {entry}, and say key = "{entry}" in the profile'
     elif status != 403:

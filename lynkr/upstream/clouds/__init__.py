@@ -38,7 +38,7 @@ def login(lane: Lane, environ: Mapping[str, str]) -> Login | None:
             raise
         raise ConfigError(
             f"lane {lane.name!r} uses the login of {NAMES[cloud]}, which needs the extra {EXTRAS[cloud]!r}: "
-            f"pip install '{DISTRIBUTION}[{EXTRAS[cloud]}]'"
+            f"pip install '{DISTRIBUTION}[{EXTRAS[cloud]}]', or '.[{EXTRAS[cloud]}]' in a checkout"
         ) from error
     found: Login | None = module.find(lane, environ)
     return found
