@@ -53,7 +53,10 @@ class Paths:
 def paths(environ: Mapping[str, str]) -> Paths:
     """lynkr's folders as `environ` wants them."""
     if home := environ.get("LYNKR_HOME"):
-        root = Path(home).expanduser()
+        try:
+            root = Path(home).expanduser().absolute()
+        except RuntimeError as error:
+            raise ConfigError(f"LYNKR_HOME={home} names a user that is not there; give a folder") from error
         return Paths(*(root / name for name in ("config", "data", "cache", "state")))
     import platformdirs
 

@@ -1,7 +1,6 @@
 """Credentials stay where they belong: attacks on a session, each tried as an attacker would, on loopback alone.
 
-The lane's key is looked for in everything that a tool, a terminal, a process list and the ledger can see; a tool's own
-credential, at every host that is not the one it was for.
+The lane's key is looked for wherever a tool, a terminal or the ledger can look; a tool's own, at every other host.
 """
 
 from __future__ import annotations
@@ -125,7 +124,7 @@ def test_a_joined_tools_key_does_not_go_to_the_first_tools_own_address(clean_mac
 def test_two_names_of_one_address_are_not_taken_for_each_other(clean_machine: Path) -> None:
     with upstream(FINE) as one, upstream(FINE) as other:
         bases = {"OPENAI_BASE_URL": f"{one.url}/v1", "OPENAI_API_BASE": f"{other.url}/v1"}
-        lynkr("run", "--", "sh", "-c", "curl -s $OPENAI_API_BASE/models", home=clean_machine, **bases)
+        lynkr("run", "--", "sh", "-c", "curl -s $OPENAI_API_BASE/embeddings", home=clean_machine, **bases)
         assert not one.asked
 
 
@@ -206,13 +205,8 @@ def test_what_is_tunnelled_repeats_the_key_nowhere(packed: bool) -> None:
     said = json.dumps({"error": ECHO}).encode() if packed else b"{}"
     with upstream(FINE) as up:
         lane, body = openai_lane(f"{up.url}/v1", auth=Auth.KEY), gzip.compress(said) if packed else said
-        answer, _row = keyed(
-            up,
-            lambda _asked: whole(body, 401, "Content-Encoding: gzip" if packed else f"X-Debug-Auth: {KEY}"),
-            lane,
-            "/v1/models",
-            b"",
-        )
+        head = "Content-Encoding: gzip" if packed else f"X-Debug-Auth: {KEY}"
+        answer, _row = keyed(up, lambda _asked: whole(body, 401, head), lane, "/v1/models", b"")
         clear = gzip.decompress(answer.body) if answer.header("content-encoding") == "gzip" else answer.body
         assert KEY not in str(answer.headers) + clear.decode()
 

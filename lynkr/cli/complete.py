@@ -26,7 +26,7 @@ def profile_names(ctx: click.Context, _param: click.Parameter, incomplete: str) 
     """The profiles."""
     from lynkr.profiles import names
 
-    return _the_tools_own(ctx, incomplete) or _those(names(paths(os.environ)), incomplete)
+    return the_tools_own(ctx, incomplete) or _those(names(paths(os.environ)), incomplete)
 
 
 def lane_names(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -40,10 +40,10 @@ def lane_names(ctx: click.Context, _param: click.Parameter, incomplete: str) -> 
     except (LynkrError, OSError):
         return []
     lanes = _LANE.findall(path.read_text("utf-8")) if path else []
-    return _the_tools_own(ctx, incomplete) or _those([one or two or bare for one, two, bare in lanes], incomplete)
+    return the_tools_own(ctx, incomplete) or _those([one or two or bare for one, two, bare in lanes], incomplete)
 
 
-def _the_tools_own(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+def the_tools_own(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
     """What stands behind the tool that is to be run is the tool's: files, as far as we know."""
     return [CompletionItem(incomplete, type="file")] if ctx.params.get("words") else []
 
@@ -52,7 +52,7 @@ def tool_names(ctx: click.Context, _param: click.Parameter, incomplete: str) -> 
     """The tools with an adapter; behind a tool that is to be run stands what is its own."""
     from lynkr.launch.tools import TOOLS
 
-    return _the_tools_own(ctx, incomplete) or _those(TOOLS, incomplete)
+    return the_tools_own(ctx, incomplete) or _those(TOOLS, incomplete)
 
 
 def session_names(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:

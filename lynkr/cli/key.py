@@ -56,6 +56,8 @@ def set_(name: str, more: tuple[str, ...], to_file: bool) -> None:
         raise ConfigError("no key was given; nothing was stored")
     place = store.keep(name, key, to_file=to_file)
     say(f"key {name!r} is stored in {place}; try it with: lynkr key test {name}")
+    if (first := store.place(name)) not in (None, place):
+        say(f"{first} has a key {name!r} too, and counts first; lynkr key rm {name} takes both away")
 
 
 @command.command(name="list", short_help="The names of keys, and where each is found.")

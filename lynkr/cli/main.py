@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import sys
+from pathlib import Path
 
 import click
 
@@ -100,6 +101,18 @@ def main() -> None:
         sys.stdout = None
         sys.exit(0)
     except OSError as error:
+        if not _is_somewhere():
+            say("the current directory is gone; cd to another")
+            sys.exit(1)
         say(f"the output cannot be written: {error.strerror or error}")
         sys.exit(1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _is_somewhere() -> bool:
+    """Whether the folder that we were started in is still there."""
+    try:
+        Path.cwd()
+    except OSError:
+        return False
+    return True

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
-from lynkr.cli.complete import lane_names, profile_names, tool_names
+from lynkr.cli.complete import lane_names, profile_names, the_tools_own, tool_names
 from lynkr.cli.speak import asking, say, show
 from lynkr.errors import ConfigError
 from lynkr.routing.router import TIERS
@@ -25,7 +25,7 @@ class _Words(click.Command):
     """Everything after TOOL belongs to the tool; whether `--` stood before it says what TOOL is."""
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        return [] if ctx.params.get("words") else super().shell_complete(ctx, incomplete)
+        return the_tools_own(ctx, incomplete) or super().shell_complete(ctx, incomplete)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         given = list(args)

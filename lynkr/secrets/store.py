@@ -112,12 +112,16 @@ class Store:
 
     def forget(self, name: str) -> bool:
         """Forgets a key; whether there was one. Raises ConfigError."""
-        found, ring = False, self.ring()
-        if ring is not None and self._in_time(lambda: ring.get_password(SERVICE, name), "read the keyring") is not None:
-            self._in_time(lambda: ring.delete_password(SERVICE, name), "write to the keyring")
-            found = True
-        if self.path.exists():
-            found = self.file().forget(name) or found
+        found = self.path.exists() and self.file().forget(name)
+        ring = self.ring()
+        try:
+            if ring is not None and self._in_time(lambda: ring.get_password(SERVICE, name), "read the keyring"):
+                self._in_time(lambda: ring.delete_password(SERVICE, name), "write to the keyring")
+                found = True
+        except ConfigError:
+            # A keyring that is locked is no reason to keep what is in the file.
+            if not found:
+                raise
         if found or name in self.names():
             self._note(name, there=False)
         return found

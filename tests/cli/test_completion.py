@@ -164,7 +164,6 @@ def test_a_broken_profile_or_project_does_not_speak_up_at_a_tab(clean_machine: P
     offered(clean_machine, "run", "--lane", "")
 
 
-@pytest.mark.xfail(strict=True, reason="lynkr's own options are offered behind the tool")
 def test_behind_the_tool_stands_what_is_the_tools(clean_machine: Path) -> None:
     assert offered(clean_machine, "run", "claude", "") == ["FILE"]
     assert offered(clean_machine, "run", "-p", "direct", "claude", "--") == ["FILE"]

@@ -104,7 +104,6 @@ def test_a_key_in_the_file_is_not_said_to_be_in_the_keyring(clean_machine: Path,
     assert "keys.enc" in lynkr(*words, home=clean_machine, LYNKR_PASSPHRASE=PHRASE, **ring(desktop)).out
 
 
-@pytest.mark.xfail(strict=True, reason="the keyring's older key goes on being used, and that is not said")
 def test_the_key_that_was_stored_last_is_the_one_that_counts(clean_machine: Path, desktop: SecretService) -> None:
     with_lane(clean_machine)
     env = {"LYNKR_PASSPHRASE": PHRASE, **ring(desktop)}
@@ -117,7 +116,6 @@ def test_the_key_that_was_stored_last_is_the_one_that_counts(clean_machine: Path
     assert sent == OWN or (sent == STORED and "keyring" in told.err)
 
 
-@pytest.mark.xfail(strict=True, reason="it insists on the keyring")
 def test_a_key_in_the_file_can_be_removed_while_the_keyring_is_locked(
     clean_machine: Path, desktop: SecretService
 ) -> None:
