@@ -97,6 +97,13 @@ def check_name(name: str, what: str = "a profile") -> None:
         raise ConfigError(f"{name!r} cannot be {what}'s name; use letters, digits, '_', '-' and '.'")
 
 
+def check_entry(name: str) -> None:
+    """Raises ConfigError unless `name` can be the name of a key; what looks like a key itself is not repeated."""
+    if _LIKE_A_KEY.match(name):
+        raise ConfigError("this looks like a key itself; give it a name, and the key is asked for: lynkr key set NAME")
+    check_name(name, "a key")
+
+
 def find(name: str, where: Paths) -> Path | None:
     """The file of the profile called `name`, the user's own before a shipped one."""
     places = (folder / f"{name}.toml" for folder in (where.profiles, shipped("profiles")))

@@ -39,13 +39,13 @@ def command() -> None:
 def set_(name: str, more: tuple[str, ...], to_file: bool) -> None:
     """Store the key NAME. It is asked for without an echo, or read from stdin; never from an argument, which every
     user of this machine can see."""
-    from lynkr.profiles import check_name
+    from lynkr.profiles import check_entry
     from lynkr.secrets import Key
 
     if more:
         # It is not repeated: it may be a key.
         raise UsageError("a key is never an argument, which others can see; leave it out, and it is asked for")
-    check_name(name, "a key")
+    check_entry(name)
     store = _store()
     if not to_file and store.ring() is None and not store.path.exists():
         raise ConfigError(store.no_ring(name))
@@ -92,6 +92,9 @@ def list_(as_json: bool) -> None:
 @_NAME
 def rm(name: str) -> None:
     """Take the key NAME out of the keyring and the encrypted file."""
+    from lynkr.profiles import check_entry
+
+    check_entry(name)
     if not _store().forget(name):
         raise ConfigError(f"there is no key {name!r} that lynkr has stored; lynkr key list shows them")
     say(f"key {name!r} is forgotten")
@@ -108,6 +111,9 @@ def test(name: str, profile: str | None, as_json: bool) -> int:
 
     Where no lane of the profile uses it, the provider of that name is asked for its list of models, which is free.
     """
+    from lynkr.profiles import check_entry
+
+    check_entry(name)
     lanes = _tried(name, profile)
     rows, failed = [], False
     for lane in lanes:

@@ -53,7 +53,7 @@ def install(tools: tuple[str, ...]) -> None:
         path = where.shims / (f"{tool}.ps1" if windows else tool)
         try:
             private_folder(where.shims)
-            if path.exists() and not is_shim(path):
+            if path.is_symlink() or (path.exists() and not is_shim(path)):
                 raise ConfigError(f"{path} is no shim of lynkr's, so it was left alone")
             path.write_text(text.replace("@LYNKR@", _own_command()), "utf-8")
             path.chmod(0o755)

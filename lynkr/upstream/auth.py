@@ -7,6 +7,7 @@ to `identity` where the answer is metered: a compressor in the way holds events 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import anyio.to_thread
@@ -25,6 +26,8 @@ _HOP_BY_HOP = frozenset(
     b"upgrade".split()
 )
 _WRITTEN_ANEW = frozenset((b"host", b"content-length", b"expect"))
+# Gateways have names of their own for what lets one in.
+_LIKE_CREDENTIALS = re.compile(rb"(?:^|-)(?:auth|authorization|token|api-?key|subscription-key|secret|cookie)(?:-|$)")
 _CREDENTIALS = frozenset(name.encode() for name in CREDENTIAL_HEADERS)
 
 
@@ -45,7 +48,7 @@ def outgoing(
     """The headers of the request to the lane; `length` is the body's, None where there is no body."""
     drop = connection_headers(headers) | _WRITTEN_ANEW | {name.lower().encode() for name in lane.headers}
     if lane.auth is not Auth.CLIENT:
-        drop |= _CREDENTIALS
+        drop |= _CREDENTIALS | {name.lower() for name, _ in headers if _LIKE_CREDENTIALS.search(name.lower())}
     sent: Headers = [(b"Host", host.encode())]
     for name, value in headers:
         if metered and name.lower() == b"accept-encoding":
