@@ -261,11 +261,12 @@ def never(asked: Asked) -> Iterator[Step]:
     raise AssertionError(f"{asked.target} was asked for")
 
 
-def refused_before_it_starts(ran: Ran, *words: str) -> None:
-    assert (ran.status, ran.out) == (78, "")
-    assert len(ran.err.splitlines()) == 1
-    for word in words:
-        assert word in ran.err
+def untold(ran: Ran, *words: str) -> list[str]:
+    """What is not as it must be where a session is refused before it starts: status 78, one sentence, these words."""
+    wrong = [f"status {ran.status}"] if ran.status != 78 else []
+    wrong += [f"stdout {ran.out!r}"] if ran.out else []
+    wrong += [f"more than a sentence: {ran.err!r}"] if len(ran.err.splitlines()) != 1 else []
+    return wrong + [word for word in words if word not in ran.err]
 
 
 @pytest.mark.parametrize(
@@ -283,7 +284,7 @@ def refused_before_it_starts(ran: Ran, *words: str) -> None:
 )
 def test_without_a_credential_the_tool_does_not_start(name: str, words: tuple[str, ...], clean_machine: Path) -> None:
     path = azures_command_line(clean_machine, 'echo "Please run az login to setup account." >&2; exit 1')
-    refused_before_it_starts(session(BY_NAME[name], never, clean_machine, PATH=path), *words)
+    assert untold(session(BY_NAME[name], never, clean_machine, PATH=path), *words) == []
 
 
 def test_an_ended_google_login_is_one_sentence(google_key: rsa.RSAPrivateKey, clean_machine: Path) -> None:
@@ -291,7 +292,7 @@ def test_an_ended_google_login_is_one_sentence(google_key: rsa.RSAPrivateKey, cl
     with upstream(lambda _: whole(json.dumps(ended).encode(), 400)) as tokens:
         account = google_account(clean_machine, google_key, tokens.url + "/token")
         ran = session(BY_NAME["vertex-claude"], never, clean_machine, GOOGLE_APPLICATION_CREDENTIALS=account)
-    refused_before_it_starts(ran, "lane 'main'", "expired or revoked", "gcloud auth application-default login")
+    assert untold(ran, "lane 'main'", "expired or revoked", "gcloud auth application-default login") == []
 
 
 def test_a_wrong_secret_of_databricks_is_one_sentence(clean_machine: Path) -> None:
@@ -301,7 +302,7 @@ def test_a_wrong_secret_of_databricks_is_one_sentence(clean_machine: Path) -> No
     )
     named = {"DATABRICKS_CLIENT_ID": "robot", "DATABRICKS_CLIENT_SECRET": "dose-wrong"}
     ran = session(BY_NAME["databricks-claude"], server, clean_machine, **named)
-    refused_before_it_starts(ran, "lane 'main'", "Client authentication failed", "DATABRICKS_CLIENT_SECRET")
+    assert untold(ran, "lane 'main'", "Client authentication failed", "DATABRICKS_CLIENT_SECRET") == []
     assert "dose-wrong" not in ran.err
 
 
@@ -309,7 +310,7 @@ def test_an_ended_aws_login_is_one_sentence(clean_machine: Path) -> None:
     (clean_machine / ".aws").mkdir()
     (clean_machine / ".aws" / "config").write_text("[default]\ncredential_process = sh -c 'echo gone >&2; exit 3'\n")
     ran = session(BY_NAME["bedrock-invoke"], never, clean_machine)
-    refused_before_it_starts(ran, "lane 'main'", "gone", "aws sso login")
+    assert untold(ran, "lane 'main'", "gone", "aws sso login") == []
 
 
 @pytest.mark.parametrize(
@@ -329,4 +330,4 @@ def test_what_a_provider_needs_and_a_profile_does_not_say_is_named(lane: str, wo
     profile(clean_machine, "theirs", f"[lanes.main]\n{lane}\n")
     keys = {"AZURE_API_KEY": KEY, "DATABRICKS_TOKEN": KEY, "AWS_BEARER_TOKEN_BEDROCK": KEY}
     ran = lynkr("run", "-p", "theirs", "--", "true", home=clean_machine, **ALONE, **keys)
-    refused_before_it_starts(ran, "main", word)
+    assert untold(ran, "main", word) == []
