@@ -6,7 +6,7 @@ session's secret goes into the environment and such files only: an argument can 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,6 +55,17 @@ class Call:
         """Whether what speaks these formats will carry no credential of the tool's."""
         lane = self.lane(*spoken)
         return lane is not None and lane.auth is not Auth.CLIENT
+
+
+# What stands inside a cloud's envelope.
+_INSIDE = {Format.BEDROCK_INVOKE: Format.ANTHROPIC, Format.VERTEX_ANTHROPIC: Format.ANTHROPIC}
+
+
+def dialect(lane: Lane, known: Container[Format]) -> Format:
+    """The one of the `known` formats that a tool is to speak to `lane`: the lane's own, so that nothing need be
+    translated; where it knows none of those, Chat Completions."""
+    inside = (_INSIDE.get(spoken, spoken) for spoken in lane.formats)
+    return next((spoken for spoken in inside if spoken in known), Format.OPENAI_CHAT)
 
 
 @dataclass(frozen=True, slots=True)

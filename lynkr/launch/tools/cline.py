@@ -15,7 +15,7 @@ from typing import Any
 
 from lynkr.errors import UsageError
 from lynkr.lane import Format, Lane
-from lynkr.launch.launch import PLACEHOLDER, Call, Launch
+from lynkr.launch.launch import PLACEHOLDER, Call, Launch, dialect
 from lynkr.launch.tools.reading import jsonc, table, text
 
 SPEAKS = (Format.ANTHROPIC, Format.OPENAI_CHAT, Format.OPENAI_RESPONSES, Format.GEMINI)
@@ -69,9 +69,7 @@ def _directed(
 
 def _for_lane(call: Call, lane: Lane) -> dict[str, Any]:
     speaking = {spoken: name for name, (spoken, _, _) in _KNOWN.items()}
-    last = next((speaking[spoken] for spoken in lane.formats if spoken in speaking), "openai-compatible")
-    if lane.formats[0] in (Format.BEDROCK_INVOKE, Format.VERTEX_ANTHROPIC):
-        last = "anthropic"
+    last = speaking[dialect(lane, speaking)]
     providers = {}
     for name, (_, _, tail) in _KNOWN.items():
         settings = {

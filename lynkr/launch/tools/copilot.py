@@ -7,7 +7,7 @@ said, and it is left alone. On a lane with a credential of its own no login is n
 from __future__ import annotations
 
 from lynkr.lane import Format
-from lynkr.launch.launch import PLACEHOLDER, Call, Launch
+from lynkr.launch.launch import PLACEHOLDER, Call, Launch, dialect
 
 SPEAKS = (Format.ANTHROPIC, Format.OPENAI_RESPONSES, Format.OPENAI_CHAT)
 INSTALL = "npm install -g @github/copilot"
@@ -31,8 +31,8 @@ def launch(call: Call) -> Launch:
             return Launch(call.argv, notes=("Copilot's own login goes to GitHub, past lynkr; name a lane with a key",))
         tail = "/v1" if kind == "openai" else ""
         return Launch(call.argv, {_BASE: call.url + tail, **_HTTP}, origins={kind: base})
-    claude = {Format.ANTHROPIC, Format.BEDROCK_INVOKE, Format.VERTEX_ANTHROPIC} & set(lane.formats[:1])
-    responses = lane.formats[0] is Format.OPENAI_RESPONSES
+    spoken = dialect(lane, SPEAKS)
+    claude, responses = spoken is Format.ANTHROPIC, spoken is Format.OPENAI_RESPONSES
     said = {
         _BASE: call.url + ("" if claude else "/v1"),
         _TYPE: "anthropic" if claude else "openai",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lynkr.lane import Format, Lane
-from lynkr.launch.launch import PLACEHOLDER, Call, Launch
+from lynkr.launch.launch import PLACEHOLDER, Call, Launch, dialect
 from lynkr.launch.tools.reading import jsonc, merged, table, text, upward
 
 SPEAKS = (Format.ANTHROPIC, Format.OPENAI_RESPONSES, Format.OPENAI_CHAT, Format.GEMINI)
@@ -76,10 +76,7 @@ def _at(tail: str, key: str = "") -> dict[str, Any]:
 
 def _for_lane(lane: Lane, theirs: Mapping[str, Any], providers: set[str]) -> dict[str, Any]:
     """Configuration for a lane with a credential of its own."""
-    spoken = next((f for f in lane.formats if f in _SPEAKERS), Format.OPENAI_CHAT)
-    if lane.formats[0] in (Format.BEDROCK_INVOKE, Format.VERTEX_ANTHROPIC):
-        spoken = Format.ANTHROPIC
-    module, tail = _SPEAKERS[spoken]
+    module, tail = _SPEAKERS[dialect(lane, _SPEAKERS)]
     model = lane.model or "default"
     limit = {"limit": {"context": lane.context, "output": min(32_000, lane.context // 2)}} if lane.context else {}
     ours = {"npm": module, "name": OURS, "models": {model: {"name": model, **limit}}, **_at(tail, PLACEHOLDER)}

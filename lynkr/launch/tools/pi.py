@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lynkr.lane import Format, Lane
-from lynkr.launch.launch import PLACEHOLDER, Call, Launch
+from lynkr.launch.launch import PLACEHOLDER, Call, Launch, dialect
 from lynkr.launch.tools.reading import jsonc, table, text
 
 SPEAKS = (Format.ANTHROPIC, Format.OPENAI_RESPONSES, Format.OPENAI_CHAT, Format.GEMINI)
@@ -26,8 +26,6 @@ _KNOWN = {
 # How it speaks a format, and what the base URL ends in.
 _APIS = {
     Format.ANTHROPIC: ("anthropic-messages", ""),
-    Format.BEDROCK_INVOKE: ("anthropic-messages", ""),
-    Format.VERTEX_ANTHROPIC: ("anthropic-messages", ""),
     Format.OPENAI_RESPONSES: ("openai-responses", "/v1"),
     Format.OPENAI_CHAT: ("openai-completions", "/v1"),
     Format.GEMINI: ("google-generative-ai", "/v1beta"),
@@ -54,7 +52,7 @@ def launch(call: Call) -> Launch:
             origins[ours] = base.removesuffix("/v1").removesuffix("/v1beta") if ours != "openai" else base
         lines.append(_registered(their, tail, said))
     if lane is not None and call.has_own_key(*SPEAKS):
-        api, tail = next((_APIS[spoken] for spoken in lane.formats if spoken in _APIS), _APIS[Format.OPENAI_CHAT])
+        api, tail = _APIS[dialect(lane, _APIS)]
         lines.append(
             _registered(OURS, tail, {"name": OURS, "api": api, "apiKey": PLACEHOLDER, "models": [_model(lane)]})
         )

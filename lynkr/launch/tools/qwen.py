@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lynkr.lane import Format, Lane
-from lynkr.launch.launch import PLACEHOLDER, Call, Launch
+from lynkr.launch.launch import PLACEHOLDER, Call, Launch, dialect
 from lynkr.launch.tools.reading import dotenv, jsonc, merged, table, text, upward
 
 SPEAKS = (Format.OPENAI_CHAT, Format.ANTHROPIC, Format.GEMINI, Format.OPENAI_RESPONSES)
@@ -84,9 +84,7 @@ def _directed(call: Call, system: dict[str, Any]) -> Launch:
 
 def _for_lane(call: Call, lane: Lane, system: Mapping[str, Any]) -> Launch:
     speaking = {said: name for name, (said, *_) in _PROTOCOLS.items()}
-    protocol = next((speaking[spoken] for spoken in lane.formats if spoken in speaking), "openai")
-    if lane.formats[0] in (Format.BEDROCK_INVOKE, Format.VERTEX_ANTHROPIC):
-        protocol = "anthropic"
+    protocol = speaking[dialect(lane, speaking)]
     _, _, variable, tail, key, _ = _PROTOCOLS[protocol]
     model = lane.model or "default"
     size = {"generationConfig": {"contextWindowSize": lane.context}} if lane.context else {}
