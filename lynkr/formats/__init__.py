@@ -4,7 +4,8 @@ Every format can be a lane's: it says where a request is posted (`target_path`) 
 (`write_request`), and reads the answer, streamed (`Framing`, `AnswerReader`) or whole (`read_answer`, `read_refusal`).
 Those that tools speak (`CODECS`) also say which paths are theirs (`PATHS`, and `FREE_PATHS` for what is never billed),
 which headers carry the client's credential (`CREDENTIALS`), read requests, write answers, and say how an error of ours
-looks (`error_body`, `error_event`, and what has to stand between a broken event and that one: `AFTER_BROKEN`). What
+looks (`error_body`, `error_event`, and what has to stand between a broken event and that one: `AFTER_BROKEN`), in which
+list what was said stands (`TALK`) and what each of its elements holds (`passages`). What
 passes by untouched is read for its figures alone (`AnswerWatch`). Clouds put an envelope around another's format
 (`ENVELOPES`): the client's own body goes into it (`envelope`), and its own events come out (`passed`).
 """
@@ -12,7 +13,7 @@ passes by untouched is read for its figures alone (`AnswerWatch`). Clouds put an
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from lynkr.answer import Answer
@@ -33,6 +34,7 @@ from lynkr.formats import (
 from lynkr.formats.watch import Watch
 from lynkr.framing.frame import Frame, Framing
 from lynkr.lane import Format
+from lynkr.passage import Passage
 from lynkr.target import Label, Target
 
 
@@ -104,12 +106,17 @@ class Codec(Speech, Protocol):
     def PING(self) -> bytes: ...
 
     @property
+    def TALK(self) -> str: ...
+
+    @property
     def AnswerWatch(self) -> type[Watch]: ...
 
     @property
     def AnswerWriter(self) -> type[Writer]: ...
 
     def read_request(self, body: dict[str, Any]) -> Conversation: ...
+
+    def passages(self, element: dict[str, Any]) -> Iterator[Passage]: ...
 
     def write_answer(self, answer: Answer, label: Label, changes: Changes) -> bytes: ...
 

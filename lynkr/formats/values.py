@@ -58,6 +58,11 @@ def dicts(value: object) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
+def numbered(value: object) -> list[tuple[int, dict[str, Any]]]:
+    """The objects in a list, each with its index; none where it is no list."""
+    return [(n, item) for n, item in enumerate(value) if isinstance(item, dict)] if isinstance(value, list) else []
+
+
 def texts(value: object) -> tuple[str, ...]:
     """The texts of a list; none where it is no list."""
     return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()

@@ -283,3 +283,38 @@ def test_a_nested_find_goes_through_objects_and_arrays() -> None:
     assert node is not None
     assert node.value == "b"
     assert document.text[node.start : node.end] == '"b"'
+
+
+@few
+@given(OBJECTS, OBJECTS, st.integers(0, 200))
+def test_what_is_known_of_a_former_document_changes_nothing_of_a_reading(one: str, other: str, cut: int) -> None:
+    # Texts that share a beginning, as a conversation and its next turn do.
+    both = [one, one[:cut] + other[cut:]]
+    for former, latter in (both, reversed(both)):
+        try:
+            known, fresh = Document.read(former.encode()), Document.read(latter.encode())
+        except MalformedDocument:
+            continue
+        again = Document.read(latter.encode(), known)
+        assert same(again.value, fresh.value)
+        assert places(again) == places(fresh)
+        assert {name: [(n.start, n.end) for n in again.elements(name)] for name in again.members} == {
+            name: [(n.start, n.end) for n in fresh.elements(name)] for name in fresh.members
+        }
+
+
+@few
+@given(OBJECTS, st.integers(0, 200), st.text('[]{},:"1 \\', min_size=1, max_size=3))
+def test_what_is_malformed_is_so_on_the_heels_of_a_sound_document_too(sound: str, at: int, noise: str) -> None:
+    known, spoilt = Document.read(sound.encode()), (sound[:at] + noise + sound[at:]).encode()
+    try:
+        fresh: Any = Document.read(spoilt).value
+    except MalformedDocument:
+        with pytest.raises(MalformedDocument):
+            Document.read(spoilt, known)
+    else:
+        assert same(Document.read(spoilt, known).value, fresh)
+
+
+def places(document: Document) -> dict[str, tuple[int, int]]:
+    return {name: (node.start, node.end) for name, node in document.members.items()}

@@ -9,6 +9,7 @@ from lynkr.formats.gemini.answer_read import AnswerReader, read_answer
 from lynkr.formats.gemini.answer_write import PING, AnswerWriter, write_answer
 from lynkr.formats.gemini.errors import error_body, error_event, refusal_body
 from lynkr.formats.gemini.figures import AnswerWatch
+from lynkr.formats.gemini.passages import TALK, passages
 from lynkr.formats.gemini.request_read import read_request
 from lynkr.formats.gemini.request_write import write_request
 from lynkr.formats.google import read_refusal
@@ -24,6 +25,7 @@ __all__ = [
     "NAME",
     "PATHS",
     "PING",
+    "TALK",
     "TOOL_NAME",
     "AnswerReader",
     "AnswerWatch",
@@ -31,6 +33,7 @@ __all__ = [
     "Framing",
     "error_body",
     "error_event",
+    "passages",
     "read_answer",
     "read_refusal",
     "read_request",

@@ -9,6 +9,7 @@ from lynkr.formats.openai import error_body, read_refusal, refusal_body
 from lynkr.formats.openai_chat.answer_read import AnswerReader, read_answer
 from lynkr.formats.openai_chat.answer_write import PING, AnswerWriter, write_answer
 from lynkr.formats.openai_chat.figures import AnswerWatch
+from lynkr.formats.openai_chat.passages import TALK, passages
 from lynkr.formats.openai_chat.request_read import read_request
 from lynkr.formats.openai_chat.request_write import write_request
 from lynkr.framing import sse
@@ -24,6 +25,7 @@ __all__ = [
     "NAME",
     "PATHS",
     "PING",
+    "TALK",
     "TOOL_NAME",
     "AnswerReader",
     "AnswerWatch",
@@ -31,6 +33,7 @@ __all__ = [
     "Framing",
     "error_body",
     "error_event",
+    "passages",
     "read_answer",
     "read_refusal",
     "read_request",

@@ -10,6 +10,7 @@ from lynkr.formats.openai import error_body, read_refusal, refusal_body
 from lynkr.formats.openai_responses.answer_read import AnswerReader, read_answer
 from lynkr.formats.openai_responses.answer_write import PING, AnswerWriter, write_answer
 from lynkr.formats.openai_responses.figures import AnswerWatch
+from lynkr.formats.openai_responses.passages import TALK, passages
 from lynkr.formats.openai_responses.request_read import read_request
 from lynkr.formats.openai_responses.request_write import write_request
 from lynkr.framing import sse
@@ -25,6 +26,7 @@ __all__ = [
     "NAME",
     "PATHS",
     "PING",
+    "TALK",
     "TOOL_NAME",
     "AnswerReader",
     "AnswerWatch",
@@ -32,6 +34,7 @@ __all__ = [
     "Framing",
     "error_body",
     "error_event",
+    "passages",
     "read_answer",
     "read_refusal",
     "read_request",

@@ -1,0 +1,36 @@
+"""The passages of one message: see lynkr.passage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from lynkr.formats.values import numbered, parsed_object, text
+from lynkr.formats.watch import member
+from lynkr.passage import Called, Given, Passage, Said, Speaker
+
+TALK = "messages"
+
+
+def passages(message: dict[str, Any]) -> Iterator[Passage]:
+    """What stands in `message`, as far as it can be read."""
+    role, content = message.get("role"), message.get("content")
+    found: list[tuple[str, tuple[str | int, ...]]] = [(content, ("content",))] if isinstance(content, str) else []
+    found += [(text(part, "text"), ("content", n, "text")) for n, part in numbered(content) if "text" in part]
+    if role in ("tool", "function"):
+        name = text(message, "name")
+        for words, path in found:
+            yield Given(text(message, "tool_call_id") or name, words, path, name)
+        return
+    by: Speaker = "model" if role == "assistant" else "user"
+    for words, _ in found:
+        yield Said(words, by)
+    for _, call in numbered(message.get("tool_calls")):
+        yield _called(text(call, "id"), member(call, "function") or member(call, "custom"))
+    if old := member(message, "function_call"):
+        yield _called(text(old, "name"), old)
+
+
+def _called(call_id: str, said: dict[str, Any]) -> Called:
+    arguments = text(said, "arguments") or text(said, "input")
+    return Called(call_id, text(said, "name"), parsed_object(arguments) or arguments)

@@ -1,0 +1,184 @@
+"""What a tool call did, as far as its name and arguments say: which programs ran, which file was shown.
+
+Coding tools name their tools differently and say the same: a command, or a path. Whatever is not understood is plain
+output of something unknown, and then its look decides.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+from lynkr.passage import Called
+
+# `shown`: text that was asked for as it stands (a file, parts of one). `found`: matches of a search. `listed`: names of
+# files. `output`: what a program said. `ours`: an original that lynkr gave back. `written`: a tool says what it wrote.
+Role = Literal["shown", "found", "listed", "output", "ours", "written"]
+
+_PIECE = re.compile(
+    r"""&&|\|\||[;|&\n]|(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s;&|'"\\])+|['"\\]""",
+    re.DOTALL,
+)
+_SEPARATORS = frozenset(("&&", "||", ";", "|", "&", "\n"))
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
+# A long command is a script or a here-document; what it runs stands at its beginning or shows in the output.
+_LIMIT = 2000
+# Words that run another command, and how many words of their own they have beside options.
+_CARRIERS = {
+    "sudo": 0, "time": 0, "nice": 0, "nohup": 0, "env": 0, "exec": 0, "command": 0, "timeout": 1, "stdbuf": 0,
+    "npx": 0, "bunx": 0, "pnpx": 0, "dlx": 0, "uvx": 0, "xvfb-run": 0, "rtk": 0, "then": 0, "do": 0, "else": 0,
+}  # fmt: skip
+_RUNNERS = {"uv", "poetry", "pdm", "hatch", "rye", "pipenv", "conda", "mise", "bundle", "pnpm", "yarn", "npm", "bun"}
+_SHELLS = frozenset(("bash", "sh", "zsh", "dash", "fish", "powershell", "pwsh", "cmd"))
+_PYTHON = re.compile(r"python(?:\d(?:\.\d+)?)?$")
+
+_SHOWING = frozenset(("cat", "sed", "head", "tail", "nl", "bat", "batcat", "less", "more", "awk", "cut", "tac", "fold"))
+_FINDING = frozenset(("grep", "rg", "egrep", "fgrep", "ag", "ack", "ugrep"))
+_LISTING = frozenset(("ls", "find", "fd", "fdfind", "tree", "du", "eza", "exa"))
+# They neither say much nor change what the others do.
+_QUIET = frozenset(("cd", "echo", "printf", "export", "set", "source", ".", "true", "pwd", "mkdir", "rm", "cp", "mv",
+                    "touch", "chmod", "sleep", "wc", "sort", "uniq", "tr", "xargs", "tee", "pushd", "popd", "test",
+                    "[", "which", "done", "fi", "for", "if", "while", "date", "basename", "dirname"))  # fmt: skip
+_OF_TOOLS: tuple[tuple[Role, frozenset[str]], ...] = (
+    ("shown", frozenset(("read", "read_file", "view", "cat", "open", "read_many_files", "view_file", "fetch_file"))),
+    ("found", frozenset(("grep", "search_file_content", "search_files", "grep_search", "search", "rg", "codesearch"))),
+    ("listed", frozenset(("glob", "ls", "list", "list_directory", "list_files", "list_dir", "find", "file_search"))),
+    ("written", frozenset(("edit", "multiedit", "write", "write_file", "replace", "apply_patch", "str_replace_editor",
+                           "str_replace_based_edit_tool", "notebookedit", "create", "create_file", "replace_in_file",
+                           "write_to_file", "todowrite", "todoread", "str_replace"))),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """`label` is what a reader would call the call, `programs` the words of each command that ran."""
+
+    label: str
+    role: Role
+    programs: tuple[tuple[str, ...], ...] = ()
+    path: str = ""
+
+    def ran(self, *names: str) -> bool:
+        """Whether one of `names` ran: `pytest`, or `go test` for a program with its first word."""
+        return any(words[0] in names or " ".join(words[:2]) in names for words in self.programs)
+
+
+UNKNOWN = Meaning("a tool", "output")
+
+
+def meaning(call: Called | None) -> Meaning:
+    """What `call` did."""
+    if call is None:
+        return UNKNOWN
+    arguments = call.arguments if isinstance(call.arguments, Mapping) else {}
+    if command := _command(arguments):
+        return of_command(command)
+    path = _first(arguments, "file_path", "filePath", "absolute_path", "path", "filename", "target_file", "notebook_path")
+    name = call.name.rpartition("__")[2].lower()
+    role = next((role for role, names in _OF_TOOLS if name in names), "output")
+    if role == "shown" and not path:
+        role = "output"
+    return Meaning(f"{call.name} of {short(path)}" if path else call.name, role, (), path)
+
+
+def _command(arguments: Mapping[str, Any]) -> str:
+    for key in ("command", "cmd", "script", "commands"):
+        match arguments.get(key):
+            case str(text) if text.strip():
+                return text
+            case [str(), *_] as words:
+                texts = [word for word in words if isinstance(word, str)]
+                # bash -lc "…": the last word is what runs.
+                return texts[-1] if texts[0].rpartition("/")[2] in _SHELLS and len(texts) > 1 else " ".join(texts)
+    return ""
+
+
+def _first(arguments: Mapping[str, Any], *keys: str) -> str:
+    return next((found for key in keys if isinstance(found := arguments.get(key), str)), "")
+
+
+def short(path: str) -> str:
+    """A path's last two steps."""
+    return "/".join(path.replace("\\", "/").rstrip("/").split("/")[-2:])
+
+
+@lru_cache(4096)
+def of_command(command: str) -> Meaning:
+    """What a shell command did."""
+    programs = tuple(_programs(command[:_LIMIT]))
+    line = " ".join(command.split())
+    label = f"`{line if len(line) <= 48 else line[:45] + '...'}`"
+    names = {words[0] for words in programs} - _QUIET
+    if any(words[:2] == ("lynkr", "expand") for words in programs):
+        return Meaning(label, "ours", programs)
+    if names and names <= _SHOWING:
+        shown = [word for words in programs if words[0] in _SHOWING for word in words[1:] if _like_a_file(word)]
+        return Meaning(label, "shown", programs, shown[-1] if shown else "")
+    if names and names <= _FINDING | _SHOWING:
+        return Meaning(label, "found", programs)
+    if names and names <= _LISTING | _SHOWING:
+        return Meaning(label, "listed", programs)
+    return Meaning(label, "output", programs)
+
+
+def _like_a_file(word: str) -> bool:
+    return not word.startswith("-") and ("." in word or "/" in word) and not word[0].isdigit() and "$" not in word
+
+
+def _programs(command: str) -> list[tuple[str, ...]]:
+    """The commands of a line, each as its words, without what only carries them."""
+    found, words = list[tuple[str, ...]](), list[str]()
+    for piece in [*_PIECE.findall(command), ";"]:
+        if piece not in _SEPARATORS:
+            words.append(piece)
+            continue
+        if kept := _carried(words):
+            if kept[0] in _SHELLS and (inner := _inner(kept)):
+                found += _programs(inner)
+            else:
+                found.append(tuple(kept))
+        words = []
+    return found
+
+
+def _inner(words: list[str]) -> str:
+    """The command in `bash -lc "command"`."""
+    if len(words) > 2 and words[1].startswith("-") and words[1].endswith("c"):
+        return words[2].strip("'\"")
+    return ""
+
+
+def _carried(words: list[str]) -> list[str]:
+    """The words of the command that really runs, its program without its folder."""
+    words = [word for word in words if not _REDIRECT.match(word)]
+    while words:
+        head = words[0].strip("'\"(").rpartition("/")[2]
+        rest = words[1:]
+        if _ASSIGNMENT.match(words[0]) or not head:
+            words = rest
+        elif head in _CARRIERS:
+            while rest and rest[0].startswith("-"):
+                rest = rest[1:]
+            words = rest[_CARRIERS[head] :]
+        elif _PYTHON.match(head) and len(rest) > 1 and rest[0] == "-m":
+            words = rest[1:]
+        elif head in _RUNNERS and rest[:1] in (["run"], ["exec"], ["x"]) and len(rest) > 1:
+            words = [word for word in rest[1:] if word != "--"]
+        elif head == "git" and rest[:1] == ["-C"]:
+            words = ["git", *rest[2:]]
+        else:
+            return [head, *(word for word in rest if word != "--")] if head != "git" else _git(rest)
+    return []
+
+
+def _git(rest: list[str]) -> list[str]:
+    """git with its subcommand first."""
+    while rest and rest[0].startswith("-"):
+        rest = rest[2:] if rest[0] == "-c" else rest[1:]
+    return ["git", *rest]
+
+
+_REDIRECT = re.compile(r"\d*[<>]")

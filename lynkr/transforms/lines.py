@@ -1,0 +1,64 @@
+"""Lines of a result as what they say and how they are numbered or marked.
+
+A file is shown as `   12→text` by one tool, `12:text` by another and bare by a third; a diff puts a sign before each
+line. Two lines say the same when their text is the same; prefix and number say where.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+# cat -n and its like; a search in one file, or under the heading of one.
+_NUMBERED = re.compile(r"( *)(\d{1,7})(→|\t|\| |: |[:-])(.*)", re.DOTALL)
+_SHOWN = re.compile(r" *\d{1,7}(→|\t|\| )")
+_HUNK = re.compile(r"@@ -\d+(?:,\d+)? \+\d+")
+# So many lines at the beginning tell how the rest is written.
+_LOOK = 40
+
+
+class Line(NamedTuple):
+    """`text` is what is said; `number` counts from 1, 0 where there is none; `sign` is a diff's."""
+
+    text: str
+    number: int = 0
+    sign: str = ""
+
+
+def read(texts: list[str]) -> list[Line]:
+    """The lines of one text, in the way that its beginning shows."""
+    head = [text for text in texts[:_LOOK] if text.strip()]
+    numbered = sum(1 for text in head if _SHOWN.match(text))
+    if numbered * 3 >= len(head) and numbered:
+        return [_numbered(text) for text in texts]
+    if any(_HUNK.match(text) for text in texts):
+        return _signed(texts)
+    colons = sum(1 for text in head if _NUMBERED.match(text))
+    if colons * 2 >= len(head) and colons:
+        return [_numbered(text) for text in texts]
+    return [Line(text) for text in texts]
+
+
+def _numbered(text: str) -> Line:
+    found = _NUMBERED.match(text)
+    return Line(found[4], int(found[2])) if found else Line(text)
+
+
+def _signed(texts: list[str]) -> list[Line]:
+    """The lines of a diff; what stands before its first hunk has no sign, nor have headers between files."""
+    lines, within = list[Line](), False
+    for text in texts:
+        if _HUNK.match(text):
+            within = True
+        elif text.startswith(("diff ", "--- ", "+++ ", "index ")):
+            within = text.startswith("+++ ")
+        elif within and text[:1] in ("+", "-", " "):
+            lines.append(Line(text[1:], 0, text[0]))
+            continue
+        lines.append(Line(text))
+    return lines
+
+
+def patch(texts: list[str]) -> list[Line]:
+    """The lines of a patch as a model writes one (`*** Begin Patch`)."""
+    return [Line(text[1:], 0, text[0]) if text[:1] in ("+", "-", " ") else Line(text) for text in texts]

@@ -1,0 +1,240 @@
+"""A conversation, shaped: each tool result squeezed where it first appears, by what it is and what stands before it.
+
+The rule that pays: the same conversation gives the same bytes, on every turn, after a restart, in a fork. So a result's
+new text is a function of the result, of the elements before it and of the session's settings, and of nothing else. What
+is remembered here between two turns only saves doing the same work again: forgetting it changes no byte.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from lynkr.document import Document, Edit, Node
+from lynkr.passage import Called, Given, Passage, Said
+from lynkr.transforms.again import Standing, referring
+from lynkr.transforms.command import Meaning, meaning
+from lynkr.transforms.lines import Line, patch, read
+from lynkr.transforms.tool_results import Squeezed, squeeze
+
+Passages = Callable[[dict[str, Any]], Iterator[Passage]]
+# Shorter results are not worth a look, nor a reader's surprise.
+LEAST = 120
+# So many conversations are remembered: the main one, its subagents, the housekeeping calls.
+_THREADS = 12
+
+
+class Cut(NamedTuple):
+    """What one compressor took from one result: its kind, and how many characters."""
+
+    kind: str
+    chars: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A result that is sent otherwise. `id` is the original's; `label` what a reader would call the call."""
+
+    id: str
+    label: str
+    before: str
+    after: str
+    cuts: tuple[Cut, ...]
+
+
+class Placed(NamedTuple):
+    """A change and where in the client's body the result's text stands."""
+
+    change: Change
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shaped:
+    """What is to be changed in a document. `fresh` are the changes that stand in elements which are new to us."""
+
+    edits: tuple[Edit, ...] = ()
+    placed: tuple[Placed, ...] = ()
+    fresh: tuple[Change, ...] = ()
+    faults: int = 0
+
+
+@dataclass(slots=True)
+class _Element:
+    """One element of the client's list, and what became of it."""
+
+    node: Node
+    passages: tuple[Passage, ...]
+    point: tuple[int, int]
+    changes: dict[tuple[str | int, ...], Change]
+    faults: int
+    placed: list[tuple[Edit, Placed]] | None = None
+
+
+@dataclass(slots=True)
+class _Thread:
+    """One conversation as far as it has gone."""
+
+    document: Document
+    elements: list[_Element] = field(default_factory=list)
+    standing: Standing = field(default_factory=Standing)
+    calls: dict[str, Called] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Shaper:
+    """Shapes the conversations of one session."""
+
+    _threads: list[_Thread] = field(default_factory=list)
+
+    def known(self, body: bytes) -> Document | None:
+        """The remembered document that has most in common with `body`, to read it on the heels of."""
+        return max((thread.document for thread in self._threads), key=lambda d: _alike(d.body, body), default=None)
+
+    def shape(self, document: Document, talk: str, passages: Passages) -> Shaped:
+        """What is to be changed in `document`, whose list of what was said is its member `talk`."""
+        nodes = document.elements(talk)
+        thread, fresh = self._thread(document, nodes, passages), list[Change]()
+        for node in nodes[len(thread.elements) :]:
+            element = _shaped(node, _passages(node, passages), thread)
+            thread.elements.append(element)
+            fresh += element.changes.values()
+        edits, placed, faults = list[Edit](), list[Placed](), 0
+        for element in thread.elements:
+            if element.placed is None:
+                element.placed = list(_places(document, element))
+            faults += element.faults
+            for edit, place in element.placed:
+                edits.append(edit)
+                placed.append(place)
+        return Shaped(tuple(edits), tuple(placed), tuple(fresh), faults)
+
+    def _thread(self, document: Document, nodes: list[Node], passages: Passages) -> _Thread:
+        """The conversation that `nodes` go on from, taken back to what they share with it."""
+        best, shared = None, 0
+        for thread in self._threads:
+            count = _shared(thread, nodes, passages)
+            if count > shared or (count == shared and best is None and count):
+                best, shared = thread, count
+        # A conversation that parts early is another one, and both may go on.
+        if best is None or shared * 2 < len(best.elements):
+            best = _Thread(document)
+        else:
+            self._threads.remove(best)
+            _back_to(best, shared)
+        self._threads.append(best)
+        del self._threads[:-_THREADS]
+        best.document = document
+        for element, node in zip(best.elements, nodes, strict=False):
+            if (node.start, node.end) != (element.node.start, element.node.end) or node.value is not element.node.value:
+                element.placed = None
+            element.node = node
+        return best
+
+
+def _alike(one: bytes, other: bytes) -> int:
+    """Roughly how much two bodies have in common at their beginning."""
+    count = 1024
+    while count < len(one) and one[:count] == other[:count]:
+        count *= 2
+    return count
+
+
+def _passages(node: Node, passages: Passages) -> tuple[Passage, ...]:
+    return tuple(passages(node.value)) if isinstance(node.value, dict) else ()
+
+
+def _shared(thread: _Thread, nodes: list[Node], passages: Passages) -> int:
+    """How many elements are the same at both beginnings. A cache breakpoint that has moved on makes no difference."""
+    count = 0
+    for element, node in zip(thread.elements, nodes, strict=False):
+        if node.value is not element.node.value and _passages(node, passages) != element.passages:
+            break
+        count += 1
+    return count
+
+
+def _back_to(thread: _Thread, count: int) -> None:
+    if count < len(thread.elements):
+        thread.standing.back_to(thread.elements[count].point)
+        for element in thread.elements[count:]:
+            for passage in element.passages:
+                if isinstance(passage, Called):
+                    thread.calls.pop(passage.id, None)
+        del thread.elements[count:]
+
+
+def _shaped(node: Node, passages: tuple[Passage, ...], thread: _Thread) -> _Element:
+    element = _Element(node, passages, thread.standing.point(), {}, 0)
+    for passage in passages:
+        match passage:
+            case Said():
+                label = "the user's message" if passage.by == "user" else "your message"
+                thread.standing.add([Line(text) for text in passage.text.split("\n")], label)
+            case Called():
+                thread.calls[passage.id] = passage
+                _put_down(passage, thread.standing)
+            case Given():
+                what = meaning(thread.calls.get(passage.id) or (Called("", passage.name) if passage.name else None))
+                try:
+                    change = _change(passage, what, thread.standing)
+                except Exception:  # noqa: BLE001 - by the same input it will fail again, so the text stays as it is
+                    element.faults += 1
+                    change = None
+                if change is not None:
+                    element.changes[passage.path] = change
+                sent = change.after if change else passage.text
+                thread.standing.add(read(sent.split("\n")), f"the {what.label}", what.path)
+    return element
+
+
+def _put_down(call: Called, standing: Standing) -> None:
+    """What a call says stands in the conversation too: a file that was written, the text of an edit."""
+    what = meaning(call)
+    texts = [call.arguments] if isinstance(call.arguments, str) else list(_texts(call.arguments))
+    for text in texts:
+        if "\n" in text:
+            lines = text.split("\n")
+            standing.add(
+                patch(lines) if "*** Begin Patch" in text else read(lines), f"your {what.label}", what.path
+            )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
+
+
+def _change(given: Given, what: Meaning, standing: Standing) -> Change | None:
+    """What becomes of one result; None where it stays as it is."""
+    text = given.text
+    if len(text) < LEAST or what.role == "ours":
+        return None
+    squeezed: Squeezed = squeeze(text, what)
+    cuts = [Cut(kind, chars) for kind, chars in squeezed.cuts]
+    after = referring(squeezed.text, standing, what.path)
+    if len(after) < len(squeezed.text):
+        cuts.append(Cut("seen before", len(squeezed.text) - len(after)))
+    else:
+        after = squeezed.text
+    if len(after) >= len(text):
+        return None
+    return Change(squeezed.id, what.label, text, after, tuple(cuts))
+
+
+def _places(document: Document, element: _Element) -> Iterator[tuple[Edit, Placed]]:
+    for path, change in element.changes.items():
+        node = document.within(element.node, path)
+        assert node is not None
+        # As the client would have written it, so that a body in ASCII stays one.
+        new = json.dumps(change.after, ensure_ascii=document.text.isascii())
+        yield Edit(node.start, node.end, new), Placed(change, node.start, node.end)
