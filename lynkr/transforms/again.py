@@ -1,13 +1,18 @@
 """What the conversation already holds is not sent a second time.
 
 A run of lines that stands, word for word, in an earlier result, a call or a message is replaced by one line that says
-where it stands. Only what was *sent* counts as standing there, so that a reference never leads to another reference;
-and only what stands before, so that the same conversation gives the same bytes on every turn. Where a tool has taken the
-earlier copy out (a compaction), nothing refers to it and the text is sent in full.
+where it stands: by line numbers where both are numbered, otherwise behind the run's first line, which is left in place
+to be found again. Only what stands before counts, so that the same conversation gives the same bytes on every turn.
+Where a tool has taken the earlier copy out (a compaction), nothing refers to it and the text is sent in full.
+
+A text that was itself sent with references counts as the whole that it says: a diff shown twice is one reference, not
+one for each piece. What a compressor has left out of a text does not stand there.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -19,7 +24,7 @@ _TELLING = 6
 # A line that stands in more places than this is looked for in the latest and the first of them.
 _PLACES = 12
 # What is replaced must be so much longer than what replaces it: a reader who has to look back pays too.
-_GAIN = 40
+_GAIN = 20
 _LEAST_LINES = 2
 
 
@@ -44,12 +49,13 @@ class Standing:
     """Everything that was sent so far, line by line, and where each line stands. It can be taken back to a point."""
 
     lines: list[Line | None] = field(default_factory=list)  # None stands between two texts
+    hidden: list[bool] = field(default_factory=list)  # sent as a part of a reference
     sources: list[Source] = field(default_factory=list)
     _places: dict[str, list[int]] = field(default_factory=dict)
     _labels: dict[str, int] = field(default_factory=dict)
 
-    def add(self, lines: list[Line], label: str, path: str = "") -> None:
-        """Puts down a text that was sent."""
+    def add(self, lines: list[Line], label: str, path: str = "", referred: Iterable[Copy] = ()) -> None:
+        """Puts down a text; `referred` are the runs of it that were sent as references."""
         count = self._labels[label] = self._labels.get(label, 0) + 1
         if count > 1:
             label = f"{label} (no. {count})"
@@ -62,6 +68,10 @@ class Standing:
                 self._places.setdefault(line.text, []).append(len(self.lines))
             self.lines.append(line)
         self.lines.append(None)
+        start = len(self.hidden)
+        self.hidden += [False] * (len(self.lines) - start)
+        for run in referred:
+            self.hidden[start + run.at : start + run.at + run.count] = [True] * run.count
 
     def point(self) -> tuple[int, int]:
         """Where we are now, for `back_to`."""
@@ -77,7 +87,7 @@ class Standing:
                     del self._places[line.text]
         for source in self.sources[point[1] :]:
             self._labels[source.label.partition(" (no. ")[0]] -= 1
-        del self.lines[point[0] :], self.sources[point[1] :]
+        del self.lines[point[0] :], self.hidden[point[0] :], self.sources[point[1] :]
 
     def places(self, text: str) -> list[int]:
         """Where a line stands, the latest first."""
@@ -86,8 +96,6 @@ class Standing:
 
     def source(self, at: int) -> Source:
         """The text that a line belongs to."""
-        from bisect import bisect_right
-
         return self.sources[bisect_right(self.sources, at, key=lambda source: source.start) - 1]
 
 
@@ -95,17 +103,27 @@ def _telling(text: str) -> bool:
     return len(text.strip()) >= _TELLING
 
 
-def referring(text: str, standing: Standing, path: str) -> str:
+class Referring(NamedTuple):
+    """A text with references, the lines that it would have had, and the runs that were replaced."""
+
+    text: str
+    lines: list[Line]
+    runs: tuple[Copy, ...]
+
+
+def referring(text: str, standing: Standing, path: str) -> Referring:
     """`text` with the runs that stand already replaced by references to them. `path` is the file that it shows."""
     texts = text.split("\n")
     lines = read(texts)
-    out, at = list[str](), 0
+    out, at, made = list[str](), 0, list[Copy]()
     for run in _runs(lines, standing):
         new = _said(run, lines, texts, standing, path)
         if sum(map(len, texts[run.at : run.at + run.count])) + run.count > sum(map(len, new)) + len(new) + _GAIN:
             out += [*texts[at : run.at], *new]
             at = run.at + run.count
-    return "\n".join([*out, *texts[at:]])
+            # The first line stands there to be found, unless numbers say where it is.
+            made.append(run if len(new) == 1 else Copy(run.at + 1, run.there + 1, run.count - 1))
+    return Referring("\n".join([*out, *texts[at:]]), lines, tuple(made))
 
 
 def _runs(lines: list[Line], standing: Standing) -> list[Copy]:
@@ -114,7 +132,7 @@ def _runs(lines: list[Line], standing: Standing) -> list[Copy]:
         best = Copy(at, 0, 0)
         if _telling(lines[at].text):
             for there in standing.places(lines[at].text):
-                found = _extended(lines, standing.lines, at, there, free)
+                found = _anchored(_extended(lines, standing.lines, at, there, free), lines, standing)
                 if found.count > best.count:
                     best = found
         if best.count >= _LEAST_LINES:
@@ -123,6 +141,17 @@ def _runs(lines: list[Line], standing: Standing) -> list[Copy]:
         else:
             at += 1
     return runs
+
+
+def _anchored(run: Copy, lines: list[Line], standing: Standing) -> Copy:
+    """The run from where a reader can find it: by number, or from a line that was sent as it is."""
+    there = standing.lines[run.there]
+    if lines[run.at].number and there is not None and there.number:
+        return run
+    for skipped in range(run.count):
+        if not standing.hidden[run.there + skipped] and _telling(lines[run.at + skipped].text):
+            return Copy(run.at + skipped, run.there + skipped, run.count - skipped)
+    return Copy(run.at, run.there, 0)
 
 
 def _extended(lines: list[Line], there: list[Line | None], at: int, place: int, free: int) -> Copy:
@@ -138,13 +167,14 @@ def _extended(lines: list[Line], there: list[Line | None], at: int, place: int, 
 
 
 def _goes_on(lines: list[Line], there: list[Line | None], at: int, place: int, at0: int, place0: int) -> bool:
-    """Whether the run through `at0` and `place0` holds `at` and `place`: the same words, numbered on, of one sign."""
+    """Whether the run through `at0` and `place0` holds `at` and `place`: the same lines, or the same words in lines that
+    are numbered on and of one sign."""
     here, other = lines[at], there[place]
     if other is None or here.text != other.text:
         return False
     start, origin = lines[at0], there[place0]
     assert origin is not None
-    return (
+    return (here == other and start == origin) or (
         here.sign == start.sign
         and other.sign == origin.sign
         and _numbered_on(here, start, at - at0)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from lynkr.document import Document, Edit, Node
 from lynkr.passage import Called, Given, Passage, Said
-from lynkr.transforms.again import Standing, referring
+from lynkr.transforms.again import MARK, Referring, Standing, referring
 from lynkr.transforms.command import Meaning, meaning
 from lynkr.transforms.lines import Line, patch, read
 from lynkr.transforms.tool_results import Squeezed, squeeze
@@ -180,14 +180,13 @@ def _shaped(node: Node, passages: tuple[Passage, ...], thread: _Thread) -> _Elem
             case Given():
                 what = meaning(thread.calls.get(passage.id) or (Called("", passage.name) if passage.name else None))
                 try:
-                    change = _change(passage, what, thread.standing)
+                    change, said = _change(passage, what, thread.standing)
                 except Exception:  # noqa: BLE001 - by the same input it will fail again, so the text stays as it is
                     element.faults += 1
-                    change = None
+                    change, said = None, _as_it_is(passage.text)
                 if change is not None:
                     element.changes[passage.path] = change
-                sent = change.after if change else passage.text
-                thread.standing.add(read(sent.split("\n")), f"the {what.label}", what.path)
+                thread.standing.add(said.lines, f"the {what.label}", what.path, said.runs)
     return element
 
 
@@ -214,21 +213,23 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(inner)
 
 
-def _change(given: Given, what: Meaning, standing: Standing) -> Change | None:
-    """What becomes of one result; None where it stays as it is."""
+def _as_it_is(text: str) -> Referring:
+    return Referring(text, read(text.split("\n")), ())
+
+
+def _change(given: Given, what: Meaning, standing: Standing) -> tuple[Change | None, Referring]:
+    """What becomes of one result, None where it stays as it is; and what stands in the conversation by it."""
     text = given.text
-    if len(text) < LEAST or what.role == "ours":
-        return None
+    if len(text) < LEAST or what.role == "ours" or MARK in text:
+        return None, _as_it_is(text)
     squeezed: Squeezed = squeeze(text, what)
     cuts = [Cut(kind, chars) for kind, chars in squeezed.cuts]
-    after = referring(squeezed.text, standing, what.path)
-    if len(after) < len(squeezed.text):
-        cuts.append(Cut("seen before", len(squeezed.text) - len(after)))
-    else:
-        after = squeezed.text
-    if len(after) >= len(text):
-        return None
-    return Change(squeezed.id, what.label, text, after, tuple(cuts))
+    said = referring(squeezed.text, standing, what.path)
+    if said.runs:
+        cuts.append(Cut("seen before", len(squeezed.text) - len(said.text)))
+    if len(said.text) >= len(text):
+        return None, _as_it_is(text)
+    return Change(squeezed.id, what.label, text, said.text, tuple(cuts)), said
 
 
 def _places(document: Document, element: _Element) -> Iterator[tuple[Edit, Placed]]:
