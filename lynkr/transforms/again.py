@@ -12,7 +12,6 @@ one for each piece. What a compressor has left out of a text does not stand ther
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -26,6 +25,9 @@ _PLACES = 12
 # What is replaced must be so much longer than what replaces it: a reader who has to look back pays too.
 _GAIN = 20
 _LEAST_LINES = 2
+# Within one and the same text a reader follows less gladly: a file repeats itself in little things.
+LEAST_WITHIN_A_FILE = 6
+LEAST_WITHIN_OUTPUT = 3
 
 
 class Source(NamedTuple):
@@ -54,24 +56,24 @@ class Standing:
     _places: dict[str, list[int]] = field(default_factory=dict)
     _labels: dict[str, int] = field(default_factory=dict)
 
-    def add(self, lines: list[Line], label: str, path: str = "", referred: Iterable[Copy] = ()) -> None:
-        """Puts down a text; `referred` are the runs of it that were sent as references."""
+    def begin(self, label: str, path: str = "") -> None:
+        """Begins a text that is called `label` and shows the file `path`."""
         count = self._labels[label] = self._labels.get(label, 0) + 1
-        if count > 1:
-            label = f"{label} (no. {count})"
-        self.sources.append(Source(len(self.lines), label, path))
+        self.sources.append(Source(len(self.lines), f"{label} (no. {count})" if count > 1 else label, path))
+
+    def put(self, line: Line | None, *, hidden: bool = False) -> None:
+        """Puts down a line of the text that was begun; None at its end."""
+        if line is not None and _telling(line.text):
+            self._places.setdefault(line.text, []).append(len(self.lines))
+        self.lines.append(line)
+        self.hidden.append(hidden)
+
+    def add(self, lines: list[Line], label: str, path: str = "") -> None:
+        """Puts down a whole text, as it was sent."""
+        self.begin(label, path)
         for line in lines:
-            if line.text.startswith(MARK):
-                self.lines.append(None)
-                continue
-            if _telling(line.text):
-                self._places.setdefault(line.text, []).append(len(self.lines))
-            self.lines.append(line)
-        self.lines.append(None)
-        start = len(self.hidden)
-        self.hidden += [False] * (len(self.lines) - start)
-        for run in referred:
-            self.hidden[start + run.at : start + run.at + run.count] = [True] * run.count
+            self.put(None if line.text.startswith(MARK) else line)
+        self.put(None)
 
     def point(self) -> tuple[int, int]:
         """Where we are now, for `back_to`."""
@@ -103,44 +105,55 @@ def _telling(text: str) -> bool:
     return len(text.strip()) >= _TELLING
 
 
-class Referring(NamedTuple):
-    """A text with references, the lines that it would have had, and the runs that were replaced."""
+def referring(text: str, standing: Standing, label: str, path: str, least_within: int) -> str:
+    """`text` with the runs that stand already replaced by references to them, and put down as what it says.
 
-    text: str
-    lines: list[Line]
-    runs: tuple[Copy, ...]
-
-
-def referring(text: str, standing: Standing, path: str) -> Referring:
-    """`text` with the runs that stand already replaced by references to them. `path` is the file that it shows."""
+    `path` is the file that it shows, `label` what it is to be called. A run of `least_within` lines counts that stands
+    in this very text before.
+    """
     texts = text.split("\n")
     lines = read(texts)
-    out, at, made = list[str](), 0, list[Copy]()
-    for run in _runs(lines, standing):
-        new = _said(run, lines, texts, standing, path)
-        if sum(map(len, texts[run.at : run.at + run.count])) + run.count > sum(map(len, new)) + len(new) + _GAIN:
-            out += [*texts[at : run.at], *new]
-            at = run.at + run.count
-            # The first line stands there to be found, unless numbers say where it is.
-            made.append(run if len(new) == 1 else Copy(run.at + 1, run.there + 1, run.count - 1))
-    return Referring("\n".join([*out, *texts[at:]]), lines, tuple(made))
-
-
-def _runs(lines: list[Line], standing: Standing) -> list[Copy]:
-    runs, at, free = list[Copy](), 0, 0
+    standing.begin(label, path)
+    begun, out, done = len(standing.lines), list[str](), 0
+    at = 0
     while at < len(lines):
-        best = Copy(at, 0, 0)
-        if _telling(lines[at].text):
-            for there in standing.places(lines[at].text):
-                found = _anchored(_extended(lines, standing.lines, at, there, free), lines, standing)
-                if found.count > best.count:
-                    best = found
-        if best.count >= _LEAST_LINES:
-            runs.append(best)
-            at = free = best.at + best.count
-        else:
+        run = _run(lines, at, done, standing, begun, least_within)
+        new = _said(run, lines, texts, standing, path, begun) if run else []
+        if not run or _length(texts[run.at : run.at + run.count]) <= _length(new) + _GAIN:
+            standing.put(lines[at])
             at += 1
-    return runs
+            continue
+        out += [*texts[done : run.at], *new]
+        # Without numbers, the first line stands there to be found.
+        shown = len(new) - 1
+        for before in range(run.at + shown, at):
+            standing.hidden[begun + before] = True
+        done = run.at + run.count
+        for n in range(at, done):
+            standing.put(lines[n], hidden=n >= run.at + shown)
+        at = done
+    standing.put(None)
+    return "\n".join([*out, *texts[done:]])
+
+
+def _length(texts: list[str]) -> int:
+    return sum(map(len, texts)) + len(texts)
+
+
+def _run(lines: list[Line], at: int, free: int, standing: Standing, begun: int, least_within: int) -> Copy | None:
+    """The longest run through line `at` that stands already; it reaches back to `free` at most."""
+    if not _telling(lines[at].text):
+        return None
+    best: Copy | None = None
+    for there in standing.places(lines[at].text):
+        run = _extended(lines, standing.lines, at, there, free)
+        # Within the text itself a run must not reach into what it is to stand for.
+        run = run._replace(count=min(run.count, max(begun + run.at - run.there, 0))) if run.there >= begun else run
+        found = _anchored(run, lines, standing)
+        least = least_within if found.there >= begun else _LEAST_LINES
+        if found.count >= least and (best is None or found.count > best.count):
+            best = found
+    return best
 
 
 def _anchored(run: Copy, lines: list[Line], standing: Standing) -> Copy:
@@ -186,13 +199,15 @@ def _numbered_on(line: Line, start: Line, steps: int) -> bool:
     return line.number == start.number + steps if start.number else not line.number
 
 
-def _said(run: Copy, lines: list[Line], texts: list[str], standing: Standing, path: str) -> list[str]:
+def _said(
+    run: Copy, lines: list[Line], texts: list[str], standing: Standing, path: str, begun: int
+) -> list[str]:
     """What stands in place of a run: one line, and where nothing is numbered, the run's first line before it."""
     source = standing.source(run.there)
     here, there = lines[run.at], standing.lines[run.there]
     assert there is not None
-    same_file = bool(path) and path == source.path
-    where = "above" if same_file else f"in {source.label} above"
+    within = run.there >= begun
+    where = "above" if within or (path and path == source.path) else f"in {source.label} above"
     if here.number:
         last = here.number + run.count - 1
         if there.number == here.number:

@@ -19,7 +19,7 @@ from lynkr.passage import Called
 Role = Literal["shown", "found", "listed", "output", "ours", "written"]
 
 _PIECE = re.compile(
-    r"""&&|\|\||[;|&\n]|(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s;&|'"\\])+|['"\\]""",
+    r"""\d*[<>]+&[\d-]|&>+|&&|\|\||[;|&\n]|(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s;&|'"\\])+|['"\\]""",
     re.DOTALL,
 )
 _SEPARATORS = frozenset(("&&", "||", ";", "|", "&", "\n"))

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from lynkr.document import Document, Edit, Node
 from lynkr.passage import Called, Given, Passage, Said
-from lynkr.transforms.again import MARK, Referring, Standing, referring
+from lynkr.transforms.again import LEAST_WITHIN_A_FILE, LEAST_WITHIN_OUTPUT, MARK, Standing, referring
 from lynkr.transforms.command import Meaning, meaning
 from lynkr.transforms.lines import Line, patch, read
 from lynkr.transforms.tool_results import Squeezed, squeeze
@@ -179,14 +179,17 @@ def _shaped(node: Node, passages: tuple[Passage, ...], thread: _Thread) -> _Elem
                 _put_down(passage, thread.standing)
             case Given():
                 what = meaning(thread.calls.get(passage.id) or (Called("", passage.name) if passage.name else None))
+                point = thread.standing.point()
                 try:
-                    change, said = _change(passage, what, thread.standing)
+                    change = _change(passage, what, thread.standing)
                 except Exception:  # noqa: BLE001 - by the same input it will fail again, so the text stays as it is
                     element.faults += 1
-                    change, said = None, _as_it_is(passage.text)
+                    change = None
                 if change is not None:
                     element.changes[passage.path] = change
-                thread.standing.add(said.lines, f"the {what.label}", what.path, said.runs)
+                else:
+                    thread.standing.back_to(point)
+                    thread.standing.add(read(passage.text.split("\n")), f"the {what.label}", what.path)
     return element
 
 
@@ -213,23 +216,18 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(inner)
 
 
-def _as_it_is(text: str) -> Referring:
-    return Referring(text, read(text.split("\n")), ())
-
-
-def _change(given: Given, what: Meaning, standing: Standing) -> tuple[Change | None, Referring]:
-    """What becomes of one result, None where it stays as it is; and what stands in the conversation by it."""
+def _change(given: Given, what: Meaning, standing: Standing) -> Change | None:
+    """What becomes of one result, and puts it down; None where it stays as it is."""
     text = given.text
     if len(text) < LEAST or what.role == "ours" or MARK in text:
-        return None, _as_it_is(text)
+        return None
     squeezed: Squeezed = squeeze(text, what)
     cuts = [Cut(kind, chars) for kind, chars in squeezed.cuts]
-    said = referring(squeezed.text, standing, what.path)
-    if said.runs:
-        cuts.append(Cut("seen before", len(squeezed.text) - len(said.text)))
-    if len(said.text) >= len(text):
-        return None, _as_it_is(text)
-    return Change(squeezed.id, what.label, text, said.text, tuple(cuts)), said
+    least = LEAST_WITHIN_OUTPUT if what.role == "output" else LEAST_WITHIN_A_FILE
+    after = referring(squeezed.text, standing, f"the {what.label}", what.path, least)
+    if after != squeezed.text:
+        cuts.append(Cut("seen before", len(squeezed.text) - len(after)))
+    return Change(squeezed.id, what.label, text, after, tuple(cuts)) if len(after) < len(text) else None
 
 
 def _places(document: Document, element: _Element) -> Iterator[tuple[Edit, Placed]]:

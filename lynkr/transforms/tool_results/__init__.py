@@ -1,4 +1,9 @@
-"""Tool results, squeezed: one small compressor a kind, chosen by the command that ran or by the look of the text."""
+"""Tool results, squeezed: one small compressor a kind, chosen by the command that ran or by the look of the text.
+
+Each takes a text and what is known of the call and gives a text; each is pure, knows what it must not touch (a file that
+was asked for, a match, an item of a list, whatever gives alarm) and gives its input back where it would not get smaller.
+What has a stub of ours in it has been here before and is left alone.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,27 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from lynkr.transforms.command import Meaning
+from lynkr.transforms.tool_results import (
+    by_file,
+    chatter,
+    git,
+    prefixes,
+    tables,
+    terminal,
+    wrapping,
+)
+from lynkr.transforms.tool_results.stub import MARK, finished
+
+# In this order; the name is the kind in reports.
+COMPRESSORS = (
+    ("terminal codes", terminal.squeeze),
+    ("tool's own words", wrapping.squeeze),
+    ("chatter", chatter.squeeze),
+    ("git", git.squeeze),
+    ("JSON", tables.squeeze),
+    ("paths", by_file.squeeze),
+    ("beginnings", prefixes.squeeze),
+)
 
 
 class Squeezed(NamedTuple):
@@ -22,4 +48,15 @@ def content_id(text: str) -> str:
 
 
 def squeeze(text: str, what: Meaning) -> Squeezed:
-    return Squeezed(text, content_id(text))
+    """`text`, which the call that `what` describes gave, as it is to be sent. It is never longer."""
+    identity = content_id(text)
+    if MARK in text or what.role == "ours":
+        return Squeezed(text, identity)
+    new, cuts = text, list[tuple[str, int]]()
+    for kind, compressor in COMPRESSORS:
+        smaller = compressor(new, what)
+        if smaller != new:
+            cuts.append((kind, len(new) - len(smaller)))
+            new = smaller
+    new = finished(new, identity)
+    return Squeezed(new, identity, tuple(cuts)) if len(new) < len(text) else Squeezed(text, identity)

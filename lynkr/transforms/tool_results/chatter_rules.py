@@ -1,0 +1,214 @@
+"""The lines that test runners, package managers and builds write while all goes well: a table.
+
+Each rule matches a whole line. `sure` ones say by themselves that something succeeded, so a word of alarm in them (the
+name of a test, of a package) means nothing. The patterns come from the programs' own output, recorded in tests/recorded.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+
+class Rule(NamedTuple):
+    """`what` is counted in the stub; nothing is said of lines that have no `what` (blank ones, rulers)."""
+
+    pattern: str
+    what: str
+    sure: bool = False
+
+
+class Family(NamedTuple):
+    """Programs that speak alike. `look` shows them where the command does not (make test, a script)."""
+
+    programs: tuple[str, ...]
+    look: re.Pattern[str]
+    rules: tuple[Rule, ...]
+
+
+_MS = r"(?: *[\[(]?(?:duration_ms )?[\d.,]+ ?m?s[\])]?)?"
+TESTS = (
+    Family(
+        ("pytest", "py.test", "tox", "nox"),
+        re.compile(r"^=+ (?:test session starts|FAILURES|ERRORS|short test summary)", re.M),
+        (
+            Rule(r"\S+::.* PASSED(?: +\[ *\d+%\])?$", "passed test", sure=True),
+            Rule(r"\[gw\d+\] \[ *\d+%\] PASSED .*$", "passed test", sure=True),
+            Rule(r"\S+\.py (?:\.+)(?: +\[ *\d+%\])?$", "file of passed tests", sure=True),
+            Rule(r"\.{4,}(?: +\[ *\d+%\])?$", "line of dots", sure=True),
+            Rule(r"scheduling tests via \w+$", "", sure=True),
+            Rule(r"(?:platform \w+ -- Python|cachedir: |plugins: |configfile: |using --randomly-seed|"
+                 r"asyncio: mode=|base tempdir: |hypothesis profile |gw\d+ \[\d+\]|created: \d+/\d+ workers)"
+                 r".*$", "line about the setting", sure=True),
+        ),
+    ),
+    Family(
+        ("unittest", "django-admin", "manage.py"),
+        re.compile(r"^Ran \d+ tests? in ", re.M),
+        (
+            Rule(r"\S+ \([\w.]+\)(?: \.\.\. | ?$)?ok$", "passed test", sure=True),
+            Rule(r".+ \.\.\. ok$", "passed test", sure=True),
+            Rule(r"\.{4,}$", "line of dots", sure=True),
+        ),
+    ),
+    Family(
+        ("jest", "vitest", "mocha", "bun", "ava", "playwright", "tap", "node", "karma", "cypress", "test"),
+        re.compile(r"^(?: *Tests?:? +\d+|Test Suites:| *\d+ passing| *Test Files |ℹ tests \d|# tests \d| *\d+ pass$|TAP version)", re.M),
+        (
+            Rule(r"\s*[✓✔√] .*$", "passed test", sure=True),
+            Rule(r"\s*✓.*$", "passed test", sure=True),
+            Rule(r"\(pass\) .*$", "passed test", sure=True),
+            Rule(r"PASS +\S+\.\w+" + _MS + "$", "passed file", sure=True),
+            Rule(r" *ok \d+ - .*$", "passed test", sure=True),
+            Rule(r"# Subtest: .*$", ""),
+            Rule(r"▶ .*$", ""),
+        ),
+    ),
+    Family(
+        ("go test", "gotestsum", "go"),
+        re.compile(r"^(?:ok  \t|--- (?:PASS|FAIL|SKIP): |FAIL\t|\?   \t|=== RUN )", re.M),
+        (
+            Rule(r"\s*--- PASS: .*$", "passed test", sure=True),
+            Rule(r"=== (?:RUN|PAUSE|CONT|NAME) .*$", "line of a test's progress", sure=True),
+            Rule(r"ok  \t\S+\t.*$", "passed package", sure=True),
+            Rule(r"(?:\?   )?\t\S+\t(?:\[no test files\]|coverage: 0\.0% of statements)\s*$", "package without tests", sure=True),
+            Rule(r"\?   \t\S+\t\[no test files\]$", "package without tests", sure=True),
+            Rule(r"PASS$", "", sure=True),
+        ),
+    ),
+    Family(
+        ("cargo test", "cargo nextest"),
+        re.compile(r"^(?:running \d+ tests?|test result: )", re.M),
+        (
+            Rule(r"test .+ \.\.\. ok$", "passed test", sure=True),
+            Rule(r" +PASS \[ *[\d.]+s\] .*$", "passed test", sure=True),
+            Rule(r"running 0 tests$", "", sure=True),
+            Rule(r"test result: ok\. 0 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out;.*$", "empty test run", sure=True),
+        ),
+    ),
+    Family(
+        ("rspec", "minitest", "rake", "rails"),
+        re.compile(r"^\d+ (?:examples?|runs), \d+ (?:failures?|assertions)", re.M),
+        (Rule(r"\.{4,}$", "line of dots", sure=True),),
+    ),
+    Family(
+        ("mvn", "mvnw", "gradle", "gradlew", "java", "ant"),
+        re.compile(r"^(?:\[INFO\] |> Task :|BUILD SUCCESSFUL|BUILD FAILED)", re.M),
+        (
+            Rule(r"\[INFO\] Tests run: \d+, Failures: 0, Errors: 0, Skipped: 0, Time elapsed.*$", "passed test class", sure=True),
+            Rule(r"\[INFO\] Running \S+$", ""),
+            Rule(r"\S.* > .* PASSED$", "passed test", sure=True),
+            Rule(r"> Task :\S+(?: (?:UP-TO-DATE|NO-SOURCE|FROM-CACHE|SKIPPED))?$", "task without a message"),
+            Rule(r"\[INFO\] (?:-+|=+)$", "", sure=True),
+            Rule(r"\[INFO\]\s*$", "", sure=True),
+            Rule(r"\[INFO\] --- .* ---$", "step of the build"),
+            Rule(r"\[INFO\] (?:Scanning for projects|Using |Copying |Nothing to compile|Changes detected|Compiling \d+ source|"
+                 r"Building jar|Installing |Deleting |Recompiling|skip non existing|No sources to compile|from pom).*$", "step of the build"),
+            Rule(r"(?:\[INFO\] )?(?:Downloading|Downloaded)(?: from \S+)?: .*$", "download", sure=True),
+            Rule(r"Progress \(\d+\): .*$", "line of progress", sure=True),
+        ),
+    ),
+    Family(
+        ("dotnet",),
+        re.compile(r"^(?: *Determining projects to restore|Test run for |VSTest version|Starting test execution)", re.M),
+        (
+            Rule(r" *Passed \S.* \[.*\]$", "passed test", sure=True),
+            Rule(r" *(?:Determining projects to restore|All projects are up-to-date|Restored |VSTest version|"
+                 r"Starting test execution|A total of \d+ test files).*$", "line about the setting"),
+            Rule(r" +\S+ -> \S+\.dll$", "built file"),
+        ),
+    ),
+)  # fmt: skip
+
+BUILDS = (
+    Family(
+        ("npm", "yarn", "pnpm", "bun", "npx", "ci", "install", "build"),
+        re.compile(r"^(?:npm |added \d+ packages|yarn install v|\$ |> \S+@\S+ \w+|Progress: resolved|\d+ packages? installed)", re.M),
+        (
+            Rule(r"npm (?:http|timing|verb|sill|info|notice)\b.*$", "line of npm's log"),
+            Rule(r"npm warn deprecated .*$", "notice of a deprecated package", sure=True),
+            Rule(r"npm WARN deprecated .*$", "notice of a deprecated package", sure=True),
+            Rule(r"\[\d+/\d+\] .*\.\.\.$", "step of the installation"),
+            Rule(r"Progress: resolved \d+.*$", "line of progress", sure=True),
+            Rule(r"Packages: \+\d+.*$", "", sure=True),
+            Rule(r"\++-*$", "", sure=True),
+            Rule(r"(?:info|verbose) .*$", "line of information"),
+            Rule(r"(?:\+ |- )?(?:fetch|Fetching|Resolving|Linking|Building fresh packages).*\.\.\.$", "step of the installation"),
+            Rule(r"\s*(?:\S+/)+\S+\.(?:js|css|map|html|png|svg|woff2?|mjs|cjs|json) +[\d.,]+ [kKM]?i?B(?: [│|].*)?$", "built file"),
+            Rule(r"transforming.*$|rendering chunks.*$|computing gzip size.*$", "line of progress"),
+            Rule(r"\d+ packages are looking for funding$| *run `npm fund` for details$", "line about funding", sure=True),
+        ),
+    ),
+    Family(
+        ("pip", "pip3", "uv", "poetry", "pdm", "conda", "pipx", "sync"),
+        re.compile(r"^(?:Collecting |Requirement already satisfied|Installing collected packages|Resolved \d+ packages|Package operations:)", re.M),
+        (
+            Rule(r"Requirement already satisfied: .*$", "requirement already there", sure=True),
+            Rule(r"Collecting .*$", "collected package", sure=True),
+            Rule(r" *(?:Downloading|Using cached|Obtaining|Processing|Preparing metadata|Getting requirements|Installing build|"
+                 r"Building wheels?|Created wheel|Stored in directory|Installing backend|Preparing wheel|Looking in indexes).*$",
+                 "step of the installation", sure=True),
+            Rule(r" *[━╸╺ -]*[━╸╺-]{5,}[━╸╺ -]* .*$", "line of progress", sure=True),
+            Rule(r" \+ [\w.\[\]-]+==\S+$", "installed package", sure=True),
+            Rule(r" *(?:Downloaded|Downloading|Building|Built|Prepared) \S+.*$", "step of the installation"),
+            Rule(r"  [-•] (?:Installing|Downloading|Updating) \S+ \(.*\).*$", "installed package"),
+            Rule(r"\[notice\] .*$", "notice of a newer pip", sure=True),
+        ),
+    ),
+    Family(
+        ("cargo", "rustc", "rustup", "wasm-pack", "maturin"),
+        re.compile(r"^ +(?:Compiling|Downloaded|Checking|Finished|Updating) ", re.M),
+        (
+            Rule(r" +(?:Compiling|Checking|Downloaded|Downloading|Fresh|Updating|Locking|Adding|Blocking|Unpacking|"
+                 r"Documenting|Packaging|Installing|Dirty|Updated)\b.*$", "step of the build", sure=True),
+            Rule(r" *Building \[.*$", "line of progress", sure=True),
+        ),
+    ),
+    Family(
+        ("make", "cmake", "ninja", "gmake", "ctest", "meson", "configure"),
+        re.compile(r"^(?:\[ *\d+%\] |\[\d+/\d+\] |make(?:\[\d+\])?: |-- (?:Detecting|Check for|The C))", re.M),
+        (
+            Rule(r"\[ *\d+%\] (?:Building|Built|Linking|Generating|Scanning) .*$", "step of the build"),
+            Rule(r"\[\d+/\d+\] .*$", "step of the build"),
+            Rule(r"make(?:\[\d+\])?: (?:Entering|Leaving) directory .*$", "", sure=True),
+            Rule(r"(?:cc|c\+\+|gcc|g\+\+|clang(?:\+\+)?|ar|ld|ranlib) .*$", "command of the build"),
+            Rule(r"-- (?:Detecting|Check for working|The C\w* compiler|Looking for|Performing Test|Found ).*$", "check of the build"),
+            Rule(r"checking .*\.\.\. .*$", "check of the build"),
+            Rule(r" *\d+/\d+ Test +#\d+: .* +Passed +[\d.]+ sec$", "passed test", sure=True),
+            Rule(r" +Start +\d+: .*$", ""),
+        ),
+    ),
+    Family(
+        ("apt-get", "apt", "dpkg", "brew", "apk", "dnf", "yum"),
+        re.compile(r"^(?:Reading package lists|Get:\d+ |Selecting previously unselected|==> |fetch http)", re.M),
+        (
+            Rule(r"(?:Get|Hit|Ign|Fetched):?\d* .*$", "download"),
+            Rule(r"(?:Reading |Building dependency|Selecting |Preparing to unpack|Unpacking |Setting up |Processing triggers|"
+                 r"\(Reading database|Scanning |Fetched |debconf: delaying|Created symlink).*$", "step of the installation"),
+            Rule(r"==> (?:Downloading|Pouring|Fetching|Auto-updated).*$", "step of the installation"),
+        ),
+    ),
+    Family(
+        ("docker", "docker-compose", "podman", "buildah", "nerdctl"),
+        re.compile(r"^(?:#\d+ |Step \d+/\d+ : |[0-9a-f]{12}: (?:Pull|Already|Download|Verif|Wait))", re.M),
+        (
+            Rule(r"#\d+ (?:sha256:|extracting |transferring |resolve |DONE |CACHED|\d+\.\d+ (?:Get:|Selecting |Preparing |Unpacking "
+                 r"|Setting up |Collecting |Downloading |Processing ))?.*(?<=.)$", "step of the image's build"),
+            Rule(r"[0-9a-f]{12}: (?:Pulling fs layer|Waiting|Verifying Checksum|Download complete|Pull complete|Already exists|"
+                 r"Extracting|Downloading|Pushed|Layer already exists|Preparing).*$", "step of the transfer", sure=True),
+            Rule(r" ---> (?:[0-9a-f]{12}|Using cache|Running in [0-9a-f]+)$|Removing intermediate container .*$", "", sure=True),
+        ),
+    ),
+    Family(
+        ("git push", "git pull", "git fetch", "git clone", "git submodule", "git gc", "git rebase"),
+        re.compile(r"^(?:remote: (?:Enumerating|Counting|Compressing)|Enumerating objects: )", re.M),
+        (
+            Rule(r"(?:remote: )?(?:Enumerating|Counting|Compressing|Writing|Receiving|Unpacking) objects: .*$", "line of git's progress", sure=True),
+            Rule(r"(?:remote: )?Resolving deltas: .*$", "line of git's progress", sure=True),
+            Rule(r"(?:Delta compression using|remote: Total \d+|Total \d+ \(delta|Updating files: +\d+%|Checking out files).*$",
+                 "line of git's progress", sure=True),
+        ),
+    ),
+)  # fmt: skip
+
+FAMILIES = (*TESTS, *BUILDS)

@@ -1,0 +1,42 @@
+"""The one line that stands where something was left out: what it was, and how to have it back."""
+
+from __future__ import annotations
+
+import re
+
+MARK = "[lynkr: "
+# Stands in a stub until the whole result is known; the first one then says how to get the original.
+_MORE = "\0more\0"
+# What matters whatever it stands in: a line with one of these words is no chatter.
+ALARM = re.compile(
+    r"(?i)\b(?:err(?:or|no)?s?|err!|fail(?:ed|ure|ures|ing|s)?|fatal|panic(?:ked)?|exception|traceback|warn(?:ing|ings)?|"
+    r"denied|refused|cannot|can't|could not|couldn't|unable|undefined|unresolved|missing|not found|no such|invalid|"
+    r"deprecat\w*|vulnerab\w*|abort(?:ed)?|killed|segfault|segmentation|time[ds]? ?out|conflicts?|reject(?:ed)?|mismatch|"
+    r"critical|severe|alert|unsupported|unexpected|broken|corrupt\w*|leak\w*|unhealthy|crash\w*|backoff|evicted|oom\w*)\b|"
+    r"[✗✖✕✘×❌⚠‼]|\bE\d{3,4}\b|\bnpm ERR"
+)
+
+
+def stub(words: str) -> str:
+    """The line for `words`, which name what was left out."""
+    return f"{MARK}{words}{_MORE}]"
+
+
+def finished(text: str, identity: str) -> str:
+    """`text` with its first stub saying how to get the original, which is called `identity`."""
+    text = text.replace(_MORE, f"; all of it: lynkr expand {identity}", 1)
+    return text.replace(_MORE, "")
+
+
+def leaves_out(text: str) -> bool:
+    """Whether something was left out of an unfinished text."""
+    return _MORE in text
+
+
+def counted(counts: dict[str, int]) -> str:
+    """`3 passed tests, 12 downloads` for {"passed test": 3, "download": 12}."""
+    return ", ".join(f"{count} {_plural(what) if count != 1 else what}" for what, count in counts.items())
+
+
+def _plural(what: str) -> str:
+    return what[:-1] + "ies" if what.endswith("y") and what[-2] not in "aeiou" else what + "s"

@@ -1,0 +1,198 @@
+"""JSON with its spaces taken out, and lists of like objects as tables: every key once, every value kept.
+
+    [lynkr: 3 JSON objects as rows; columns: id,name,tags]
+    1,ann,["a","b"]
+    2,"7",[]
+
+A value is written as in JSON; a text stands bare where it cannot be taken for anything else, so `7` is a number and `"7"`
+a text. `^` says: as in the row above; nothing at all: the object has no such key. What is the same in all rows stands in
+the first line. Numbers keep their digits, whatever they are.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NamedTuple
+
+from lynkr.transforms.command import Meaning
+from lynkr.transforms.tool_results.stub import MARK
+
+_LEAST = 160  # characters of JSON that are worth a look
+_LEAST_ROWS = 4
+_START = re.compile(r"^[\[{]", re.M)
+_SPACE = re.compile(r"\s*")
+# A text that looks like none of: a number, a word of JSON's, a mark of ours, something that needs quotes.
+_BARE = re.compile(r"(?!-?\d|true$|false$|null$|\^|\s|.*\s$)[^\",\n\r\t\\\[\]{}\x00-\x1f\x7f]+\Z")
+_DITTO = "^"
+
+
+class _Number(str):
+    """A number as it was written."""
+
+    __slots__ = ()
+
+
+class _Object(list[tuple[str, Any]]):
+    """An object's members, also those whose key occurs twice."""
+
+
+class _NotJson(ValueError):
+    """Something that JSON has no words for."""
+
+
+def _constant(name: str) -> Any:
+    raise _NotJson(name)
+
+
+_decoder = json.JSONDecoder(
+    object_pairs_hook=_Object, parse_int=_Number, parse_float=_Number, parse_constant=_constant
+)
+
+
+def squeeze(text: str, what: Meaning) -> str:
+    """`text` with the JSON in it said shorter."""
+    # A file that may be edited keeps its spaces; a log that is only read does not.
+    if what.role in ("written", "found", "listed") or (what.role == "shown" and not _LOG.search(what.path)):
+        return text
+    out, at = list[str](), 0
+    for found in _START.finditer(text):
+        if found.start() < at:
+            continue
+        values, end = _values(text, found.start())
+        if not values or end - found.start() < _LEAST:
+            continue
+        new = _written(values)
+        if len(new) < end - found.start():
+            out += [text[at : found.start()], new]
+            at = end
+    return "".join([*out, text[at:]])
+
+
+_LOG = re.compile(r"\.(?:log|jsonl|ndjson)$")
+
+
+def _values(text: str, start: int) -> tuple[list[Any], int]:
+    """The JSON values that stand one after another from `start`, each on lines of its own, and the index after them."""
+    values, at, end = list[Any](), start, start
+    while at < len(text) and text[at] in "[{":
+        try:
+            value, stop = _decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            break
+        behind = _SPACE.match(text, stop)
+        assert behind is not None
+        if behind.end() < len(text) and "\n" not in behind[0]:
+            break
+        values.append(value)
+        end, at = stop, behind.end()
+    return values, end
+
+
+def _written(values: list[Any]) -> str:
+    if len(values) >= _LEAST_ROWS and all(isinstance(value, _Object) for value in values):
+        plain = "\n".join(map(_dumped, values))
+        table = _table(values, "JSON objects")
+        return min(plain, table, key=len) if table else plain
+    return "\n".join(_with_tables(value) for value in values)
+
+
+def _with_tables(value: Any) -> str:
+    """A value with its long lists of objects as tables behind it."""
+    tables = list[str]()
+
+    def replaced(inner: Any) -> str:
+        if isinstance(inner, _Object):
+            return "{" + ",".join(f"{_text(key)}:{replaced(item)}" for key, item in inner) + "}"
+        if isinstance(inner, list):
+            plain = "[" + ",".join(map(_dumped, inner)) + "]"
+            if len(inner) >= _LEAST_ROWS and all(isinstance(item, _Object) for item in inner):
+                name = f"table {len(tables) + 1}"
+                table = _table(inner, f"objects of the list" if inner is value else f"objects of {name}")
+                if table and len(table) + 16 < len(plain):
+                    tables.append(table)
+                    return "" if inner is value else f"<{name}>"
+                return plain
+            return "[" + ",".join(map(replaced, inner)) + "]"
+        return _dumped(inner)
+
+    said = replaced(value)
+    return "\n".join(filter(None, [said, *tables]))
+
+
+class _Column(NamedTuple):
+    """A key, its occurrence within one object, and each object's value, None where it has none."""
+
+    name: str
+    cells: list[str | None]
+
+
+def _table(objects: list[_Object], what: str) -> str | None:
+    """Objects as rows; None where they are too unlike."""
+    columns: dict[tuple[str, int], list[str | None]] = {}
+    for n, item in enumerate(objects):
+        seen = dict[str, int]()
+        for key, value in _flat(item):
+            seen[key] = seen.get(key, 0) + 1
+            columns.setdefault((key, seen[key]), [None] * len(objects))[n] = _cell(value)
+    filled = sum(cell is not None for cells in columns.values() for cell in cells)
+    if not columns or filled * 3 < len(columns) * len(objects) * 2:
+        return None
+    if any(not _KEY.match(name) for name, _ in columns):
+        return None
+    varying, same = list[_Column](), list[str]()
+    for (name, _), cells in columns.items():
+        if cells[0] is not None and len(set(cells)) == 1:
+            same.append(f"{name}={cells[0]}")
+        else:
+            varying.append(_Column(name, cells))
+    rows = [",".join(_row(varying, n)) for n in range(len(objects))]
+    said = f"{MARK}{len(objects)} {what} as rows"
+    if same:
+        said += f"; in all of them {', '.join(same)}"
+    ditto = "; ^ = as in the row above" if any(_DITTO in row.split(",") for row in rows) else ""
+    head = f"{said}{ditto}; columns: {','.join(column.name for column in varying)}]"
+    return "\n".join([head, *rows]) if "\n" not in head else None
+
+
+_KEY = re.compile(r"[\w$@. /:-]+\Z")
+
+
+def _flat(item: _Object, before: str = "") -> list[tuple[str, Any]]:
+    """Members; those of an object within stand as `outer.inner`, unless a key has a dot itself."""
+    found = list[tuple[str, Any]]()
+    for key, value in item:
+        if isinstance(value, _Object) and value and not any("." in name for name, _ in value) and "." not in key:
+            found += _flat(value, f"{before}{key}.")
+        else:
+            found.append((before + key, value))
+    return found
+
+
+def _row(columns: list[_Column], n: int) -> list[str]:
+    cells = list[str]()
+    for column in columns:
+        cell = column.cells[n]
+        above = column.cells[n - 1] if n else None
+        cells.append("" if cell is None else _DITTO if cell == above and len(cell) > 3 else cell)
+    return cells
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, str) and not isinstance(value, _Number) and _BARE.match(value):
+        return value
+    return _dumped(value)
+
+
+def _dumped(value: Any) -> str:
+    if isinstance(value, _Number):
+        return str(value)
+    if isinstance(value, _Object):
+        return "{" + ",".join(f"{_text(key)}:{_dumped(inner)}" for key, inner in value) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_dumped, value)) + "]"
+    return _text(value)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
