@@ -22,12 +22,15 @@ MARK = "[lynkr: "
 _TELLING = 6
 # A line that stands in more places than this is looked for in the latest and the first of them.
 _PLACES = 12
+_ALL_PLACES = 400
 # What is replaced must be so much longer than what replaces it: a reader who has to look back pays too.
 _GAIN = 20
 _LEAST_LINES = 2
 # Within one and the same text a reader follows less gladly: a file repeats itself in little things.
-LEAST_WITHIN_A_FILE = 6
+LEAST_WITHIN_A_FILE = 4
 LEAST_WITHIN_OUTPUT = 3
+# What a tool shows of a file that the model has just changed.
+WRITTEN = 0
 
 
 class Source(NamedTuple):
@@ -96,6 +99,16 @@ class Standing:
         found = self._places.get(text, [])
         return found[::-1] if len(found) <= _PLACES else [*found[: -_PLACES : -1], found[0]]
 
+    def says_the_same(self, run: Copy) -> bool:
+        """Whether a run's first line is followed by the same lines wherever it stands, so that any place will do."""
+        first = self.lines[run.there]
+        assert first is not None
+        places = self._places.get(first.text, [])
+        if len(places) > _ALL_PLACES:
+            return False
+        said = [line and line.text for line in self.lines[run.there : run.there + run.count]]
+        return all([line and line.text for line in self.lines[at : at + run.count]] == said for at in places)
+
     def source(self, at: int) -> Source:
         """The text that a line belongs to."""
         return self.sources[bisect_right(self.sources, at, key=lambda source: source.start) - 1]
@@ -113,6 +126,9 @@ def referring(text: str, standing: Standing, label: str, path: str, least_within
     """
     texts = text.split("\n")
     lines = read(texts)
+    if least_within == WRITTEN and (short := _edited(lines, texts, standing)):
+        standing.add(read(short), label, path)
+        return "\n".join(short)
     standing.begin(label, path)
     begun, out, done = len(standing.lines), list[str](), 0
     at = 0
@@ -134,6 +150,18 @@ def referring(text: str, standing: Standing, label: str, path: str, least_within
         at = done
     standing.put(None)
     return "\n".join([*out, *texts[done:]])
+
+
+def _edited(lines: list[Line], texts: list[str], standing: Standing) -> list[str] | None:
+    """What an edit's tool shows of the file, where every line of it stands: in the edit, or in the file as it was."""
+    numbers = [line.number for line in lines if line.number]
+    shown = [line for line in lines if line.number]
+    if len(shown) < _LEAST_LINES or any(_telling(line.text) and not standing.places(line.text) for line in shown):
+        return None
+    first, last = (texts.index(text) for text in (next(t for t, x in zip(texts, lines) if x.number),
+                                                  next(t for t, x in zip(reversed(texts), reversed(lines)) if x.number)))
+    said = f"{MARK}lines {numbers[0]}-{numbers[-1]}, as your edit above left them]"
+    return [*texts[:first], said, *texts[last + 1 :]]
 
 
 def _length(texts: list[str]) -> int:
@@ -206,15 +234,18 @@ def _said(
     source = standing.source(run.there)
     here, there = lines[run.at], standing.lines[run.there]
     assert there is not None
-    within = run.there >= begun
-    where = "above" if within or (path and path == source.path) else f"in {source.label} above"
+    if not here.number and standing.says_the_same(run):
+        where = "above"
+    else:
+        within = run.there >= begun or bool(path and path == source.path)
+        where = "above" if within else f"in {source.label} above"
     if here.number:
         last = here.number + run.count - 1
         if there.number == here.number:
             return [f"{MARK}lines {here.number}-{last} unchanged, as {where}]"]
         if there.number:
-            was = f"{there.number}-{there.number + run.count - 1}"
-            return [f"{MARK}lines {here.number}-{last} = lines {was} {where}, unchanged]"]
-        return [texts[run.at], f"{MARK}lines {here.number + 1}-{last} go on from there as {where}]"]
-    signed = f" with {here.sign} before each" if here.sign.strip() and here.sign != there.sign else ""
-    return [texts[run.at], f"{MARK}{run.count - 1} more lines{signed}, as after this one {where}]"]
+            return [f"{MARK}lines {here.number}-{last} = {there.number}-{there.number + run.count - 1} {where}]"]
+        return [texts[run.at], f"{MARK}lines {here.number + 1}-{last} go on as {where}]"]
+    signed = f", each with {here.sign}" if here.sign.strip() and here.sign != there.sign else ""
+    more = "line" if run.count == 2 else "lines"
+    return [texts[run.at], f"{MARK}{run.count - 1} more {more}{signed}, as after this one {where}]"]

@@ -110,8 +110,8 @@ def of_command(command: str) -> Meaning:
     """What a shell command did."""
     programs = tuple(_programs(command[:_LIMIT]))
     line = " ".join(command.split())
-    label = f"`{line if len(line) <= 48 else line[:45] + '...'}`"
-    names = {words[0] for words in programs} - _QUIET
+    label = f"`{line if len(line) <= 32 else line[:29] + '...'}`"
+    names = {words[0] for words in _heads(command[:_LIMIT])} - _QUIET or {words[0] for words in programs} - _QUIET
     if any(words[:2] == ("lynkr", "expand") for words in programs):
         return Meaning(label, "ours", programs)
     if names and names <= _SHOWING:
@@ -130,17 +130,26 @@ def _like_a_file(word: str) -> bool:
 
 def _programs(command: str) -> list[tuple[str, ...]]:
     """The commands of a line, each as its words, without what only carries them."""
-    found, words = list[tuple[str, ...]](), list[str]()
+    return [words for words, _ in _pieces(command)]
+
+
+def _heads(command: str) -> list[tuple[str, ...]]:
+    """Those of them that another does not feed: what stands behind a pipe only cuts what it gets."""
+    return [words for words, fed in _pieces(command) if not fed]
+
+
+def _pieces(command: str) -> list[tuple[tuple[str, ...], bool]]:
+    found, words, before = list[tuple[tuple[str, ...], bool]](), list[str](), ";"
     for piece in [*_PIECE.findall(command), ";"]:
         if piece not in _SEPARATORS:
             words.append(piece)
             continue
         if kept := _carried(words):
             if kept[0] in _SHELLS and (inner := _inner(kept)):
-                found += _programs(inner)
+                found += _pieces(inner)
             else:
-                found.append(tuple(kept))
-        words = []
+                found.append((tuple(kept), before == "|"))
+        words, before = [], piece
     return found
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from lynkr.document import Document, Edit, Node
 from lynkr.passage import Called, Given, Passage, Said
-from lynkr.transforms.again import LEAST_WITHIN_A_FILE, LEAST_WITHIN_OUTPUT, MARK, Standing, referring
+from lynkr.transforms.again import LEAST_WITHIN_A_FILE, LEAST_WITHIN_OUTPUT, MARK, WRITTEN, Standing, referring
 from lynkr.transforms.command import Meaning, meaning
 from lynkr.transforms.lines import Line, patch, read
 from lynkr.transforms.tool_results import Squeezed, squeeze
@@ -223,11 +223,11 @@ def _change(given: Given, what: Meaning, standing: Standing) -> Change | None:
         return None
     squeezed: Squeezed = squeeze(text, what)
     cuts = [Cut(kind, chars) for kind, chars in squeezed.cuts]
-    least = LEAST_WITHIN_OUTPUT if what.role == "output" else LEAST_WITHIN_A_FILE
+    least = {"output": LEAST_WITHIN_OUTPUT, "written": WRITTEN}.get(what.role, LEAST_WITHIN_A_FILE)
     after = referring(squeezed.text, standing, f"the {what.label}", what.path, least)
     if after != squeezed.text:
         cuts.append(Cut("seen before", len(squeezed.text) - len(after)))
-    return Change(squeezed.id, what.label, text, after, tuple(cuts)) if len(after) < len(text) else None
+    return Change(squeezed.id, what.label, text, after, tuple(cuts)) if after != text and len(after) <= len(text) else None
 
 
 def _places(document: Document, element: _Element) -> Iterator[tuple[Edit, Placed]]:

@@ -14,10 +14,14 @@ from lynkr.transforms.command import Meaning
 from lynkr.transforms.tool_results import (
     by_file,
     chatter,
+    diagnostics,
     git,
+    listing,
     prefixes,
+    rulers,
     tables,
     terminal,
+    times,
     wrapping,
 )
 from lynkr.transforms.tool_results.stub import MARK, finished
@@ -27,8 +31,12 @@ COMPRESSORS = (
     ("terminal codes", terminal.squeeze),
     ("tool's own words", wrapping.squeeze),
     ("chatter", chatter.squeeze),
+    ("rulers", rulers.squeeze),
     ("git", git.squeeze),
+    ("times", times.squeeze),
     ("JSON", tables.squeeze),
+    ("names", listing.squeeze),
+    ("messages", diagnostics.squeeze),
     ("paths", by_file.squeeze),
     ("beginnings", prefixes.squeeze),
 )
@@ -59,4 +67,4 @@ def squeeze(text: str, what: Meaning) -> Squeezed:
             cuts.append((kind, len(new) - len(smaller)))
             new = smaller
     new = finished(new, identity)
-    return Squeezed(new, identity, tuple(cuts)) if len(new) < len(text) else Squeezed(text, identity)
+    return Squeezed(new, identity, tuple(cuts)) if len(new) <= len(text) else Squeezed(text, identity)

@@ -34,12 +34,12 @@ TESTS = (
         (
             Rule(r"\S+::.* PASSED(?: +\[ *\d+%\])?$", "passed test", sure=True),
             Rule(r"\[gw\d+\] \[ *\d+%\] PASSED .*$", "passed test", sure=True),
-            Rule(r"\S+\.py (?:\.+)(?: +\[ *\d+%\])?$", "file of passed tests", sure=True),
-            Rule(r"\.{4,}(?: +\[ *\d+%\])?$", "line of dots", sure=True),
+            Rule(r"\S+\.py (?:\.+)(?: +\[ *\d+%\])?$", "passed file", sure=True),
+            Rule(r"\.{4,}(?: +\[ *\d+%\])?$", "row of dots", sure=True),
             Rule(r"scheduling tests via \w+$", "", sure=True),
             Rule(r"(?:platform \w+ -- Python|cachedir: |plugins: |configfile: |using --randomly-seed|"
                  r"asyncio: mode=|base tempdir: |hypothesis profile |gw\d+ \[\d+\]|created: \d+/\d+ workers)"
-                 r".*$", "line about the setting", sure=True),
+                 r".*$", "header line", sure=True),
         ),
     ),
     Family(
@@ -48,7 +48,7 @@ TESTS = (
         (
             Rule(r"\S+ \([\w.]+\)(?: \.\.\. | ?$)?ok$", "passed test", sure=True),
             Rule(r".+ \.\.\. ok$", "passed test", sure=True),
-            Rule(r"\.{4,}$", "line of dots", sure=True),
+            Rule(r"\.{4,}$", "row of dots", sure=True),
         ),
     ),
     Family(
@@ -69,10 +69,10 @@ TESTS = (
         re.compile(r"^(?:ok  \t|--- (?:PASS|FAIL|SKIP): |FAIL\t|\?   \t|=== RUN )", re.M),
         (
             Rule(r"\s*--- PASS: .*$", "passed test", sure=True),
-            Rule(r"=== (?:RUN|PAUSE|CONT|NAME) .*$", "line of a test's progress", sure=True),
+            Rule(r"=== (?:RUN|PAUSE|CONT|NAME) .*$", "RUN line", sure=True),
             Rule(r"ok  \t\S+\t.*$", "passed package", sure=True),
-            Rule(r"(?:\?   )?\t\S+\t(?:\[no test files\]|coverage: 0\.0% of statements)\s*$", "package without tests", sure=True),
-            Rule(r"\?   \t\S+\t\[no test files\]$", "package without tests", sure=True),
+            Rule(r"(?:\?   )?\t\S+\t(?:\[no test files\]|coverage: 0\.0% of statements)\s*$", "untested package", sure=True),
+            Rule(r"\?   \t\S+\t\[no test files\]$", "untested package", sure=True),
             Rule(r"PASS$", "", sure=True),
         ),
     ),
@@ -89,7 +89,7 @@ TESTS = (
     Family(
         ("rspec", "minitest", "rake", "rails"),
         re.compile(r"^\d+ (?:examples?|runs), \d+ (?:failures?|assertions)", re.M),
-        (Rule(r"\.{4,}$", "line of dots", sure=True),),
+        (Rule(r"\.{4,}$", "row of dots", sure=True),),
     ),
     Family(
         ("mvn", "mvnw", "gradle", "gradlew", "java", "ant"),
@@ -98,14 +98,14 @@ TESTS = (
             Rule(r"\[INFO\] Tests run: \d+, Failures: 0, Errors: 0, Skipped: 0, Time elapsed.*$", "passed test class", sure=True),
             Rule(r"\[INFO\] Running \S+$", ""),
             Rule(r"\S.* > .* PASSED$", "passed test", sure=True),
-            Rule(r"> Task :\S+(?: (?:UP-TO-DATE|NO-SOURCE|FROM-CACHE|SKIPPED))?$", "task without a message"),
+            Rule(r"> Task :\S+(?: (?:UP-TO-DATE|NO-SOURCE|FROM-CACHE|SKIPPED))?$", "silent task"),
             Rule(r"\[INFO\] (?:-+|=+)$", "", sure=True),
             Rule(r"\[INFO\]\s*$", "", sure=True),
-            Rule(r"\[INFO\] --- .* ---$", "step of the build"),
+            Rule(r"\[INFO\] --- .* ---$", "build step"),
             Rule(r"\[INFO\] (?:Scanning for projects|Using |Copying |Nothing to compile|Changes detected|Compiling \d+ source|"
-                 r"Building jar|Installing |Deleting |Recompiling|skip non existing|No sources to compile|from pom).*$", "step of the build"),
+                 r"Building jar|Installing |Deleting |Recompiling|skip non existing|No sources to compile|from pom).*$", "build step"),
             Rule(r"(?:\[INFO\] )?(?:Downloading|Downloaded)(?: from \S+)?: .*$", "download", sure=True),
-            Rule(r"Progress \(\d+\): .*$", "line of progress", sure=True),
+            Rule(r"Progress \(\d+\): .*$", "progress line", sure=True),
         ),
     ),
     Family(
@@ -114,7 +114,7 @@ TESTS = (
         (
             Rule(r" *Passed \S.* \[.*\]$", "passed test", sure=True),
             Rule(r" *(?:Determining projects to restore|All projects are up-to-date|Restored |VSTest version|"
-                 r"Starting test execution|A total of \d+ test files).*$", "line about the setting"),
+                 r"Starting test execution|A total of \d+ test files).*$", "header line"),
             Rule(r" +\S+ -> \S+\.dll$", "built file"),
         ),
     ),
@@ -125,34 +125,34 @@ BUILDS = (
         ("npm", "yarn", "pnpm", "bun", "npx", "ci", "install", "build"),
         re.compile(r"^(?:npm |added \d+ packages|yarn install v|\$ |> \S+@\S+ \w+|Progress: resolved|\d+ packages? installed)", re.M),
         (
-            Rule(r"npm (?:http|timing|verb|sill|info|notice)\b.*$", "line of npm's log"),
-            Rule(r"npm warn deprecated .*$", "notice of a deprecated package", sure=True),
-            Rule(r"npm WARN deprecated .*$", "notice of a deprecated package", sure=True),
-            Rule(r"\[\d+/\d+\] .*\.\.\.$", "step of the installation"),
-            Rule(r"Progress: resolved \d+.*$", "line of progress", sure=True),
+            Rule(r"npm (?:http|timing|verb|sill|info|notice)\b.*$", "log line"),
+            Rule(r"npm warn deprecated .*$", "deprecation notice", sure=True),
+            Rule(r"npm WARN deprecated .*$", "deprecation notice", sure=True),
+            Rule(r"\[\d+/\d+\] .*\.\.\.$", "installation step"),
+            Rule(r"Progress: resolved \d+.*$", "progress line", sure=True),
             Rule(r"Packages: \+\d+.*$", "", sure=True),
             Rule(r"\++-*$", "", sure=True),
-            Rule(r"(?:info|verbose) .*$", "line of information"),
-            Rule(r"(?:\+ |- )?(?:fetch|Fetching|Resolving|Linking|Building fresh packages).*\.\.\.$", "step of the installation"),
+            Rule(r"(?:info|verbose) .*$", "log line"),
+            Rule(r"(?:\+ |- )?(?:fetch|Fetching|Resolving|Linking|Building fresh packages).*\.\.\.$", "installation step"),
             Rule(r"\s*(?:\S+/)+\S+\.(?:js|css|map|html|png|svg|woff2?|mjs|cjs|json) +[\d.,]+ [kKM]?i?B(?: [│|].*)?$", "built file"),
-            Rule(r"transforming.*$|rendering chunks.*$|computing gzip size.*$", "line of progress"),
-            Rule(r"\d+ packages are looking for funding$| *run `npm fund` for details$", "line about funding", sure=True),
+            Rule(r"transforming.*$|rendering chunks.*$|computing gzip size.*$", "progress line"),
+            Rule(r"\d+ packages are looking for funding$| *run `npm fund` for details$", "funding line", sure=True),
         ),
     ),
     Family(
         ("pip", "pip3", "uv", "poetry", "pdm", "conda", "pipx", "sync"),
         re.compile(r"^(?:Collecting |Requirement already satisfied|Installing collected packages|Resolved \d+ packages|Package operations:)", re.M),
         (
-            Rule(r"Requirement already satisfied: .*$", "requirement already there", sure=True),
+            Rule(r"Requirement already satisfied: .*$", "met requirement", sure=True),
             Rule(r"Collecting .*$", "collected package", sure=True),
             Rule(r" *(?:Downloading|Using cached|Obtaining|Processing|Preparing metadata|Getting requirements|Installing build|"
                  r"Building wheels?|Created wheel|Stored in directory|Installing backend|Preparing wheel|Looking in indexes).*$",
-                 "step of the installation", sure=True),
-            Rule(r" *[━╸╺ -]*[━╸╺-]{5,}[━╸╺ -]* .*$", "line of progress", sure=True),
+                 "installation step", sure=True),
+            Rule(r" *[━╸╺ -]*[━╸╺-]{5,}[━╸╺ -]* .*$", "progress line", sure=True),
             Rule(r" \+ [\w.\[\]-]+==\S+$", "installed package", sure=True),
-            Rule(r" *(?:Downloaded|Downloading|Building|Built|Prepared) \S+.*$", "step of the installation"),
+            Rule(r" *(?:Downloaded|Downloading|Building|Built|Prepared) \S+.*$", "installation step"),
             Rule(r"  [-•] (?:Installing|Downloading|Updating) \S+ \(.*\).*$", "installed package"),
-            Rule(r"\[notice\] .*$", "notice of a newer pip", sure=True),
+            Rule(r"\[notice\] .*$", "pip notice", sure=True),
         ),
     ),
     Family(
@@ -160,20 +160,20 @@ BUILDS = (
         re.compile(r"^ +(?:Compiling|Downloaded|Checking|Finished|Updating) ", re.M),
         (
             Rule(r" +(?:Compiling|Checking|Downloaded|Downloading|Fresh|Updating|Locking|Adding|Blocking|Unpacking|"
-                 r"Documenting|Packaging|Installing|Dirty|Updated)\b.*$", "step of the build", sure=True),
-            Rule(r" *Building \[.*$", "line of progress", sure=True),
+                 r"Documenting|Packaging|Installing|Dirty|Updated)\b.*$", "build step", sure=True),
+            Rule(r" *Building \[.*$", "progress line", sure=True),
         ),
     ),
     Family(
         ("make", "cmake", "ninja", "gmake", "ctest", "meson", "configure"),
         re.compile(r"^(?:\[ *\d+%\] |\[\d+/\d+\] |make(?:\[\d+\])?: |-- (?:Detecting|Check for|The C))", re.M),
         (
-            Rule(r"\[ *\d+%\] (?:Building|Built|Linking|Generating|Scanning) .*$", "step of the build"),
-            Rule(r"\[\d+/\d+\] .*$", "step of the build"),
+            Rule(r"\[ *\d+%\] (?:Building|Built|Linking|Generating|Scanning) .*$", "build step"),
+            Rule(r"\[\d+/\d+\] .*$", "build step"),
             Rule(r"make(?:\[\d+\])?: (?:Entering|Leaving) directory .*$", "", sure=True),
-            Rule(r"(?:cc|c\+\+|gcc|g\+\+|clang(?:\+\+)?|ar|ld|ranlib) .*$", "command of the build"),
-            Rule(r"-- (?:Detecting|Check for working|The C\w* compiler|Looking for|Performing Test|Found ).*$", "check of the build"),
-            Rule(r"checking .*\.\.\. .*$", "check of the build"),
+            Rule(r"(?:cc|c\+\+|gcc|g\+\+|clang(?:\+\+)?|ar|ld|ranlib) .*$", "build command"),
+            Rule(r"-- (?:Detecting|Check for working|The C\w* compiler|Looking for|Performing Test|Found ).*$", "build check"),
+            Rule(r"checking .*\.\.\. .*$", "build check"),
             Rule(r" *\d+/\d+ Test +#\d+: .* +Passed +[\d.]+ sec$", "passed test", sure=True),
             Rule(r" +Start +\d+: .*$", ""),
         ),
@@ -184,8 +184,8 @@ BUILDS = (
         (
             Rule(r"(?:Get|Hit|Ign|Fetched):?\d* .*$", "download"),
             Rule(r"(?:Reading |Building dependency|Selecting |Preparing to unpack|Unpacking |Setting up |Processing triggers|"
-                 r"\(Reading database|Scanning |Fetched |debconf: delaying|Created symlink).*$", "step of the installation"),
-            Rule(r"==> (?:Downloading|Pouring|Fetching|Auto-updated).*$", "step of the installation"),
+                 r"\(Reading database|Scanning |Fetched |debconf: delaying|Created symlink).*$", "installation step"),
+            Rule(r"==> (?:Downloading|Pouring|Fetching|Auto-updated).*$", "installation step"),
         ),
     ),
     Family(
@@ -193,9 +193,9 @@ BUILDS = (
         re.compile(r"^(?:#\d+ |Step \d+/\d+ : |[0-9a-f]{12}: (?:Pull|Already|Download|Verif|Wait))", re.M),
         (
             Rule(r"#\d+ (?:sha256:|extracting |transferring |resolve |DONE |CACHED|\d+\.\d+ (?:Get:|Selecting |Preparing |Unpacking "
-                 r"|Setting up |Collecting |Downloading |Processing ))?.*(?<=.)$", "step of the image's build"),
+                 r"|Setting up |Collecting |Downloading |Processing ))?.*(?<=.)$", "image step"),
             Rule(r"[0-9a-f]{12}: (?:Pulling fs layer|Waiting|Verifying Checksum|Download complete|Pull complete|Already exists|"
-                 r"Extracting|Downloading|Pushed|Layer already exists|Preparing).*$", "step of the transfer", sure=True),
+                 r"Extracting|Downloading|Pushed|Layer already exists|Preparing).*$", "transfer step", sure=True),
             Rule(r" ---> (?:[0-9a-f]{12}|Using cache|Running in [0-9a-f]+)$|Removing intermediate container .*$", "", sure=True),
         ),
     ),
@@ -203,10 +203,10 @@ BUILDS = (
         ("git push", "git pull", "git fetch", "git clone", "git submodule", "git gc", "git rebase"),
         re.compile(r"^(?:remote: (?:Enumerating|Counting|Compressing)|Enumerating objects: )", re.M),
         (
-            Rule(r"(?:remote: )?(?:Enumerating|Counting|Compressing|Writing|Receiving|Unpacking) objects: .*$", "line of git's progress", sure=True),
-            Rule(r"(?:remote: )?Resolving deltas: .*$", "line of git's progress", sure=True),
+            Rule(r"(?:remote: )?(?:Enumerating|Counting|Compressing|Writing|Receiving|Unpacking) objects: .*$", "progress line", sure=True),
+            Rule(r"(?:remote: )?Resolving deltas: .*$", "progress line", sure=True),
             Rule(r"(?:Delta compression using|remote: Total \d+|Total \d+ \(delta|Updating files: +\d+%|Checking out files).*$",
-                 "line of git's progress", sure=True),
+                 "progress line", sure=True),
         ),
     ),
 )  # fmt: skip

@@ -19,7 +19,7 @@ from lynkr.transforms.command import Meaning
 from lynkr.transforms.tool_results.stub import MARK
 
 _LEAST = 160  # characters of JSON that are worth a look
-_LEAST_ROWS = 4
+_LEAST_ROWS, _MOST_COLUMNS = 4, 40
 _START = re.compile(r"^[\[{]", re.M)
 _SPACE = re.compile(r"\s*")
 # A text that looks like none of: a number, a word of JSON's, a mark of ours, something that needs quotes.
@@ -135,10 +135,7 @@ def _table(objects: list[_Object], what: str) -> str | None:
         for key, value in _flat(item):
             seen[key] = seen.get(key, 0) + 1
             columns.setdefault((key, seen[key]), [None] * len(objects))[n] = _cell(value)
-    filled = sum(cell is not None for cells in columns.values() for cell in cells)
-    if not columns or filled * 3 < len(columns) * len(objects) * 2:
-        return None
-    if any(not _KEY.match(name) for name, _ in columns):
+    if not columns or len(columns) > _MOST_COLUMNS or any(not _KEY.match(name) for name, _ in columns):
         return None
     varying, same = list[_Column](), list[str]()
     for (name, _), cells in columns.items():

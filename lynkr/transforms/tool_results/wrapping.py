@@ -9,7 +9,14 @@ from lynkr.transforms.command import Meaning
 # Codex: the exit status and the session stay, what the chunk was called and how many tokens it had go.
 _CODEX = re.compile(r"\AChunk ID: [0-9a-f]+\n(Wall time: [^\n]*\n)((?:Process [^\n]*\n)?)(?:Original token count: \d+\n)?(?=Output:)")
 
+# Claude Code: the file is named in the call.
+_EDITED = re.compile(
+    r"\AThe file \S.* has been updated\. Here's the result of running `cat -n` on a snippet of the edited file:\n"
+)
+
 
 def squeeze(text: str, what: Meaning) -> str:
     """`text` without them."""
-    return _CODEX.sub(r"\2", text) if text.startswith("Chunk ID: ") else text
+    if text.startswith("Chunk ID: "):
+        return _CODEX.sub(r"\2", text)
+    return _EDITED.sub("The file has been updated:\n", text) if what.role == "written" else text

@@ -1,0 +1,39 @@
+"""The same message at many places, said once with all of its places: what linters write about a whole tree.
+
+    a.py:1:0: C0114: Missing module docstring       C0114: Missing module docstring
+    b.py:1:0: C0114: Missing module docstring   →   at a.py:1:0 b.py:1:0 …
+"""
+
+from __future__ import annotations
+
+import re
+
+from lynkr.transforms.command import Meaning
+
+# path:line:col: message, path(line,col): message, or line:col message under a path of its own (eslint).
+_PLACED = re.compile(r"([^\s:()]+(?::\d+(?::\d+)?|\(\d+(?:,\d+)?\))):? (?=\S)(.{12,})")
+_LEAST = 4
+
+
+def squeeze(text: str, what: Meaning) -> str:
+    """`text` with messages that occur in at least four places said once, where the first of them stood."""
+    if what.role != "output":
+        return text
+    lines = text.split("\n")
+    places: dict[str, list[str]] = {}
+    split = [_PLACED.fullmatch(line) for line in lines]
+    for found in split:
+        if found:
+            places.setdefault(found[2], []).append(found[1])
+    often = {message for message, where in places.items() if len(where) >= _LEAST}
+    if not often:
+        return text
+    out, said = list[str](), set[str]()
+    for line, found in zip(lines, split, strict=True):
+        if found is None or found[2] not in often:
+            out.append(line)
+        elif found[2] not in said:
+            said.add(found[2])
+            out += [found[2], f"at {' '.join(places[found[2]])}"]
+    new = "\n".join(out)
+    return new if len(new) < len(text) else text

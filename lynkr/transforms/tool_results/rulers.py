@@ -1,0 +1,40 @@
+"""Rulers: rows of one sign that only part or frame what is said, cut to three; and lines that come again at once.
+
+Only at a line's beginning or end, and never in what may be code: signs under a place (`^^^^`, `~~~~`) show how wide it is.
+"""
+
+from __future__ import annotations
+
+import re
+
+from lynkr.transforms.command import Meaning
+from lynkr.transforms.tool_results.stub import MARK
+
+_SIGNS = r"[=_*#.━─═╌┄╍┅—–-]"
+_RULER = re.compile(rf"^(\s?)({_SIGNS})\2{{7,}}(?=\s|$|[\w\[])|(?<=[\s\w\]%)])({_SIGNS})\3{{7,}}(\s?)$", re.M)
+_BROKEN = re.compile(r"^(?:([_-]) ){8,}\1?\s*$", re.M)
+_CODE = re.compile(r"^(?:@@ -\d|diff --git |--- a/)", re.M)
+_AGAIN = re.compile(r"^(.+)\n(?:\1\n)+(?:\1$)?", re.M)
+
+
+def squeeze(text: str, what: Meaning) -> str:
+    """`text` with short rulers, and each line that comes several times in a row once, with its count."""
+    if what.role in ("shown", "found", "listed", "written"):
+        return text
+    text = _AGAIN.sub(_counted, text)
+    if _CODE.search(text) or what.ran("git diff", "git show", "diff", "cat"):
+        return text
+    text = _RULER.sub(_short, text)
+    return _BROKEN.sub(r"\1 \1 \1", text)
+
+
+def _short(found: re.Match[str]) -> str:
+    sign = found[2] or found[3]
+    return f"{found[1] or ''}{sign * 3}{found[4] or ''}"
+
+
+def _counted(found: re.Match[str]) -> str:
+    line, whole = found[1], found[0]
+    count = whole.rstrip("\n").count("\n") + 1
+    said = f"{line}\n{MARK}this line {count} times]" + ("\n" if whole.endswith("\n") else "")
+    return said if len(said) < len(whole) else whole
