@@ -20,6 +20,28 @@ class Change:
     count: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """Text that a compressor of this kind took out of a request.
+
+    `share` is its length against what was sent, `place` where it stood in it, from 0 to 1 in the order in which a
+    provider caches: tools, system prompt, conversation.
+    """
+
+    kind: str
+    share: float
+    place: float
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """What a kind of compression took out of one request: tokens and USD, None where no price is known."""
+
+    kind: str
+    tokens: int
+    usd: float | None
+
+
 @dataclass(slots=True)
 class Changes:
     """A list of changes in the making; the same change is noted once and counted."""

@@ -40,6 +40,11 @@ class Paths:
         return self.data
 
     @property
+    def kept(self) -> Path:
+        """The folder of originals that compression left something out of."""
+        return self.data / "kept"
+
+    @property
     def shims(self) -> Path:
         """The folder of the tools' shims, to be put on PATH."""
         return self.data / "shims"
@@ -94,8 +99,9 @@ def private_folder(path: Path) -> Path:
     return path
 
 
-def write_private(path: Path, text: str) -> None:
-    """Writes a file that nobody else may read, whatever the umask."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+def write_private(path: Path, text: str, errors: str = "strict") -> None:
+    """Writes a file that nobody else may read, whatever the umask. No line end is changed."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8", errors=errors, newline="") as file:
         path.chmod(0o600)  # it may have been there, with another mode
         file.write(text)

@@ -22,6 +22,7 @@ from lynkr.profiles import Profile
 from lynkr.routing.router import Router, router
 from lynkr.secrets import Key
 from lynkr.secrets.store import PASSPHRASE, Store
+from lynkr.transforms.settings import OFF, Settings
 from lynkr.upstream.capabilities import gives_verdicts
 from lynkr.upstream.catalog import base_url, check_url, entry
 
@@ -42,6 +43,7 @@ class Options:
     quiet: bool = False
     verbose: bool = False
     nested: bool = False
+    compress: bool = True
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     # A profile made in memory, and the name the report gives the tool: for `lynkr demo`.
     made: Profile | None = None
@@ -60,6 +62,11 @@ class Plan:
     tool_name: str
     argv: tuple[str, ...]
     where: Paths
+
+    @property
+    def compress(self) -> Settings:
+        """What may be changed of requests; nothing with `--no-compress`."""
+        return self.profile.compress if self.options.compress else OFF
 
     @property
     def key_variables(self) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from lynkr.errors import ConfigError
 from lynkr.lane import Auth, Format, Lane, Price
 from lynkr.paths import Paths, shipped
 from lynkr.routing.router import TIERS
+from lynkr.transforms.settings import Settings
 from lynkr.upstream.catalog import Provider, check_url, formats, missing
 from lynkr.upstream.providers import PROVIDERS
 
@@ -40,6 +41,7 @@ class Profile:
     lanes: Mapping[str, Lane]
     tiers: Mapping[str, tuple[str, ...]]
     later: tuple[str, ...] = ()
+    compress: Settings = field(default_factory=Settings)
     text: str = field(default="", repr=False)
 
 
@@ -177,10 +179,19 @@ def _nearest(word: str, known: list[str]) -> str:
 # Section → key → what it may be: one of some words, a switch, or an amount of money.
 _SECTIONS: dict[str, dict[str, tuple[str, ...] | type]] = {
     "route": {"mode": ("tiered", "off")},
-    "compress": {"tool_results": bool, "tool_schemas": bool, "terse": ("off", "lite", "full", "ultra")},
+    "compress": {
+        "tool_results": bool,
+        "tool_schemas": bool,
+        "terse": ("off", "lite", "full", "ultra"),
+        "duplicate_tools": bool,
+        "without_tools": list,
+        "line_numbers": bool,
+    },
     "cache": {"answers": ("off", "exact", "semantic")},
     "budget": {"session_usd": float, "day_usd": float, "month_usd": float, "on_exceed": ("warn", "downgrade", "stop")},
 }
+# Checked, and not acted on yet.
+_LATER = ("route", "cache", "budget")
 _LANE = ("provider", "auth", "model", "base_url", "format", "headers", "timeout_s", "price", "key", "key_env",
          "context", "region", "project", "api_version")  # fmt: skip
 # What other programs call the place for a key.
@@ -207,10 +218,10 @@ class _Reader:
         for section in _SECTIONS:
             self._section(section, self._table(data, section, ()))
         # What is switched off is as it is.
-        later = tuple(
-            f"[{s}]" for s in _SECTIONS if any(value not in (False, "off") for value in data.get(s, {}).values())
-        )
-        return Profile(self.name, self.path, description, lanes, tiers, later, self.text)
+        later = tuple(f"[{s}]" for s in _LATER if any(v not in (False, "off") for v in data.get(s, {}).values()))
+        said: dict[str, Any] = data.get("compress", {})
+        compress: Any = {key: tuple(value) if isinstance(value, list) else value for key, value in said.items()}
+        return Profile(self.name, self.path, description, lanes, tiers, later, Settings(**compress), self.text)
 
     def budget(self, data: dict[str, Any]) -> None:
         """Checks a budget that stands outside of a profile."""
@@ -223,6 +234,10 @@ class _Reader:
                 self._one_of(data, key, (name,), list(kind))
             elif kind is float:
                 self._positive(data, key, (name,))
+            elif kind is list:
+                names = data.get(key, [])
+                if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+                    raise self._mistake((name, key), 'it must be a list of names, such as ["mcp__jira__*"]')
             elif not isinstance(data.get(key, False), bool):
                 raise self._mistake((name, key), "it must be true or false")
 

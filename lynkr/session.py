@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lynkr.errors import LynkrError
 from lynkr.ids import ulid
 from lynkr.join import NOTE, note, put
+from lynkr.kept import Kept, Made
 from lynkr.launch.child import Child
 from lynkr.launch.launch import Launch, child_environment
 from lynkr.launch.tools.codex import carriers
@@ -37,6 +38,7 @@ from lynkr.report.values import report, unreport
 if TYPE_CHECKING:
     from lynkr.ledger.store import Ledger
     from lynkr.proxy.thread import ProxyThread
+    from lynkr.transforms.shaper import Change
 
 _BACKLOG = 128
 
@@ -168,8 +170,26 @@ def _start_proxy(session: Prepared, recorder: Recorder, say: Callable[[str], Non
         alarm=say,
         now=_now,
         new_id=_new_id,
+        compress=session.plan.compress,
+        keep=_keeping(session, say),
     )
     return ProxyThread(setting)
+
+
+def _keeping(session: Prepared, say: Callable[[str], None]) -> Callable[[Change, str], None]:
+    """Keeps what was compressed. A disk that is full costs a warning, once, and no request."""
+    kept, failed = Kept(session.plan.where.kept), list[OSError]()
+
+    def keep(change: Change, request: str) -> None:
+        try:
+            kept.put(change.id, change.before)
+            kept.note(session.id, Made(request, change.id, change.label, tuple(change.cuts), change.after))
+        except OSError as error:
+            if not failed:
+                say(f"originals of compressed results cannot be kept in {kept.folder}: {error.strerror}")
+            failed.append(error)
+
+    return keep
 
 
 def _finish(
@@ -185,6 +205,7 @@ def _finish(
         say(f"{problem}; this session's report is kept in {_keep(planned.where, line.id, text)}")
     else:
         _adopt(planned.where, say)
+    Kept(planned.where.kept).prune(time.time())
     if planned.options.report is not None:
         try:
             planned.options.report.write_text(text + "\n", "utf-8")

@@ -62,6 +62,7 @@ class _Words(click.Command):
 @click.option("--tier", type=click.Choice(TIERS), help="Use the lanes of this tier.")
 @click.option("--dry-run", is_flag=True, help="Print what would be injected; start nothing.")
 @click.option("--report", type=click.Path(path_type=Path), metavar="PATH", help="Also write the JSON report there.")
+@click.option("--no-compress", is_flag=True, help="Send tool results as they are, whatever the profile says.")
 @click.option("--nested", is_flag=True, help="Allow a session inside of a session.")
 @click.option("--join", is_flag=True, hidden=True, help="Within a session, use its proxy: for shims.")
 @click.option("-q", "--quiet", is_flag=True, help="No line at the end.")
@@ -73,6 +74,7 @@ def command(
     tier: str | None,
     dry_run: bool,
     report: Path | None,
+    no_compress: bool,
     nested: bool,
     join: bool,
     quiet: bool,
@@ -101,7 +103,7 @@ def command(
     if report is not None and (report.is_dir() or not report.resolve().parent.is_dir()):
         what = "is a folder" if report.is_dir() else f"cannot be written: there is no folder {report.resolve().parent}"
         raise ConfigError(f"--report {report} {what}")
-    options = Options(words, as_command, profile, lane, tier, report, quiet, verbose, nested)
+    options = Options(words, as_command, profile, lane, tier, report, quiet, verbose, nested, not no_compress)
     if join and options.environ.get("LYNKR_SESSION"):
         from lynkr.join import join as joining
         from lynkr.launch.child import become

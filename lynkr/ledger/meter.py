@@ -9,8 +9,11 @@ OpenRouter's do, that is the cost: it is a fact, and comes before the lane's own
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import fsum
 
+from lynkr.changes import Removed, Saving
 from lynkr.lane import Lane
 from lynkr.ledger.prices import Entry, Table, cost
 from lynkr.usage import Heard, Usage
@@ -21,6 +24,15 @@ CHARS_PER_TOKEN = 4
 _TELLS = "openrouter"
 
 
+# Enough tokens for a rate, and too few for the dearer rates of long prompts.
+_MANY = 1000
+
+
+def _alone(*, written: bool) -> tuple[Usage, Usage]:
+    """Tokens read from a cache, and as many that are new to it."""
+    return Usage(cache_read=_MANY), Usage(cache_write=_MANY) if written else Usage(input=_MANY)
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
     """Tokens and money of one request."""
@@ -29,6 +41,8 @@ class Cost:
     estimated: bool
     cost_usd: float | None
     baseline_usd: float | None
+    compression_usd: float | None = 0.0
+    savings: tuple[Saving, ...] = ()
 
 
 class Meter:
@@ -38,8 +52,16 @@ class Meter:
         self._prices = prices
         self._shares: dict[tuple[str, str | None], float] = {}
 
-    def count(self, heard: Heard, lane: Lane, model: str | None, asked: str | None, request_bytes: int) -> Cost:
-        """What a request that was sent to a model, and not refused by it, cost."""
+    def count(
+        self,
+        heard: Heard,
+        lane: Lane,
+        model: str | None,
+        asked: str | None,
+        request_bytes: int,
+        removed: Sequence[Removed] = (),
+    ) -> Cost:
+        """What a request that was sent to a model, and not refused by it, cost; and what was `removed` would have."""
         known = (lane.name, model)
         usage, estimated = heard.usage, False
         if usage is None:
@@ -52,16 +74,55 @@ class Meter:
                 usage = replace(usage, output=max(usage.output, heard.text_chars // CHARS_PER_TOKEN))
                 estimated = True
         usd, guessed = self._cost(usage, lane, model or "")
-        baseline = usd
-        if usd is not None and asked and asked != model:
-            baseline = self._baseline(usage, asked, usd)
-        return Cost(usage, estimated or guessed, usd, baseline)
+        whole, savings = self._saved(usage, lane, model or "", removed)
+        saved = None if any(saving.usd is None for saving in savings) else fsum(s.usd or 0.0 for s in savings)
+        baseline = usd if usd is None else usd + (saved or 0.0)
+        if baseline is not None and asked and asked != model:
+            baseline = self._baseline(whole, asked, baseline)
+        return Cost(usage, estimated or guessed, usd, baseline, saved, savings)
+
+    def _saved(
+        self, usage: Usage, lane: Lane, model: str, removed: Sequence[Removed]
+    ) -> tuple[Usage, tuple[Saving, ...]]:
+        """The tokens that there would have been, and what each kind of compression saved of them.
+
+        What stood in the part that this very answer says was read from the cache would have been read from it too;
+        what stood behind would have been written to it, or billed as new where nothing was written.
+        """
+        if not removed:
+            return usage, ()
+        prompt = usage.prompt
+        found: dict[str, list[float]] = {}
+        for part in removed:
+            tokens = found.setdefault(part.kind, [0.0, 0.0])
+            tokens[part.place * prompt >= usage.cache_read] += part.share * prompt
+        read, new = (sum(tokens[n] for tokens in found.values()) for n in (0, 1))
+        written = bool(usage.cache_write or usage.cache_write_1h)
+        whole = replace(
+            usage,
+            billed=None,
+            cache_read=usage.cache_read + round(read),
+            cache_write=usage.cache_write + (round(new) if written else 0),
+            input=usage.input + (0 if written else round(new)),
+        )
+        entry = self._entry(lane, model)
+        if entry is None:
+            return whole, tuple(Saving(kind, round(sum(tokens)), None) for kind, tokens in found.items())
+        # The whole difference, because a longer prompt may be dearer by the token; shared out by what each kind took.
+        rate_read, rate_new = (cost(each, entry)[0] / _MANY for each in _alone(written=written))
+        worth = {kind: tokens[0] * rate_read + tokens[1] * rate_new for kind, tokens in found.items()}
+        difference = cost(whole, entry)[0] - cost(replace(usage, billed=None), entry)[0]
+        factor = difference / total if (total := fsum(worth.values())) else 0.0
+        return whole, tuple(Saving(kind, round(sum(tokens)), worth[kind] * factor) for kind, tokens in found.items())
+
+    def _entry(self, lane: Lane, model: str) -> Entry | None:
+        return Entry(lane.price) if lane.price else self._prices.find(model, lane.provider, lane.region)
 
     def _cost(self, usage: Usage, lane: Lane, model: str) -> tuple[float | None, bool]:
         """USD for `usage`, and whether that is an estimate."""
         if usage.billed is not None and lane.provider == _TELLS:
             return usage.billed, False
-        entry = Entry(lane.price) if lane.price else self._prices.find(model, lane.provider, lane.region)
+        entry = self._entry(lane, model)
         return cost(usage, entry) if entry else (None, False)
 
     def _baseline(self, usage: Usage, asked: str, usd: float) -> float:

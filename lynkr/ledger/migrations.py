@@ -42,4 +42,11 @@ def what_was_changed(db: Executes) -> None:
     db.execute("ALTER TABLE requests ADD COLUMN changes TEXT NOT NULL DEFAULT '[]'")
 
 
-STEPS: tuple[Callable[[Executes], None], ...] = (sessions_and_requests, what_was_changed)
+def what_was_compressed(db: Executes) -> None:
+    """What compression took out: a JSON list of [kind, tokens, usd], its worth, and how often a compressor failed."""
+    db.execute("ALTER TABLE requests ADD COLUMN savings TEXT NOT NULL DEFAULT '[]'")
+    db.execute("ALTER TABLE requests ADD COLUMN compression_usd REAL")
+    db.execute("ALTER TABLE requests ADD COLUMN faults INTEGER NOT NULL DEFAULT 0")
+
+
+STEPS: tuple[Callable[[Executes], None], ...] = (sessions_and_requests, what_was_changed, what_was_compressed)

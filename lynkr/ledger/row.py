@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from lynkr.changes import Change
+from lynkr.changes import Change, Saving
 from lynkr.usage import Usage
 
 
@@ -24,7 +24,9 @@ class Row:
     error of the lane's or ours, whole), `cut` (the lane stopped in the middle) or `gone` (the client hung up).
     `estimated` says that tokens or cost rest on an estimate. Money is in USD at list prices and None where the model
     has no known price; `baseline_usd` is what the same would have cost on the model that was asked for. `changes` is
-    what was dropped or said otherwise on the way to a lane of another format or model, and on the way back.
+    what was dropped or said otherwise on the way to a lane of another format or model, and on the way back. `savings`
+    is what compression took out, by kind, and `compression_usd` its worth (None where no price is known); `faults`
+    counts results that were left alone because a compressor failed.
     """
 
     id: str
@@ -50,6 +52,9 @@ class Row:
     first_byte_ms: float | None = None
     ms: float = 0.0
     changes: tuple[Change, ...] = ()
+    compression_usd: float | None = 0.0
+    savings: tuple[Saving, ...] = ()
+    faults: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from lynkr.changes import Change
+from lynkr.changes import Change, Saving
 from lynkr.errors import LynkrError
 from lynkr.ledger.migrations import STEPS
 from lynkr.ledger.row import Row, Session, Try
@@ -25,7 +25,8 @@ LOCK_WAIT_S = 5.0
 _ROW = (
     "id, session, at, method, path, format, tier, why, lane, provider, model, asked_model, status, outcome, error, "
     "tried, input_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, output_tokens, "
-    "reasoning_tokens, extras, estimated, cost_usd, baseline_usd, removed_tokens, first_byte_ms, ms, changes"
+    "reasoning_tokens, extras, estimated, cost_usd, baseline_usd, removed_tokens, first_byte_ms, ms, changes, "
+    "savings, compression_usd, faults"
 )
 
 
@@ -88,7 +89,7 @@ class Ledger:
                            session.exit_status)),
             )  # fmt: skip
             self._db.executemany(
-                f"INSERT OR IGNORE INTO requests ({_ROW}) VALUES ({', '.join('?' * 30)})",  # noqa: S608 - constants
+                f"INSERT OR IGNORE INTO requests ({_ROW}) VALUES ({', '.join('?' * len(_ROW.split(',')))})",  # noqa: S608 - constants
                 [_values(session.id, row) for row in rows],
             )
 
@@ -169,6 +170,8 @@ def _values(session: str, row: Row) -> tuple[object, ...]:
         usage.cache_write_1h, usage.output, usage.reasoning, usage.extras, row.estimated, row.cost_usd,
         row.baseline_usd, row.removed_tokens, row.first_byte_ms, row.ms,
         json.dumps([[change.what, change.did, change.why, change.count] for change in row.changes]),
+        json.dumps([[saving.kind, saving.tokens, saving.usd] for saving in row.savings]), row.compression_usd,
+        row.faults,
     ))  # fmt: skip
 
 
@@ -190,6 +193,7 @@ def _row(values: tuple[Any, ...]) -> Row:
     )
     tried = tuple(Try(lane, status) for lane, status in json.loads(found.pop("tried")))
     changes = tuple(Change(*change) for change in json.loads(found.pop("changes")))
+    savings = tuple(Saving(*saving) for saving in json.loads(found.pop("savings")))
     del found["session"]
     found["estimated"] = bool(found["estimated"])
-    return Row(**found, usage=usage, tried=tried, changes=changes)
+    return Row(**found, usage=usage, tried=tried, changes=changes, savings=savings)

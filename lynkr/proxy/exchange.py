@@ -17,7 +17,7 @@ import anyio
 
 from lynkr import formats
 from lynkr.answer import Refused
-from lynkr.changes import Changes
+from lynkr.changes import Changes, Removed
 from lynkr.errors import ClientError, LynkrError, UpstreamError
 from lynkr.events import Refusal
 from lynkr.formats import Codec, Match
@@ -30,6 +30,7 @@ from lynkr.proxy.outbound import Inbound, outbound
 from lynkr.proxy.refused import FINAL, about_the_lane
 from lynkr.proxy.relay import give_up, relay
 from lynkr.proxy.server import ClientGone, Reply, Request
+from lynkr.proxy.shaping import Shaping
 from lynkr.routing.router import Route, Router
 from lynkr.secrets import Key
 from lynkr.upstream import ollama
@@ -78,6 +79,7 @@ class Exchange:
     clock: Clock
     record: Callable[[Row], None]
     ping_s: float = PING_S
+    shaping: Shaping = field(default_factory=Shaping)
     sizes: dict[str, int | None] = field(default_factory=dict)
     troubles: list[str] = field(default_factory=list)
 
@@ -114,6 +116,7 @@ class _Case:
     ear: Ear | None = None
     listener: Ear | Interpreting | None = None
     changes: Changes = field(default_factory=Changes)
+    removed: tuple[Removed, ...] = ()
     size: int = 0
     sent: bool = False
 
@@ -155,7 +158,11 @@ class _Case:
         lane = await self._sized(route.lane)
         self._take(replace(route, lane=lane))
         at = int(datetime.fromisoformat(self.notes["at"]).timestamp())
-        out = outbound(Inbound(request, headers, self.match, body, self.notes["id"], at), lane)
+        inbound, self.removed, faults = house.shaping(
+            Inbound(request, headers, self.match, body, self.notes["id"], at), lane
+        )
+        self._note(faults=faults)
+        out = outbound(inbound, lane)
         self.size, self.changes = out.size, out.changes
         if self.match is not None:
             self._note(asked_model=out.asked, model=out.model)
@@ -348,13 +355,16 @@ class _Case:
         # Free of charge, or of a kind that nobody bills by the token.
         if (self.match is None and heard.usage is None) or (self.match is not None and not self.match.metered):
             return row
-        cost = self.house.meter.count(heard, lane, row.model, row.asked_model, self.size)
+        cost = self.house.meter.count(heard, lane, row.model, row.asked_model, self.size, self.removed)
         return replace(
             row,
             usage=cost.usage,
             estimated=cost.estimated,
             cost_usd=cost.cost_usd,
             baseline_usd=cost.baseline_usd,
+            removed_tokens=sum(saving.tokens for saving in cost.savings),
+            compression_usd=cost.compression_usd,
+            savings=cost.savings,
         )
 
     def _trouble(self, sentence: str) -> None:

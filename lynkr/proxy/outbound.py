@@ -6,7 +6,7 @@ cloud's envelope, or written anew in another format.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from lynkr import __version__
@@ -78,10 +78,19 @@ class Inbound:
     body: bytes | None
     id: str
     at: int
+    document: Document | None = None
 
-    def document(self) -> Document:
+    def read(self, reading: Callable[[bytes], Document] = Document.read) -> Document:
         """The body, read. Raises MalformedDocument, Unreadable."""
-        return Document.read(plain(self.body or b"", self.named.get("content-encoding", ""), MAX_BODY))
+        if self.document is not None:
+            return self.document
+        return reading(plain(self.body or b"", self.named.get("content-encoding", ""), MAX_BODY))
+
+    def instead(self, document: Document) -> Inbound:
+        """The same request with another body, uncoded."""
+        named = {name: value for name, value in self.named.items() if name != "content-encoding"}
+        request = replace(self.request, headers=_less(self.request.headers, b"content-encoding"))
+        return replace(self, request=request, named=named, body=document.body, document=document)
 
 
 def outbound(inbound: Inbound, lane: Lane) -> Outbound:
@@ -102,7 +111,7 @@ def outbound(inbound: Inbound, lane: Lane) -> Outbound:
 
 def _understood(inbound: Inbound) -> Document:
     try:
-        document = inbound.document()
+        document = inbound.read()
     except (Unreadable, MalformedDocument) as error:
         raise ClientError(f"lynkr: the body is not JSON that can be read ({error})", kind="unreadable") from error
     if not isinstance(document.value, dict):
@@ -116,7 +125,7 @@ def _relayed(inbound: Inbound, match: Match, lane: Lane) -> Outbound:
     out.model = lane.model or match.model
     out.size = len(inbound.body or b"")
     try:
-        document = inbound.document()
+        document = inbound.read()
     except (Unreadable, MalformedDocument) as error:
         if lane.model and not match.model:
             raise ClientError(f"lynkr: the body is not JSON that can be read ({error})", kind="unreadable") from error

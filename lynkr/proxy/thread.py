@@ -12,12 +12,17 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lynkr.lane import Format
 from lynkr.ledger.row import Row
 from lynkr.routing.router import Router
 from lynkr.secrets import Key
+from lynkr.transforms.settings import OFF, Settings
 from lynkr.upstream.clouds import Login
+
+if TYPE_CHECKING:
+    from lynkr.transforms.shaper import Change
 
 # In rising order of what stands on what, so that each import is a short one.
 _HEAVY = ("ssl", "anyio", "anyio._backends._asyncio", "h11", "httpcore", "httpx", "lynkr.proxy.exchange")
@@ -40,6 +45,8 @@ class Setting:
     alarm: Callable[[str], None]
     now: Callable[[], str]
     new_id: Callable[[], str]
+    compress: Settings = OFF
+    keep: Callable[[Change, str], None] | None = None
 
 
 class ProxyThread:
@@ -94,6 +101,7 @@ class ProxyThread:
         from lynkr.proxy.exchange import Clock, Exchange
         from lynkr.proxy.gate import Carrier, Gate
         from lynkr.proxy.server import serve
+        from lynkr.proxy.shaping import Shaping
         from lynkr.upstream.client import Upstreams
 
         setting, stop = self._setting, anyio.Event()
@@ -123,6 +131,7 @@ class ProxyThread:
             clock,
             setting.record,
             troubles=self.troubles,
+            shaping=Shaping(setting.compress, setting.keep),
         )
         carriers = tuple(Carrier(*carrier) for carrier in setting.carriers)
         try:

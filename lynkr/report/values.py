@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from math import fsum
 from typing import Any
 
-from lynkr.changes import Change
+from lynkr.changes import Change, Saving
 from lynkr.ledger.row import Row, Session, Try
 from lynkr.usage import Usage
 
@@ -84,14 +84,30 @@ def _saved(row: Row) -> float | None:
 
 
 def _savings(rows: Sequence[Row]) -> dict[str, Any]:
-    """Where the savings come from. So far a lane's own model is the only thing that changes a bill."""
+    """Where the savings come from: another model, and what was not sent."""
+    compressed = money(row.compression_usd for row in rows) or 0.0
     return {
-        "routing_usd": money(_saved(row) for row in rows) or 0.0,
-        "compression_usd": 0.0,
+        "routing_usd": round((money(_saved(row) for row in rows) or 0.0) - compressed, 9),
+        "compression_usd": compressed,
         "answers_usd": 0.0,
         "bypass_usd": 0.0,
         "tokens_removed": sum(row.removed_tokens for row in rows),
+        "kinds": _kinds(rows),
+        "faults": sum(row.faults for row in rows),
     }
+
+
+def _kinds(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """What each kind of compression saved, the most tokens first."""
+    found: dict[str, list[Saving]] = {}
+    for row in rows:
+        for saving in row.savings:
+            found.setdefault(saving.kind, []).append(saving)
+    kinds = [
+        {"kind": kind, "tokens_removed": sum(s.tokens for s in savings), "saved_usd": money(s.usd for s in savings)}
+        for kind, savings in found.items()
+    ]
+    return sorted(kinds, key=lambda kind: -kind["tokens_removed"])
 
 
 def _lanes(rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -151,6 +167,9 @@ def _request(row: Row) -> dict[str, Any]:
         "cost_usd": None if row.cost_usd is None else round(row.cost_usd, 9),
         "baseline_usd": None if row.baseline_usd is None else round(row.baseline_usd, 9),
         "removed_tokens": row.removed_tokens,
+        "compression_usd": None if row.compression_usd is None else round(row.compression_usd, 9),
+        "savings": [{"kind": s.kind, "tokens": s.tokens, "usd": s.usd} for s in row.savings],
+        "faults": row.faults,
         "changes": [{"what": c.what, "did": c.did, "why": c.why, "count": c.count} for c in row.changes],
         "first_byte_ms": row.first_byte_ms,
         "ms": row.ms,
@@ -169,4 +188,5 @@ def _row(request: dict[str, Any]) -> Row:
     usage = Usage(tokens[0], tokens[1], tokens[2] - hour, hour, tokens[3], reasoning, extras)
     tried = tuple(Try(**attempt) for attempt in values.pop("tried"))
     changes = tuple(Change(**change) for change in values.pop("changes", ()))
-    return Row(**values, usage=usage, tried=tried, changes=changes)
+    savings = tuple(Saving(**saving) for saving in values.pop("savings", ()))
+    return Row(**values, usage=usage, tried=tried, changes=changes, savings=savings)

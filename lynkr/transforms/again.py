@@ -42,11 +42,11 @@ class Source(NamedTuple):
 
 
 class Copy(NamedTuple):
-    """A run: `count` lines from line `at` of the text stand from line `there` of what was sent before."""
+    """A run: `size` lines from line `at` of the text stand from line `there` of what was sent before."""
 
     at: int
     there: int
-    count: int
+    size: int
 
 
 @dataclass(slots=True)
@@ -97,7 +97,7 @@ class Standing:
     def places(self, text: str) -> list[int]:
         """Where a line stands, the latest first."""
         found = self._places.get(text, [])
-        return found[::-1] if len(found) <= _PLACES else [*found[: -_PLACES : -1], found[0]]
+        return found[::-1] if len(found) <= _PLACES else [*found[:-_PLACES:-1], found[0]]
 
     def says_the_same(self, run: Copy) -> bool:
         """Whether a run's first line is followed by the same lines wherever it stands, so that any place will do."""
@@ -106,8 +106,8 @@ class Standing:
         places = self._places.get(first.text, [])
         if len(places) > _ALL_PLACES:
             return False
-        said = [line and line.text for line in self.lines[run.there : run.there + run.count]]
-        return all([line and line.text for line in self.lines[at : at + run.count]] == said for at in places)
+        said = [line and line.text for line in self.lines[run.there : run.there + run.size]]
+        return all([line and line.text for line in self.lines[at : at + run.size]] == said for at in places)
 
     def source(self, at: int) -> Source:
         """The text that a line belongs to."""
@@ -135,7 +135,7 @@ def referring(text: str, standing: Standing, label: str, path: str, least_within
     while at < len(lines):
         run = _run(lines, at, done, standing, begun, least_within)
         new = _said(run, lines, texts, standing, path, begun) if run else []
-        if not run or _length(texts[run.at : run.at + run.count]) <= _length(new) + _GAIN:
+        if not run or _length(texts[run.at : run.at + run.size]) <= _length(new) + _GAIN:
             standing.put(lines[at])
             at += 1
             continue
@@ -144,7 +144,7 @@ def referring(text: str, standing: Standing, label: str, path: str, least_within
         shown = len(new) - 1
         for before in range(run.at + shown, at):
             standing.hidden[begun + before] = True
-        done = run.at + run.count
+        done = run.at + run.size
         for n in range(at, done):
             standing.put(lines[n], hidden=n >= run.at + shown)
         at = done
@@ -158,8 +158,8 @@ def _edited(lines: list[Line], texts: list[str], standing: Standing) -> list[str
     shown = [line for line in lines if line.number]
     if len(shown) < _LEAST_LINES or any(_telling(line.text) and not standing.places(line.text) for line in shown):
         return None
-    first, last = (texts.index(text) for text in (next(t for t, x in zip(texts, lines) if x.number),
-                                                  next(t for t, x in zip(reversed(texts), reversed(lines)) if x.number)))
+    at = [n for n, line in enumerate(lines) if line.number]
+    first, last = at[0], at[-1]
     said = f"{MARK}lines {numbers[0]}-{numbers[-1]}, as your edit above left them]"
     return [*texts[:first], said, *texts[last + 1 :]]
 
@@ -176,10 +176,10 @@ def _run(lines: list[Line], at: int, free: int, standing: Standing, begun: int, 
     for there in standing.places(lines[at].text):
         run = _extended(lines, standing.lines, at, there, free)
         # Within the text itself a run must not reach into what it is to stand for.
-        run = run._replace(count=min(run.count, max(begun + run.at - run.there, 0))) if run.there >= begun else run
+        run = run._replace(size=min(run.size, max(begun + run.at - run.there, 0))) if run.there >= begun else run
         found = _anchored(run, lines, standing)
         least = least_within if found.there >= begun else _LEAST_LINES
-        if found.count >= least and (best is None or found.count > best.count):
+        if found.size >= least and (best is None or found.size > best.size):
             best = found
     return best
 
@@ -189,9 +189,9 @@ def _anchored(run: Copy, lines: list[Line], standing: Standing) -> Copy:
     there = standing.lines[run.there]
     if lines[run.at].number and there is not None and there.number:
         return run
-    for skipped in range(run.count):
+    for skipped in range(run.size):
         if not standing.hidden[run.there + skipped] and _telling(lines[run.at + skipped].text):
-            return Copy(run.at + skipped, run.there + skipped, run.count - skipped)
+            return Copy(run.at + skipped, run.there + skipped, run.size - skipped)
     return Copy(run.at, run.there, 0)
 
 
@@ -208,8 +208,10 @@ def _extended(lines: list[Line], there: list[Line | None], at: int, place: int, 
 
 
 def _goes_on(lines: list[Line], there: list[Line | None], at: int, place: int, at0: int, place0: int) -> bool:
-    """Whether the run through `at0` and `place0` holds `at` and `place`: the same lines, or the same words in lines that
-    are numbered on and of one sign."""
+    """Whether the run through `at0` and `place0` holds `at` and `place`.
+
+    They are the same lines, or the same words in lines that are numbered on and of one sign.
+    """
     here, other = lines[at], there[place]
     if other is None or here.text != other.text:
         return False
@@ -227,9 +229,7 @@ def _numbered_on(line: Line, start: Line, steps: int) -> bool:
     return line.number == start.number + steps if start.number else not line.number
 
 
-def _said(
-    run: Copy, lines: list[Line], texts: list[str], standing: Standing, path: str, begun: int
-) -> list[str]:
+def _said(run: Copy, lines: list[Line], texts: list[str], standing: Standing, path: str, begun: int) -> list[str]:
     """What stands in place of a run: one line, and where nothing is numbered, the run's first line before it."""
     source = standing.source(run.there)
     here, there = lines[run.at], standing.lines[run.there]
@@ -240,12 +240,12 @@ def _said(
         within = run.there >= begun or bool(path and path == source.path)
         where = "above" if within else f"in {source.label} above"
     if here.number:
-        last = here.number + run.count - 1
+        last = here.number + run.size - 1
         if there.number == here.number:
             return [f"{MARK}lines {here.number}-{last} unchanged, as {where}]"]
         if there.number:
-            return [f"{MARK}lines {here.number}-{last} = {there.number}-{there.number + run.count - 1} {where}]"]
+            return [f"{MARK}lines {here.number}-{last} = {there.number}-{there.number + run.size - 1} {where}]"]
         return [texts[run.at], f"{MARK}lines {here.number + 1}-{last} go on as {where}]"]
     signed = f", each with {here.sign}" if here.sign.strip() and here.sign != there.sign else ""
-    more = "line" if run.count == 2 else "lines"
-    return [texts[run.at], f"{MARK}{run.count - 1} more {more}{signed}, as after this one {where}]"]
+    more = "line" if run.size == 2 else "lines"
+    return [texts[run.at], f"{MARK}{run.size - 1} more {more}{signed}, as after this one {where}]"]

@@ -66,6 +66,7 @@ class Meaning:
         return any(words[0] in names or " ".join(words[:2]) in names for words in self.programs)
 
 
+_PATHS = ("file_path", "filePath", "absolute_path", "path", "filename", "target_file", "notebook_path")
 UNKNOWN = Meaning("a tool", "output")
 
 
@@ -76,9 +77,11 @@ def meaning(call: Called | None) -> Meaning:
     arguments = call.arguments if isinstance(call.arguments, Mapping) else {}
     if command := _command(arguments):
         return of_command(command)
-    path = _first(arguments, "file_path", "filePath", "absolute_path", "path", "filename", "target_file", "notebook_path")
+    path = _first(
+        arguments, "file_path", "filePath", "absolute_path", "path", "filename", "target_file", "notebook_path"
+    )
     name = call.name.rpartition("__")[2].lower()
-    role = next((role for role, names in _OF_TOOLS if name in names), "output")
+    role: Role = next((role for role, names in _OF_TOOLS if name in names), "output")
     if role == "shown" and not path:
         role = "output"
     return Meaning(f"{call.name} of {short(path)}" if path else call.name, role, (), path)

@@ -200,9 +200,7 @@ def _put_down(call: Called, standing: Standing) -> None:
     for text in texts:
         if "\n" in text:
             lines = text.split("\n")
-            standing.add(
-                patch(lines) if "*** Begin Patch" in text else read(lines), f"your {what.label}", what.path
-            )
+            standing.add(patch(lines) if "*** Begin Patch" in text else read(lines), f"your {what.label}", what.path)
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -227,7 +225,9 @@ def _change(given: Given, what: Meaning, standing: Standing) -> Change | None:
     after = referring(squeezed.text, standing, f"the {what.label}", what.path, least)
     if after != squeezed.text:
         cuts.append(Cut("seen before", len(squeezed.text) - len(after)))
-    return Change(squeezed.id, what.label, text, after, tuple(cuts)) if after != text and len(after) <= len(text) else None
+    return (
+        Change(squeezed.id, what.label, text, after, tuple(cuts)) if after != text and len(after) <= len(text) else None
+    )
 
 
 def _places(document: Document, element: _Element) -> Iterator[tuple[Edit, Placed]]:

@@ -1,8 +1,8 @@
 """Tool results, squeezed: one small compressor a kind, chosen by the command that ran or by the look of the text.
 
-Each takes a text and what is known of the call and gives a text; each is pure, knows what it must not touch (a file that
-was asked for, a match, an item of a list, whatever gives alarm) and gives its input back where it would not get smaller.
-What has a stub of ours in it has been here before and is left alone.
+Each takes a text and what is known of the call and gives a text; each is pure, knows what it must not touch (a file
+that was asked for, a match, an item of a list, whatever gives alarm) and gives its input back where it would not get
+smaller. What has a stub of ours in it has been here before and is left alone.
 """
 
 from __future__ import annotations

@@ -16,7 +16,9 @@ from typing import NamedTuple
 from lynkr.transforms.command import Meaning
 
 # A path and a place in it: 12:text, 12:5: text, (12,5): text.
-_PLACED = re.compile(r"((?:[A-Za-z]:)?[^:()\n]*[^:()\s\d][^:()\n]*)(?::(\d+[:.,\- ].*|\d+$)|(\(\d+,\d+\): .*))", re.DOTALL)
+_PLACED = re.compile(
+    r"((?:[A-Za-z]:)?[^:()\n]*[^:()\s\d][^:()\n]*)(?::(\d+[:.,\- ].*|\d+$)|(\(\d+,\d+\): .*))", re.DOTALL
+)
 # Lines around a match, as grep -C writes them; the path is known from the match.
 _AROUND = re.compile(r"-(?=\d+-)")
 _BETWEEN = "--"
@@ -57,6 +59,10 @@ def _around(line: str, paths: set[str]) -> _Placed | None:
     return None
 
 
+def _of(placed: list[_Placed | None], path: str) -> bool:
+    return bool(placed and placed[0] and placed[0].path == path)
+
+
 def _under(lines: list[str], placed: list[_Placed | None]) -> list[str]:
     """The lines, without the path where it is that of the line before."""
     out, at = list[str](), 0
@@ -66,7 +72,12 @@ def _under(lines: list[str], placed: list[_Placed | None]) -> list[str]:
             part = placed[end]
             if part and part.path == first.path:
                 group.append(part.rest)
-            elif lines[end] == _BETWEEN and (then := placed[end + 1 : end + 2]) and then[0] and then[0].path == first.path:
+            elif (
+                lines[end] == _BETWEEN
+                and (then := placed[end + 1 : end + 2])
+                and then[0]
+                and then[0].path == first.path
+            ):
                 group.append(_BETWEEN)
             else:
                 break

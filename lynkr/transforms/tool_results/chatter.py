@@ -11,11 +11,14 @@ import re
 from typing import NamedTuple
 
 from lynkr.transforms.command import Meaning
-from lynkr.transforms.tool_results.chatter_rules import FAMILIES, Family
+from lynkr.transforms.tool_results.chatter_rules import FAMILIES, NAMED, Family
 from lynkr.transforms.tool_results.stub import ALARM, counted, stub
 
 # A stub takes its place too.
 _GAIN = 60
+# Names of passed tests are worth their place where they are few: they say what is tested.
+_NAMES = 48
+_NAME = re.compile(r"(?:--- PASS: |\[ *\d+%\] PASSED |PASS +|\(pass\) |^\s*[✓✔√] |^test |^ok +\d+ - |^ok  \t)?(\S+)")
 
 
 class _Dropped(NamedTuple):
@@ -34,16 +37,27 @@ def squeeze(text: str, what: Meaning) -> str:
     dropped = _dropped(lines, families)
     if not dropped:
         return text
-    counts = dict[str, int]()
-    for line in dropped:
-        if line.what:
-            counts[line.what] = counts.get(line.what, 0) + 1
     gone = {line.at for line in dropped}
     first = dropped[0].at
-    said = stub(f"left out {counted(counts)}") if counts else ""
+    said = _said(dropped, lines)
     kept = [said if n == first else line for n, line in enumerate(lines) if n not in gone or (n == first and said)]
     new = "\n".join(kept)
     return new if len(new) + _GAIN < len(text) else text
+
+
+def _said(dropped: list[_Dropped], lines: list[str]) -> str:
+    """The stub: how many of what, and the names of what passed where they are few."""
+    counts, names = dict[str, int](), list[str]()
+    for line in dropped:
+        if line.what:
+            counts[line.what] = counts.get(line.what, 0) + 1
+        if line.what in NAMED and (found := _NAME.search(lines[line.at])):
+            names.append(found[1])
+    words = f"left out {counted(counts)}"
+    named = ", ".join(dict.fromkeys(names))
+    if names and len(names) <= _NAMES and len(named) * 2 < sum(len(lines[line.at]) for line in dropped):
+        words += f" ({named})"
+    return stub(words) if counts else ""
 
 
 def _dropped(lines: list[str], families: list[Family]) -> list[_Dropped]:

@@ -211,4 +211,6 @@ BUILDS = (
     ),
 )  # fmt: skip
 
+# What has a name that may be wanted next.
+NAMED = frozenset(("passed test", "passed file", "passed package", "passed test class"))
 FAMILIES = (*TESTS, *BUILDS)

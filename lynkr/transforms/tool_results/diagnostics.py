@@ -1,7 +1,7 @@
 """The same message at many places, said once with all of its places: what linters write about a whole tree.
 
-    a.py:1:0: C0114: Missing module docstring       C0114: Missing module docstring
-    b.py:1:0: C0114: Missing module docstring   →   at a.py:1:0 b.py:1:0 …
+a.py:1:0: C0114: Missing module docstring       C0114: Missing module docstring
+b.py:1:0: C0114: Missing module docstring   →   at a.py:1:0 b.py:1:0 …
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Rulers: rows of one sign that only part or frame what is said, cut to three; and lines that come again at once.
 
-Only at a line's beginning or end, and never in what may be code: signs under a place (`^^^^`, `~~~~`) show how wide it is.
+Only at a line's beginning or end, and never in what may be code: signs under a place (`^^^^`, `~~~~`) show
+how wide it is.
 """
 
 from __future__ import annotations

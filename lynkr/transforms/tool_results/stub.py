@@ -9,10 +9,10 @@ MARK = "[lynkr: "
 _MORE = "\0more\0"
 # What matters whatever it stands in: a line with one of these words is no chatter.
 ALARM = re.compile(
-    r"(?i)\b(?:err(?:or|no)?s?|err!|fail(?:ed|ure|ures|ing|s)?|fatal|panic(?:ked)?|exception|traceback|warn(?:ing|ings)?|"
-    r"denied|refused|cannot|can't|could not|couldn't|unable|undefined|unresolved|missing|not found|no such|invalid|"
-    r"deprecat\w*|vulnerab\w*|abort(?:ed)?|killed|segfault|segmentation|time[ds]? ?out|conflicts?|reject(?:ed)?|mismatch|"
-    r"critical|severe|alert|unsupported|unexpected|broken|corrupt\w*|leak\w*|unhealthy|crash\w*|backoff|evicted|oom\w*)\b|"
+    r"(?i)\b(?:err(?:or|no)?s?|err!|fail(?:ed|ure|ures|ing|s)?|fatal|panic(?:ked)?|exception|traceback|"
+    r"warn(?:ing|ings)?|denied|refused|cannot|can't|could not|couldn't|unable|undefined|unresolved|missing|not found|"
+    r"no such|invalid|deprecat\w*|vulnerab\w*|abort(?:ed)?|killed|segfault|segmentation|time[ds]? ?out|conflicts?|"
+    r"reject(?:ed)?|mismatch|critical|severe|alert|unsupported|unexpected|broken|corrupt\w*|leak\w*|unhealthy|crash\w*|backoff|evicted|oom\w*)\b|"
     r"[✗✖✕✘×❌⚠‼]|\bE\d{3,4}\b|\bnpm ERR"
 )
 

@@ -4,9 +4,9 @@
     1,ann,["a","b"]
     2,"7",[]
 
-A value is written as in JSON; a text stands bare where it cannot be taken for anything else, so `7` is a number and `"7"`
-a text. `^` says: as in the row above; nothing at all: the object has no such key. What is the same in all rows stands in
-the first line. Numbers keep their digits, whatever they are.
+A value is written as in JSON; a text stands bare where it cannot be taken for anything else, so `7` is a number and
+`"7"` a text. `^` says: as in the row above; nothing at all: the object has no such key. What is the same in all rows
+stands in the first line. Numbers keep their digits, whatever they are.
 """
 
 from __future__ import annotations
@@ -45,9 +45,7 @@ def _constant(name: str) -> Any:
     raise _NotJson(name)
 
 
-_decoder = json.JSONDecoder(
-    object_pairs_hook=_Object, parse_int=_Number, parse_float=_Number, parse_constant=_constant
-)
+_decoder = json.JSONDecoder(object_pairs_hook=_Object, parse_int=_Number, parse_float=_Number, parse_constant=_constant)
 
 
 def squeeze(text: str, what: Meaning) -> str:
@@ -108,7 +106,7 @@ def _with_tables(value: Any) -> str:
             plain = "[" + ",".join(map(_dumped, inner)) + "]"
             if len(inner) >= _LEAST_ROWS and all(isinstance(item, _Object) for item in inner):
                 name = f"table {len(tables) + 1}"
-                table = _table(inner, f"objects of the list" if inner is value else f"objects of {name}")
+                table = _table(inner, "objects of the list" if inner is value else f"objects of {name}")
                 if table and len(table) + 16 < len(plain):
                     tables.append(table)
                     return "" if inner is value else f"<{name}>"

@@ -13,7 +13,8 @@ from lynkr.transforms.tool_results.stub import stub
 _LEAST = 10
 # A line, perhaps with a job's and a step's name, its time with a fraction of a second, and what it says.
 _TIMED = re.compile(
-    r"((?:[^\t\n]*\t){0,2}?)\ufeff?(\[?)(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)[.,]\d{3,9}(?:Z|[+-]\d\d:?\d\d)?(\]?) ?(.*)"
+    r"((?:[^\t\n]*\t){0,2}?)\ufeff?(\[?)(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)[.,]\d{3,9}(?:Z|[+-]\d\d:?\d\d)?"
+    r"(\]?) ?(.*)"
 )
 
 

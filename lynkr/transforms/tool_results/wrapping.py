@@ -7,7 +7,9 @@ import re
 from lynkr.transforms.command import Meaning
 
 # Codex: the exit status and the session stay, what the chunk was called and how many tokens it had go.
-_CODEX = re.compile(r"\AChunk ID: [0-9a-f]+\n(Wall time: [^\n]*\n)((?:Process [^\n]*\n)?)(?:Original token count: \d+\n)?(?=Output:)")
+_CODEX = re.compile(
+    r"\AChunk ID: [0-9a-f]+\n(Wall time: [^\n]*\n)((?:Process [^\n]*\n)?)(?:Original token count: \d+\n)?(?=Output:)"
+)
 
 # Claude Code: the file is named in the call.
 _EDITED = re.compile(
