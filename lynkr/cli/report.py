@@ -17,15 +17,34 @@ from lynkr.paths import paths
 
 @click.command(short_help="What a session cost, and where its tokens went.")
 @click.argument("session", default="last", shell_complete=session_names)
+@click.option("--changes", is_flag=True, help="What compression changed, before and after, instead.")
+@click.option("--full", is_flag=True, help="With --changes: every line.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, in the shape that scripts may rely on.")
-def command(session: str, as_json: bool) -> None:
+def command(session: str, changes: bool, full: bool, as_json: bool) -> None:
     """What SESSION cost: `last` (the default), or an id, its beginning or its end, from `lynkr sessions`."""
     from lynkr.ledger.prices import table
     from lynkr.report.terminal import session_report
     from lynkr.report.values import report
 
-    values = report(*_find(paths(os.environ).ledger, session))
+    if full and not changes:
+        raise UsageError("--full goes with --changes")
+    found = _find(paths(os.environ).ledger, session)
+    if changes:
+        _show_changes(found[0].id, full=full, as_json=as_json)
+        return
+    values = report(*found)
     show([json.dumps(values, indent=1)] if as_json else session_report(values, table().date, paint))
+
+
+def _show_changes(session: str, *, full: bool, as_json: bool) -> None:
+    from lynkr.kept import Kept
+    from lynkr.report.changes import Pair, as_values, change_list
+
+    kept = Kept(paths(os.environ).kept)
+    pairs = [
+        Pair(made.request, made.id, made.label, made.cuts, kept.get(made.id), made.after) for made in kept.made(session)
+    ]
+    show([json.dumps(as_values(pairs), indent=1)] if as_json else change_list(pairs, full=full, paint=paint))
 
 
 def _find(path: Path, wanted: str) -> tuple[Session, list[Row]]:

@@ -31,6 +31,16 @@ def show(lines: Iterable[str]) -> None:
     click.echo("\n".join(map(plain, lines)))
 
 
+def give(text: str) -> None:
+    """A text on stdout as it is, byte for byte; only a terminal is spared what it would obey."""
+    if sys.stdout.isatty():
+        click.echo(plain(text), nl=not text.endswith("\n"))
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", "surrogatepass"))
+    sys.stdout.buffer.flush()
+
+
 def plain(text: str) -> str:
     """`text` with nothing that a terminal obeys but line ends and colours: some of it comes from strangers."""
     return _OBEYED.sub(lambda found: found[1] or "?", text)

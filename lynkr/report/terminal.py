@@ -70,22 +70,32 @@ def session_report(report: dict[str, Any], prices_date: str, paint: Paint = unpa
     ]
     if not report["requests"]:
         return [*lines, "No request came through lynkr in this session."]
-    lines += _headline(session, totals, paint)
+    lines += _headline(session, totals, report["savings"], paint)
     lines += ["", *_token_bars(totals, paint)]
     lines += ["", *_lane_table(report["lanes"], paint)]
+    if compressed := _compression_table(report["savings"], totals, paint):
+        lines += ["", *compressed]
     lines += ["", *_request_table(report["requests"], paint)]
     if changed := _change_table(report["requests"], paint):
         lines += ["", *changed]
     return [*lines, "", *_footnotes(report, prices_date, paint)]
 
 
-def _headline(session: dict[str, Any], totals: dict[str, Any], paint: Paint) -> list[str]:
+def _by_what(savings: dict[str, Any]) -> str:
+    """What saved it, where more than one thing did or it is not compression alone."""
+    parts = [
+        f"{usd(savings[f'{name}_usd'])} by {name}" for name in ("routing", "compression") if savings[f"{name}_usd"]
+    ]
+    return f": {', '.join(parts)}" if parts else ""
+
+
+def _headline(session: dict[str, Any], totals: dict[str, Any], savings: dict[str, Any], paint: Paint) -> list[str]:
     prompt = prompt_tokens(totals)
     saved = totals["saved_usd"]
     rows = [
         ("Cost", _cost_words(totals)),
-        ("Baseline", f"{usd(totals['baseline_usd'])}, what the models asked for would have cost"),
-        ("Saved", f"about {usd(saved)}: another model counts the same text otherwise"),
+        ("Baseline", f"{usd(totals['baseline_usd'])}, what it would have cost without lynkr"),
+        ("Saved", f"about {usd(saved)}{_by_what(savings)}"),
         ("Requests", f"{totals['requests']}; {_end(session)}"),
         ("Cache", f"{share(totals['cache_read_tokens'], prompt)} of {tokens(prompt)} input tokens read from it"),
     ]
@@ -184,6 +194,22 @@ def _request_table(requests: list[dict[str, Any]], paint: Paint) -> list[str]:
     hidden = len(requests) - len(shown)
     title = paint("Requests", "bold") + (paint(f", the last {len(shown)} of {len(requests)}", "dim") if hidden else "")
     return [title, *table(("time", "model", "status", "in", "cached", "out", "took", "cost"), rows, 3, paint, (1,))]
+
+
+def _compression_table(savings: dict[str, Any], totals: dict[str, Any], paint: Paint) -> list[str]:
+    """What compression took out of all requests together, by kind, and what it would have cost."""
+    kinds = savings.get("kinds", [])
+    if not kinds and not savings.get("faults"):
+        return []
+    removed, prompt = savings["tokens_removed"], prompt_tokens(totals)
+    part = share(removed, removed + prompt)
+    lines = [paint("Compressed", "bold") + paint(f", about {tokens(removed)} tokens not sent ({part})", "dim")]
+    rows = [[kind["kind"], tokens(kind["tokens_removed"]), usd(kind["saved_usd"])] for kind in kinds]
+    if rows:
+        lines += table(("what", "tokens", "saved"), rows, 1, paint)
+    if savings.get("faults"):
+        lines.append(f"  {plural(savings['faults'], 'result')} left alone, because a compressor failed")
+    return [*lines, paint("  each change, before and after: lynkr report --changes", "dim")]
 
 
 def _change_table(requests: list[dict[str, Any]], paint: Paint) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from lynkr.document import Document, Edit, Node
 from lynkr.passage import Called, Given, Passage, Said
 from lynkr.transforms.again import LEAST_WITHIN_A_FILE, LEAST_WITHIN_OUTPUT, MARK, WRITTEN, Standing, referring
-from lynkr.transforms.command import Meaning, meaning
+from lynkr.transforms.command import UNKNOWN, Meaning, meaning, of_command
 from lynkr.transforms.lines import Line, patch, read
 from lynkr.transforms.tool_results import Squeezed, squeeze
 
@@ -228,6 +228,12 @@ def _change(given: Given, what: Meaning, standing: Standing) -> Change | None:
     return (
         Change(squeezed.id, what.label, text, after, tuple(cuts)) if after != text and len(after) <= len(text) else None
     )
+
+
+def alone(text: str, command: str = "", tool: str = "") -> Change | None:
+    """What becomes of a result that stands in no conversation; None where it stays as it is."""
+    what = of_command(command) if command else meaning(Called("", tool)) if tool else UNKNOWN
+    return _change(Given("", text, ()), what, Standing())
 
 
 def _places(document: Document, element: _Element) -> Iterator[tuple[Edit, Placed]]:

@@ -1,0 +1,77 @@
+"""Every change that a session made to a tool's result, before and after, for a terminal."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from lynkr.report.terminal import Paint, unpainted
+
+# So many lines of a change are shown unless all are asked for.
+SHOWN = 16
+_WIDE = 160
+
+
+class Pair(NamedTuple):
+    """A change as it was noted, and its original, None where that is not kept any more."""
+
+    request: str
+    id: str
+    label: str
+    cuts: Sequence[tuple[str, int]]
+    before: str | None
+    after: str
+
+
+def as_values(pairs: Sequence[Pair]) -> list[dict[str, Any]]:
+    """The changes as plain values."""
+    return [
+        {
+            "request": pair.request,
+            "id": pair.id,
+            "result_of": pair.label,
+            "kinds": [{"kind": kind, "characters": count} for kind, count in pair.cuts],
+            "before": pair.before,
+            "after": pair.after,
+        }
+        for pair in pairs
+    ]
+
+
+def change_list(pairs: Sequence[Pair], *, full: bool, paint: Paint = unpainted) -> list[str]:
+    """The changes, one after another: which result, what became of it, and the lines that differ."""
+    if not pairs:
+        return ["Nothing was changed in this session, or it is longer ago than changes are kept."]
+    lines = list[str]()
+    for n, pair in enumerate(pairs, 1):
+        kinds = ", ".join(kind for kind, _ in pair.cuts)
+        size = f"{len(pair.before):,} → {len(pair.after):,}" if pair.before is not None else f"→ {len(pair.after):,}"
+        lines += [f"{paint(f'{n}. {pair.label}', 'bold')}  {size} characters: {kinds}"]
+        if pair.before is None:
+            lines += [paint("   the original is not kept any more", "dim"), ""]
+            continue
+        shown = [f"   {sign} {text[:_WIDE]}" for sign, text in _differing(pair.before, pair.after)]
+        hidden = len(shown) - SHOWN
+        if not full and hidden > 1:
+            shown = [*shown[:SHOWN], paint(f"   … {hidden} more lines; all of them with --full", "dim")]
+        lines += [*shown, paint(f"   before: lynkr expand {pair.id}", "dim"), ""]
+    return lines[:-1]
+
+
+def _differing(before: str, after: str) -> Iterator[tuple[str, str]]:
+    """The lines that only one of two texts has: (-, line) and (+, line), in their order."""
+    old, new = before.split("\n"), after.split("\n")
+    places: dict[str, list[int]] = {}
+    for n, line in enumerate(old):
+        places.setdefault(line, []).append(n)
+    at = 0
+    for line in new:
+        found = places.get(line, [])
+        n = bisect_left(found, at)
+        if n == len(found):
+            yield "+", line
+            continue
+        yield from (("-", gone) for gone in old[at : found[n]])
+        at = found[n] + 1
+    yield from (("-", gone) for gone in old[at:])
