@@ -6,7 +6,7 @@ without a word of any wire format.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -41,3 +41,16 @@ class Given:
 
 
 Passage = Said | Called | Given
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A tool as a request offers it. `schema` is JSON Schema, or None where the format has none for it."""
+
+    name: str
+    description: str
+    schema: dict[str, Any] | None
+
+
+# What becomes of an offer; None takes it out.
+Reshape = Callable[[Offer], Offer | None]

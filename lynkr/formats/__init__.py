@@ -5,7 +5,8 @@ Every format can be a lane's: it says where a request is posted (`target_path`) 
 Those that tools speak (`CODECS`) also say which paths are theirs (`PATHS`, and `FREE_PATHS` for what is never billed),
 which headers carry the client's credential (`CREDENTIALS`), read requests, write answers, and say how an error of ours
 looks (`error_body`, `error_event`, and what has to stand between a broken event and that one: `AFTER_BROKEN`), in which
-list what was said stands (`TALK`) and what each of its elements holds (`passages`). What
+list what was said stands (`TALK`) and what each of its elements holds (`passages`), and change which tools are offered
+(`reshaped`) and what the system prompt ends with (`told`). What
 passes by untouched is read for its figures alone (`AnswerWatch`). Clouds put an envelope around another's format
 (`ENVELOPES`): the client's own body goes into it (`envelope`), and its own events come out (`passed`).
 """
@@ -19,6 +20,7 @@ from typing import Any, NamedTuple, Protocol
 from lynkr.answer import Answer
 from lynkr.changes import Changes
 from lynkr.conversation import Conversation
+from lynkr.document import Document, Edit
 from lynkr.errors import LynkrError
 from lynkr.events import Event, Refusal
 from lynkr.formats import (
@@ -34,7 +36,7 @@ from lynkr.formats import (
 from lynkr.formats.watch import Watch
 from lynkr.framing.frame import Frame, Framing
 from lynkr.lane import Format
-from lynkr.passage import Passage
+from lynkr.passage import Passage, Reshape
 from lynkr.target import Label, Target
 
 
@@ -117,6 +119,10 @@ class Codec(Speech, Protocol):
     def read_request(self, body: dict[str, Any]) -> Conversation: ...
 
     def passages(self, element: dict[str, Any]) -> Iterator[Passage]: ...
+
+    def reshaped(self, tools: list[Any], reshape: Reshape) -> list[Any]: ...
+
+    def told(self, document: Document, words: str) -> list[Edit]: ...
 
     def write_answer(self, answer: Answer, label: Label, changes: Changes) -> bytes: ...
 

@@ -9,7 +9,9 @@ from hashlib import sha256
 from math import isfinite
 from typing import Any
 
+from lynkr.document import Document, Edit
 from lynkr.errors import ClientError
+from lynkr.passage import Offer
 
 
 def dump(value: object) -> bytes:
@@ -61,6 +63,24 @@ def dicts(value: object) -> list[dict[str, Any]]:
 def numbered(value: object) -> list[tuple[int, dict[str, Any]]]:
     """The objects in a list, each with its index; none where it is no list."""
     return [(n, item) for n, item in enumerate(value) if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def instead(tool: dict[str, Any], offer: Offer, schema: str) -> dict[str, Any]:
+    """A tool that says what `offer` says, with its schema under that key; what it had not, it does not get."""
+    new = dict(tool)
+    if "description" in tool:
+        new["description"] = offer.description
+    if schema in tool and offer.schema is not None:
+        new[schema] = offer.schema
+    return new
+
+
+def added(document: Document, path: tuple[str | int, ...], words: str) -> list[Edit]:
+    """The edit that adds a paragraph to the text at `path`; none where there is no text."""
+    node = document.find(*path)
+    if node is None or not isinstance(node.value, str):
+        return []
+    return [Edit(node.start, node.end, dumps(f"{node.value}\n\n{words}" if node.value else words))]
 
 
 def texts(value: object) -> tuple[str, ...]:

@@ -158,11 +158,11 @@ class _Case:
         lane = await self._sized(route.lane)
         self._take(replace(route, lane=lane))
         at = int(datetime.fromisoformat(self.notes["at"]).timestamp())
-        inbound, self.removed, faults = house.shaping(
-            Inbound(request, headers, self.match, body, self.notes["id"], at), lane
-        )
-        self._note(faults=faults)
-        out = outbound(inbound, lane)
+        shaped = house.shaping(Inbound(request, headers, self.match, body, self.notes["id"], at), lane)
+        self.removed = shaped.removed
+        self._note(faults=shaped.faults)
+        out = outbound(shaped.inbound, lane)
+        out.changes += shaped.changes
         self.size, self.changes = out.size, out.changes
         if self.match is not None:
             self._note(asked_model=out.asked, model=out.model)

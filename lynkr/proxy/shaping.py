@@ -8,14 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from lynkr.changes import Removed
-from lynkr.document import Document, MalformedDocument
-from lynkr.formats import CODECS
+from lynkr.changes import Changes, Removed
+from lynkr.document import Document, Edit, MalformedDocument
+from lynkr.formats import CODECS, Codec
+from lynkr.formats.values import dumps
 from lynkr.lane import Auth, Format, Lane
+from lynkr.passage import Offer
 from lynkr.proxy.coding import Unreadable
 from lynkr.proxy.outbound import Inbound
+from lynkr.transforms.offers import doubled, left_out, trimmed
 from lynkr.transforms.settings import OFF, Settings
 from lynkr.transforms.shaper import Change, Shaped, Shaper
+from lynkr.transforms.terse import WORDS
 
 # So many bodies are remembered, to read the next ones on their heels; larger ones are not.
 _REMEMBERED, _LARGEST = 12, 16 * 1024 * 1024
@@ -48,6 +52,16 @@ def _alike(one: bytes, other: bytes) -> int:
     return count // 2
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A request as it is to go on: what was taken out of it, how often a compressor failed, what else was changed."""
+
+    inbound: Inbound
+    removed: tuple[Removed, ...] = ()
+    faults: int = 0
+    changes: Changes = field(default_factory=Changes)
+
+
 @dataclass(slots=True)
 class Shaping:
     """Shapes the requests of one session. `keep` is given each change that is new, with the request's id."""
@@ -58,26 +72,68 @@ class Shaping:
     _written: Documents = field(default_factory=Documents)
     _shapers: dict[Format, Shaper] = field(default_factory=dict)
 
-    def __call__(self, inbound: Inbound, lane: Lane) -> tuple[Inbound, tuple[Removed, ...], int]:
-        """The request as it is to go on, what was taken out of it, and how often a compressor failed."""
-        match = inbound.match
-        if match is None or inbound.body is None or not self.settings.results(own_credential=lane.auth is Auth.CLIENT):
-            return inbound, (), 0
+    def __call__(self, inbound: Inbound, lane: Lane) -> Outcome:
+        """The request as it is to go on."""
+        match, settings = inbound.match, self.settings
+        results = settings.results(own_credential=lane.auth is Auth.CLIENT)
+        if match is None or inbound.body is None or not (results or settings.tools or settings.terse != "off"):
+            return Outcome(inbound)
         try:
             document = inbound.read(self._read.read)
         except (Unreadable, MalformedDocument):
-            return inbound, (), 0
-        codec = CODECS[match.format]
-        shaper = self._shapers.setdefault(match.format, Shaper())
-        shaped = shaper.shape(document, codec.TALK, codec.passages)
+            return Outcome(inbound)
+        codec, changes = CODECS[match.format], Changes()
+        shaped = Shaped()
+        if results:
+            shaper = self._shapers.setdefault(match.format, Shaper(thin=settings.thin_line_numbers))
+            shaped = shaper.shape(document, codec.TALK, codec.passages)
         if self.keep is not None:
             for change in shaped.fresh:
                 self.keep(change, inbound.id)
-        if not shaped.edits:
-            return replace(inbound, document=document), (), shaped.faults
-        body = document.splice(list(shaped.edits))
-        new = self._written.read(body)
-        return inbound.instead(new), tuple(_removed(new, codec.TALK, shaped)), shaped.faults
+        edits, offers = list(shaped.edits), self._offers(document, codec, changes)
+        edits += offers
+        if words := WORDS[settings.terse]:
+            edits += codec.told(document, words)
+            changes.change("system prompt", f"asks for few words: terse = {settings.terse}")
+        if not edits:
+            return Outcome(replace(inbound, document=document), faults=shaped.faults)
+        new = self._written.read(document.splice(edits))
+        removed = [*_removed(new, codec.TALK, shaped), *_trimmed(new, offers)]
+        return Outcome(inbound.instead(new), tuple(removed), shaped.faults, changes)
+
+    def _offers(self, document: Document, codec: Codec, changes: Changes) -> list[Edit]:
+        """The edit that changes the list of tools, if it is to be changed."""
+        tools = document.members.get("tools")
+        if not self.settings.tools or tools is None or not isinstance(tools.value, list):
+            return []
+        names = list[str]()
+
+        def name(offer: Offer) -> Offer:
+            names.append(offer.name)
+            return offer
+
+        codec.reshaped(tools.value, name)
+        doubles = doubled(names) if self.settings.drop_duplicate_tools else frozenset()
+
+        def reshape(offer: Offer) -> Offer | None:
+            if left_out(offer.name, self.settings):
+                changes.drop(f"tool {offer.name}", "the profile leaves it out")
+                return None
+            if offer.name in doubles:
+                changes.drop(f"tool {offer.name}", "a built-in tool does the same")
+                return None
+            new = trimmed(offer) if self.settings.tool_schemas else offer
+            if new != offer:
+                changes.change("tool descriptions", "trimmed")
+            return new
+
+        kept = codec.reshaped(tools.value, reshape)
+        return [Edit(tools.start, tools.end, dumps(kept))] if kept != tools.value else []
+
+
+def _trimmed(new: Document, offers: list[Edit]) -> list[Removed]:
+    gone = sum(edit.end - edit.start - len(edit.new) for edit in offers)
+    return [Removed("tools", gone / len(new.text), 0.0)] if gone > 0 else []
 
 
 def _removed(new: Document, talk: str, shaped: Shaped) -> list[Removed]:

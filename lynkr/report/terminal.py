@@ -223,8 +223,7 @@ def _change_table(requests: list[dict[str, Any]], paint: Paint) -> list[str]:
         return []
     rows = [[str(count), _short(what, 28), _short(how, _WIDTH)] for (what, how), count in found.items()]
     rows.sort(key=lambda row: -int(row[0]))
-    title = paint("Changed on the way", "bold") + paint(", for lanes of another format or model", "dim")
-    return [title, *table(("in", "what", "how"), rows, 3, paint, (2,))]
+    return [paint("Changed on the way", "bold"), *table(("in", "what", "how"), rows, 3, paint, (2,))]
 
 
 def _status(request: dict[str, Any]) -> str:

@@ -62,3 +62,18 @@ def _signed(texts: list[str]) -> list[Line]:
 def patch(texts: list[str]) -> list[Line]:
     """The lines of a patch as a model writes one (`*** Begin Patch`)."""
     return [Line(text[1:], 0, text[0]) if text[:1] in ("+", "-", " ") else Line(text) for text in texts]
+
+
+# Of so many lines one keeps its number, and so does the first after anything else.
+_EVERY = 10
+
+
+def thinned(text: str) -> str:
+    """A file as `cat -n` shows it, with the number on each tenth line and wherever the numbers do not go on by one."""
+    out, last = list[str](), -1
+    for line in text.split("\n"):
+        found = _SHOWN.match(line)
+        number = int(found[0].strip().rstrip("→|")) if found else -1
+        out.append(line[found.end() - 1 :] if found and number == last + 1 and number % _EVERY else line)
+        last = number
+    return "\n".join(out)

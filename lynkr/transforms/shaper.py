@@ -16,7 +16,7 @@ from lynkr.document import Document, Edit, Node
 from lynkr.passage import Called, Given, Passage, Said
 from lynkr.transforms.again import LEAST_WITHIN_A_FILE, LEAST_WITHIN_OUTPUT, MARK, WRITTEN, Standing, referring
 from lynkr.transforms.command import UNKNOWN, Meaning, meaning, of_command
-from lynkr.transforms.lines import Line, patch, read
+from lynkr.transforms.lines import Line, patch, read, thinned
 from lynkr.transforms.tool_results import Squeezed, squeeze
 
 Passages = Callable[[dict[str, Any]], Iterator[Passage]]
@@ -79,6 +79,7 @@ class _Thread:
     """One conversation as far as it has gone."""
 
     document: Document
+    thin: bool = False
     elements: list[_Element] = field(default_factory=list)
     standing: Standing = field(default_factory=Standing)
     calls: dict[str, Called] = field(default_factory=dict)
@@ -86,8 +87,9 @@ class _Thread:
 
 @dataclass(slots=True)
 class Shaper:
-    """Shapes the conversations of one session."""
+    """Shapes the conversations of one session. `thin` leaves most line numbers of files out."""
 
+    thin: bool = False
     _threads: list[_Thread] = field(default_factory=list)
 
     def known(self, body: bytes) -> Document | None:
@@ -121,7 +123,7 @@ class Shaper:
                 best, shared = thread, count
         # A conversation that parts early is another one, and both may go on.
         if best is None or shared * 2 < len(best.elements):
-            best = _Thread(document)
+            best = _Thread(document, self.thin)
         else:
             self._threads.remove(best)
             _back_to(best, shared)
@@ -181,7 +183,7 @@ def _shaped(node: Node, passages: tuple[Passage, ...], thread: _Thread) -> _Elem
                 what = meaning(thread.calls.get(passage.id) or (Called("", passage.name) if passage.name else None))
                 point = thread.standing.point()
                 try:
-                    change = _change(passage, what, thread.standing)
+                    change = _change(passage, what, thread.standing, thin=thread.thin)
                 except Exception:  # noqa: BLE001 - by the same input it will fail again, so the text stays as it is
                     element.faults += 1
                     change = None
@@ -214,7 +216,7 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(inner)
 
 
-def _change(given: Given, what: Meaning, standing: Standing) -> Change | None:
+def _change(given: Given, what: Meaning, standing: Standing, *, thin: bool = False) -> Change | None:
     """What becomes of one result, and puts it down; None where it stays as it is."""
     text = given.text
     if len(text) < LEAST or what.role == "ours" or MARK in text:
@@ -225,9 +227,12 @@ def _change(given: Given, what: Meaning, standing: Standing) -> Change | None:
     after = referring(squeezed.text, standing, f"the {what.label}", what.path, least)
     if after != squeezed.text:
         cuts.append(Cut("seen before", len(squeezed.text) - len(after)))
-    return (
-        Change(squeezed.id, what.label, text, after, tuple(cuts)) if after != text and len(after) <= len(text) else None
-    )
+    if thin and what.role == "shown" and (thinner := thinned(after)) != after:
+        cuts.append(Cut("line numbers", len(after) - len(thinner)))
+        after = thinner
+    if after == text or len(after) > len(text):
+        return None
+    return Change(squeezed.id, what.label, text, after, tuple(cuts))
 
 
 def alone(text: str, command: str = "", tool: str = "") -> Change | None:

@@ -8,7 +8,7 @@ from lynkr.formats.anthropic.answer_read import AnswerReader, read_answer
 from lynkr.formats.anthropic.answer_write import PING, AnswerWriter, write_answer
 from lynkr.formats.anthropic.errors import error_body, error_event, read_refusal, refusal_body
 from lynkr.formats.anthropic.figures import AnswerWatch
-from lynkr.formats.anthropic.passages import TALK, passages
+from lynkr.formats.anthropic.passages import TALK, passages, reshaped, told
 from lynkr.formats.anthropic.request_read import read_request
 from lynkr.formats.anthropic.request_write import write_request
 from lynkr.framing.sse import Stream as Framing
@@ -36,7 +36,9 @@ __all__ = [
     "read_refusal",
     "read_request",
     "refusal_body",
+    "reshaped",
     "target_path",
+    "told",
     "write_answer",
     "write_request",
 ]

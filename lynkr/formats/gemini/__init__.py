@@ -9,7 +9,7 @@ from lynkr.formats.gemini.answer_read import AnswerReader, read_answer
 from lynkr.formats.gemini.answer_write import PING, AnswerWriter, write_answer
 from lynkr.formats.gemini.errors import error_body, error_event, refusal_body
 from lynkr.formats.gemini.figures import AnswerWatch
-from lynkr.formats.gemini.passages import TALK, passages
+from lynkr.formats.gemini.passages import TALK, passages, reshaped, told
 from lynkr.formats.gemini.request_read import read_request
 from lynkr.formats.gemini.request_write import write_request
 from lynkr.formats.google import read_refusal
@@ -38,7 +38,9 @@ __all__ = [
     "read_refusal",
     "read_request",
     "refusal_body",
+    "reshaped",
     "target_path",
+    "told",
     "write_answer",
     "write_request",
 ]

@@ -9,7 +9,7 @@ from lynkr.formats.openai import error_body, read_refusal, refusal_body
 from lynkr.formats.openai_chat.answer_read import AnswerReader, read_answer
 from lynkr.formats.openai_chat.answer_write import PING, AnswerWriter, write_answer
 from lynkr.formats.openai_chat.figures import AnswerWatch
-from lynkr.formats.openai_chat.passages import TALK, passages
+from lynkr.formats.openai_chat.passages import TALK, passages, reshaped, told
 from lynkr.formats.openai_chat.request_read import read_request
 from lynkr.formats.openai_chat.request_write import write_request
 from lynkr.framing import sse
@@ -38,7 +38,9 @@ __all__ = [
     "read_refusal",
     "read_request",
     "refusal_body",
+    "reshaped",
     "target_path",
+    "told",
     "write_answer",
     "write_request",
 ]

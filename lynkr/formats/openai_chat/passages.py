@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from lynkr.formats.values import numbered, parsed_object, text
+from lynkr.document import Document, Edit
+from lynkr.formats.values import added, dumps, instead, numbered, parsed_object, text
 from lynkr.formats.watch import member
-from lynkr.passage import Called, Given, Passage, Said, Speaker
+from lynkr.passage import Called, Given, Offer, Passage, Reshape, Said, Speaker
 
 TALK = "messages"
 
@@ -34,3 +35,32 @@ def passages(message: dict[str, Any]) -> Iterator[Passage]:
 def _called(call_id: str, said: dict[str, Any]) -> Called:
     arguments = text(said, "arguments") or text(said, "input")
     return Called(call_id, text(said, "name"), parsed_object(arguments) or arguments)
+
+
+def reshaped(tools: list[Any], reshape: Reshape) -> list[Any]:
+    """The tools as `reshape` wants them."""
+    kept = list[Any]()
+    for tool in tools:
+        said = member(tool, "function") if isinstance(tool, dict) else {}
+        if not text(said, "name"):
+            kept.append(tool)
+        elif new := reshape(Offer(said["name"], text(said, "description"), member(said, "parameters") or None)):
+            kept.append({**tool, "function": instead(said, new, "parameters")})
+    return kept
+
+
+def told(document: Document, words: str) -> list[Edit]:
+    """The edits that add `words` to the system prompt, at its end."""
+    messages = document.elements(TALK)
+    leading = 0
+    while leading < len(messages) and messages[leading].value.get("role") in ("system", "developer"):
+        leading += 1
+    if leading:
+        content = messages[leading - 1].value.get("content")
+        inner = (len(content) - 1, "text") if isinstance(content, list) else ()
+        return added(document, (TALK, leading - 1, "content", *inner), words)
+    talk = document.members.get(TALK)
+    if talk is None or not messages:
+        return []
+    said = dumps({"role": "system", "content": words})
+    return [Edit(messages[0].start, messages[0].start, f"{said}, ")]

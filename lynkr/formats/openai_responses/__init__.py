@@ -10,7 +10,7 @@ from lynkr.formats.openai import error_body, read_refusal, refusal_body
 from lynkr.formats.openai_responses.answer_read import AnswerReader, read_answer
 from lynkr.formats.openai_responses.answer_write import PING, AnswerWriter, write_answer
 from lynkr.formats.openai_responses.figures import AnswerWatch
-from lynkr.formats.openai_responses.passages import TALK, passages
+from lynkr.formats.openai_responses.passages import TALK, passages, reshaped, told
 from lynkr.formats.openai_responses.request_read import read_request
 from lynkr.formats.openai_responses.request_write import write_request
 from lynkr.framing import sse
@@ -39,7 +39,9 @@ __all__ = [
     "read_refusal",
     "read_request",
     "refusal_body",
+    "reshaped",
     "target_path",
+    "told",
     "write_answer",
     "write_request",
 ]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from lynkr.formats.values import numbered, parsed_object, text
+from lynkr.document import Document, Edit
+from lynkr.formats.values import added, instead, numbered, parsed_object, text
 from lynkr.formats.watch import member
-from lynkr.passage import Called, Given, Passage, Said, Speaker
+from lynkr.passage import Called, Given, Offer, Passage, Reshape, Said, Speaker
 
 TALK = "input"
 
@@ -40,3 +41,23 @@ def _texts(item: dict[str, Any], key: str) -> Iterator[tuple[str, tuple[str | in
         for name in ("text", "stdout", "stderr"):
             if isinstance(part.get(name), str):
                 yield part[name], (key, n, name)
+
+
+def reshaped(tools: list[Any], reshape: Reshape) -> list[Any]:
+    """The tools as `reshape` wants them; OpenAI's own kinds stay."""
+    kept = list[Any]()
+    for tool in tools:
+        kind = tool.get("type") if isinstance(tool, dict) else None
+        if kind == "namespace" and isinstance(tool.get("tools"), list):
+            if inner := reshaped(tool["tools"], reshape):
+                kept.append({**tool, "tools": inner})
+        elif kind not in ("function", "custom") or not text(tool, "name"):
+            kept.append(tool)
+        elif new := reshape(Offer(tool["name"], text(tool, "description"), member(tool, "parameters") or None)):
+            kept.append(instead(tool, new, "parameters"))
+    return kept
+
+
+def told(document: Document, words: str) -> list[Edit]:
+    """The edits that add `words` to the system prompt, at its end."""
+    return added(document, ("instructions",), words) or document.edits_of({"instructions": words})
