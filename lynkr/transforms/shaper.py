@@ -17,6 +17,7 @@ from lynkr.passage import Called, Given, Passage, Said
 from lynkr.transforms.again import LEAST_WITHIN_A_FILE, LEAST_WITHIN_OUTPUT, MARK, WRITTEN, Standing, referring
 from lynkr.transforms.command import UNKNOWN, Meaning, meaning, of_command
 from lynkr.transforms.lines import Line, patch, read, thinned
+from lynkr.transforms.spans import Spans
 from lynkr.transforms.tool_results import Squeezed, squeeze
 
 Passages = Callable[[dict[str, Any]], Iterator[Passage]]
@@ -69,6 +70,7 @@ class _Element:
     node: Node
     passages: tuple[Passage, ...]
     point: tuple[int, int]
+    spans: int
     changes: dict[tuple[str | int, ...], Change]
     faults: int
     placed: list[tuple[Edit, Placed]] | None = None
@@ -82,6 +84,7 @@ class _Thread:
     thin: bool = False
     elements: list[_Element] = field(default_factory=list)
     standing: Standing = field(default_factory=Standing)
+    spans: Spans = field(default_factory=Spans)
     calls: dict[str, Called] = field(default_factory=dict)
 
 
@@ -162,6 +165,7 @@ def _shared(thread: _Thread, nodes: list[Node], passages: Passages) -> int:
 def _back_to(thread: _Thread, count: int) -> None:
     if count < len(thread.elements):
         thread.standing.back_to(thread.elements[count].point)
+        thread.spans.back_to(thread.elements[count].spans)
         for element in thread.elements[count:]:
             for passage in element.passages:
                 if isinstance(passage, Called):
@@ -170,7 +174,7 @@ def _back_to(thread: _Thread, count: int) -> None:
 
 
 def _shaped(node: Node, passages: tuple[Passage, ...], thread: _Thread) -> _Element:
-    element = _Element(node, passages, thread.standing.point(), {}, 0)
+    element = _Element(node, passages, thread.standing.point(), thread.spans.point(), {}, 0)
     for passage in passages:
         match passage:
             case Said():
@@ -181,9 +185,9 @@ def _shaped(node: Node, passages: tuple[Passage, ...], thread: _Thread) -> _Elem
                 _put_down(passage, thread.standing)
             case Given():
                 what = meaning(thread.calls.get(passage.id) or (Called("", passage.name) if passage.name else None))
-                point = thread.standing.point()
+                point, spans = thread.standing.point(), thread.spans.point()
                 try:
-                    change = _change(passage, what, thread.standing, thin=thread.thin)
+                    change = _change(passage, what, thread.standing, thread.spans, thin=thread.thin)
                 except Exception:  # noqa: BLE001 - by the same input it will fail again, so the text stays as it is
                     element.faults += 1
                     change = None
@@ -191,6 +195,7 @@ def _shaped(node: Node, passages: tuple[Passage, ...], thread: _Thread) -> _Elem
                     element.changes[passage.path] = change
                 else:
                     thread.standing.back_to(point)
+                    thread.spans.back_to(spans)
                     thread.standing.add(read(passage.text.split("\n")), f"the {what.label}", what.path)
     return element
 
@@ -216,7 +221,7 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(inner)
 
 
-def _change(given: Given, what: Meaning, standing: Standing, *, thin: bool = False) -> Change | None:
+def _change(given: Given, what: Meaning, standing: Standing, spans: Spans, *, thin: bool = False) -> Change | None:
     """What becomes of one result, and puts it down; None where it stays as it is."""
     text = given.text
     if len(text) < LEAST or what.role == "ours" or MARK in text:
@@ -227,6 +232,9 @@ def _change(given: Given, what: Meaning, standing: Standing, *, thin: bool = Fal
     after = referring(squeezed.text, standing, f"the {what.label}", what.path, least)
     if after != squeezed.text:
         cuts.append(Cut("seen before", len(squeezed.text) - len(after)))
+    if what.role in ("output", "found") and (shorter := spans.shortened(after)) != after:
+        cuts.append(Cut("seen before", len(after) - len(shorter)))
+        after = shorter
     if thin and what.role == "shown" and (thinner := thinned(after)) != after:
         cuts.append(Cut("line numbers", len(after) - len(thinner)))
         after = thinner
@@ -238,7 +246,7 @@ def _change(given: Given, what: Meaning, standing: Standing, *, thin: bool = Fal
 def alone(text: str, command: str = "", tool: str = "") -> Change | None:
     """What becomes of a result that stands in no conversation; None where it stays as it is."""
     what = of_command(command) if command else meaning(Called("", tool)) if tool else UNKNOWN
-    return _change(Given("", text, ()), what, Standing())
+    return _change(Given("", text, ()), what, Standing(), Spans())
 
 
 def _places(document: Document, element: _Element) -> Iterator[tuple[Edit, Placed]]:

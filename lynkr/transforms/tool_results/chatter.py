@@ -8,22 +8,23 @@ passed test may be called `test_error`). Everything that is not known stays.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from lynkr.transforms.command import Meaning
-from lynkr.transforms.tool_results.chatter_rules import FAMILIES, NAMED, Family
+from lynkr.transforms.tool_results.chatter_rules import FAMILIES, NAMED, Family, Rule
 from lynkr.transforms.tool_results.stub import ALARM, counted, stub
 
 # A stub takes its place too.
 _GAIN = 60
-# Names of passed tests are worth their place where they are few: they say what is tested.
-_NAMES = 48
+# Where a rule does not say what a line is about: the name of a test.
 _NAME = re.compile(r"(?:--- PASS: |\[ *\d+%\] PASSED |PASS +|\(pass\) |^\s*[✓✔√] |^test |^ok +\d+ - |^ok  \t)?(\S+)")
 
 
 class _Dropped(NamedTuple):
     at: int
     what: str
+    name: str
 
 
 def squeeze(text: str, what: Meaning) -> str:
@@ -39,36 +40,56 @@ def squeeze(text: str, what: Meaning) -> str:
         return text
     gone = {line.at for line in dropped}
     first = dropped[0].at
-    said = _said(dropped, lines)
+    said = _said(dropped)
     kept = [said if n == first else line for n, line in enumerate(lines) if n not in gone or (n == first and said)]
     new = "\n".join(kept)
     return new if len(new) + _GAIN < len(text) else text
 
 
-def _said(dropped: list[_Dropped], lines: list[str]) -> str:
-    """The stub: how many of what, and the names of what passed where they are few."""
-    counts, names = dict[str, int](), list[str]()
+def _said(dropped: list[_Dropped]) -> str:
+    """The stub: how many of what, and their names where they are few."""
+    counts, names = dict[str, int](), dict[str, list[str]]()
     for line in dropped:
         if line.what:
             counts[line.what] = counts.get(line.what, 0) + 1
-        if line.what in NAMED and (found := _NAME.search(lines[line.at])):
-            names.append(found[1])
-    words = f"left out {counted(counts)}"
-    named = ", ".join(dict.fromkeys(names))
-    if names and len(names) <= _NAMES and len(named) * 2 < sum(len(lines[line.at]) for line in dropped):
-        words += f" ({named})"
-    return stub(words) if counts else ""
+            if line.name:
+                names.setdefault(line.what, []).append(line.name)
+    parts = list[str]()
+    for what, count in counts.items():
+        named = list(dict.fromkeys(names.get(what, ())))
+        few = named and len(named) <= NAMED.get(what, 0)
+        parts.append(counted({what: count}) + (f" ({', '.join(named)})" if few else ""))
+    return stub(f"left out {', '.join(parts)}") if counts else ""
 
 
 def _dropped(lines: list[str], families: list[Family]) -> list[_Dropped]:
     rules = [rule for family in families for rule in family.rules]
-    pattern = re.compile("|".join(f"(?P<r{n}>{rule.pattern})" for n, rule in enumerate(rules)))
-    dropped = list[_Dropped]()
+    pattern = _alternatives(tuple(rule.pattern for rule in rules))
+    dropped, counts = list[tuple[_Dropped, Rule]](), dict[str, int]()
     for at, line in enumerate(lines):
         found = pattern.match(line)
-        if found is None or found.lastgroup is None:
+        if found is None:
             continue
-        rule = rules[int(found.lastgroup[1:])]
+        number, name = _which(found)
+        rule = rules[number]
         if rule.sure or not ALARM.search(line):
-            dropped.append(_Dropped(at, rule.what))
-    return dropped
+            dropped.append((_Dropped(at, rule.what, name or _name(line)), rule))
+            counts[rule.what] = counts.get(rule.what, 0) + 1
+    return [line for line, rule in dropped if counts[rule.what] >= rule.least]
+
+
+@lru_cache(64)
+def _alternatives(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    """One pattern for all: the group r3 is the third one's, n3 the name in it."""
+    return re.compile("|".join(f"(?P<r{n}>{p.replace('(?P<NAME>', f'(?P<n{n}>')})" for n, p in enumerate(patterns)))
+
+
+def _which(found: re.Match[str]) -> tuple[int, str | None]:
+    groups = found.groupdict()
+    number = next(int(key[1:]) for key, text in groups.items() if key[0] == "r" and text is not None)
+    return number, groups.get(f"n{number}")
+
+
+def _name(line: str) -> str:
+    found = _NAME.search(line)
+    return found[1] if found else ""

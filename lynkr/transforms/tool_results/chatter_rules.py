@@ -11,11 +11,15 @@ from typing import NamedTuple
 
 
 class Rule(NamedTuple):
-    """`what` is counted in the stub; nothing is said of lines that have no `what` (blank ones, rulers)."""
+    """`what` is counted in the stub; nothing is said of lines that have no `what` (blank ones, rulers).
+
+    Fewer than `least` of a kind stay as they are. A group called `name` is what such a line is about.
+    """
 
     pattern: str
     what: str
     sure: bool = False
+    least: int = 1
 
 
 class Family(NamedTuple):
@@ -32,9 +36,9 @@ TESTS = (
         ("pytest", "py.test", "tox", "nox"),
         re.compile(r"^=+ (?:test session starts|FAILURES|ERRORS|short test summary)", re.M),
         (
-            Rule(r"\S+::.* PASSED(?: +\[ *\d+%\])?$", "passed test", sure=True),
-            Rule(r"\[gw\d+\] \[ *\d+%\] PASSED .*$", "passed test", sure=True),
-            Rule(r"\S+\.py (?:\.+)(?: +\[ *\d+%\])?$", "passed file", sure=True),
+            Rule(r"\S+::.* PASSED(?: +\[ *\d+%\])?$", "passed test", sure=True, least=4),
+            Rule(r"\[gw\d+\] \[ *\d+%\] PASSED .*$", "passed test", sure=True, least=4),
+            Rule(r"\S+\.py (?:\.+)(?: +\[ *\d+%\])?$", "passed file", sure=True, least=8),
             Rule(r"\.{4,}(?: +\[ *\d+%\])?$", "row of dots", sure=True),
             Rule(r"scheduling tests via \w+$", "", sure=True),
             Rule(r"(?:platform \w+ -- Python|cachedir: |plugins: |configfile: |using --randomly-seed|"
@@ -46,8 +50,8 @@ TESTS = (
         ("unittest", "django-admin", "manage.py"),
         re.compile(r"^Ran \d+ tests? in ", re.M),
         (
-            Rule(r"\S+ \([\w.]+\)(?: \.\.\. | ?$)?ok$", "passed test", sure=True),
-            Rule(r".+ \.\.\. ok$", "passed test", sure=True),
+            Rule(r"\S+ \([\w.]+\)(?: \.\.\. | ?$)?ok$", "passed test", sure=True, least=4),
+            Rule(r".+ \.\.\. ok$", "passed test", sure=True, least=4),
             Rule(r"\.{4,}$", "row of dots", sure=True),
         ),
     ),
@@ -55,12 +59,13 @@ TESTS = (
         ("jest", "vitest", "mocha", "bun", "ava", "playwright", "tap", "node", "karma", "cypress", "test"),
         re.compile(r"^(?: *Tests?:? +\d+|Test Suites:| *\d+ passing| *Test Files |ℹ tests \d|# tests \d| *\d+ pass$|TAP version)", re.M),
         (
-            Rule(r"\s*[✓✔√] .*$", "passed test", sure=True),
-            Rule(r"\s*✓.*$", "passed test", sure=True),
-            Rule(r"\(pass\) .*$", "passed test", sure=True),
-            Rule(r"PASS +\S+\.\w+" + _MS + "$", "passed file", sure=True),
-            Rule(r" *ok \d+ - .*$", "passed test", sure=True),
-            Rule(r"# Subtest: .*$", ""),
+            Rule(r"\s*[✓✔√] .*$", "passed test", sure=True, least=4),
+            Rule(r"\s*✓.*$", "passed test", sure=True, least=4),
+            Rule(r"\(pass\) .*$", "passed test", sure=True, least=4),
+            Rule(r"PASS +\S+\.\w+" + _MS + "$", "passed file", sure=True, least=8),
+            Rule(r" *ok \d+ - .*$", "passed test", sure=True, least=4),
+            Rule(r"\s*# Subtest: .*$", ""),
+            Rule(r"\s+(?:---|\.\.\.)$|\s+duration_ms: [\d.]+$|\s+type: '(?:test|suite)'$", "", sure=True),
             Rule(r"▶ .*$", ""),
         ),
     ),
@@ -68,10 +73,9 @@ TESTS = (
         ("go test", "gotestsum", "go"),
         re.compile(r"^(?:ok  \t|--- (?:PASS|FAIL|SKIP): |FAIL\t|\?   \t|=== RUN )", re.M),
         (
-            Rule(r"\s*--- PASS: .*$", "passed test", sure=True),
+            Rule(r"\s*--- PASS: .*$", "passed test", sure=True, least=4),
             Rule(r"=== (?:RUN|PAUSE|CONT|NAME) .*$", "RUN line", sure=True),
-            Rule(r"ok  \t\S+\t.*$", "passed package", sure=True),
-            Rule(r"(?:\?   )?\t\S+\t(?:\[no test files\]|coverage: 0\.0% of statements)\s*$", "untested package", sure=True),
+            Rule(r"ok  \t\S+\t.*$", "passed package", sure=True, least=4),
             Rule(r"\?   \t\S+\t\[no test files\]$", "untested package", sure=True),
             Rule(r"PASS$", "", sure=True),
         ),
@@ -80,8 +84,8 @@ TESTS = (
         ("cargo test", "cargo nextest"),
         re.compile(r"^(?:running \d+ tests?|test result: )", re.M),
         (
-            Rule(r"test .+ \.\.\. ok$", "passed test", sure=True),
-            Rule(r" +PASS \[ *[\d.]+s\] .*$", "passed test", sure=True),
+            Rule(r"test .+ \.\.\. ok$", "passed test", sure=True, least=4),
+            Rule(r" +PASS \[ *[\d.]+s\] .*$", "passed test", sure=True, least=4),
             Rule(r"running 0 tests$", "", sure=True),
             Rule(r"test result: ok\. 0 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out;.*$", "empty test run", sure=True),
         ),
@@ -89,7 +93,10 @@ TESTS = (
     Family(
         ("rspec", "minitest", "rake", "rails"),
         re.compile(r"^\d+ (?:examples?|runs), \d+ (?:failures?|assertions)", re.M),
-        (Rule(r"\.{4,}$", "row of dots", sure=True),),
+        (
+            Rule(r"\.{4,}$", "row of dots", sure=True),
+            Rule(r"(?P<NAME>\S+#\S+) = [\d.]+ s = \.$", "passed test", sure=True, least=4),
+        ),
     ),
     Family(
         ("mvn", "mvnw", "gradle", "gradlew", "java", "ant"),
@@ -97,7 +104,7 @@ TESTS = (
         (
             Rule(r"\[INFO\] Tests run: \d+, Failures: 0, Errors: 0, Skipped: 0, Time elapsed.*$", "passed test class", sure=True),
             Rule(r"\[INFO\] Running \S+$", ""),
-            Rule(r"\S.* > .* PASSED$", "passed test", sure=True),
+            Rule(r"\S.* > .* PASSED$", "passed test", sure=True, least=4),
             Rule(r"> Task :\S+(?: (?:UP-TO-DATE|NO-SOURCE|FROM-CACHE|SKIPPED))?$", "silent task"),
             Rule(r"\[INFO\] (?:-+|=+)$", "", sure=True),
             Rule(r"\[INFO\]\s*$", "", sure=True),
@@ -112,7 +119,7 @@ TESTS = (
         ("dotnet",),
         re.compile(r"^(?: *Determining projects to restore|Test run for |VSTest version|Starting test execution)", re.M),
         (
-            Rule(r" *Passed \S.* \[.*\]$", "passed test", sure=True),
+            Rule(r" *Passed \S.* \[.*\]$", "passed test", sure=True, least=4),
             Rule(r" *(?:Determining projects to restore|All projects are up-to-date|Restored |VSTest version|"
                  r"Starting test execution|A total of \d+ test files).*$", "header line"),
             Rule(r" +\S+ -> \S+\.dll$", "built file"),
@@ -126,15 +133,13 @@ BUILDS = (
         re.compile(r"^(?:npm |added \d+ packages|yarn install v|\$ |> \S+@\S+ \w+|Progress: resolved|\d+ packages? installed)", re.M),
         (
             Rule(r"npm (?:http|timing|verb|sill|info|notice)\b.*$", "log line"),
-            Rule(r"npm warn deprecated .*$", "deprecation notice", sure=True),
-            Rule(r"npm WARN deprecated .*$", "deprecation notice", sure=True),
+            Rule(r"npm (?:warn|WARN) deprecated (?P<NAME>\S+?):? .*$", "deprecated package", sure=True, least=2),
             Rule(r"\[\d+/\d+\] .*\.\.\.$", "installation step"),
             Rule(r"Progress: resolved \d+.*$", "progress line", sure=True),
             Rule(r"Packages: \+\d+.*$", "", sure=True),
             Rule(r"\++-*$", "", sure=True),
             Rule(r"(?:info|verbose) .*$", "log line"),
             Rule(r"(?:\+ |- )?(?:fetch|Fetching|Resolving|Linking|Building fresh packages).*\.\.\.$", "installation step"),
-            Rule(r"\s*(?:\S+/)+\S+\.(?:js|css|map|html|png|svg|woff2?|mjs|cjs|json) +[\d.,]+ [kKM]?i?B(?: [│|].*)?$", "built file"),
             Rule(r"transforming.*$|rendering chunks.*$|computing gzip size.*$", "progress line"),
             Rule(r"\d+ packages are looking for funding$| *run `npm fund` for details$", "funding line", sure=True),
         ),
@@ -143,15 +148,15 @@ BUILDS = (
         ("pip", "pip3", "uv", "poetry", "pdm", "conda", "pipx", "sync"),
         re.compile(r"^(?:Collecting |Requirement already satisfied|Installing collected packages|Resolved \d+ packages|Package operations:)", re.M),
         (
-            Rule(r"Requirement already satisfied: .*$", "met requirement", sure=True),
-            Rule(r"Collecting .*$", "collected package", sure=True),
+            Rule(r"Requirement already satisfied: (?P<NAME>\S+) .*$", "met requirement", sure=True),
+            Rule(r"Collecting (?P<NAME>[^\s;(]+).*$", "collected package", sure=True),
             Rule(r" *(?:Downloading|Using cached|Obtaining|Processing|Preparing metadata|Getting requirements|Installing build|"
                  r"Building wheels?|Created wheel|Stored in directory|Installing backend|Preparing wheel|Looking in indexes).*$",
                  "installation step", sure=True),
             Rule(r" *[━╸╺ -]*[━╸╺-]{5,}[━╸╺ -]* .*$", "progress line", sure=True),
-            Rule(r" \+ [\w.\[\]-]+==\S+$", "installed package", sure=True),
+            Rule(r" \+ (?P<NAME>[\w.\[\]-]+==\S+)$", "installed package", sure=True),
             Rule(r" *(?:Downloaded|Downloading|Building|Built|Prepared) \S+.*$", "installation step"),
-            Rule(r"  [-•] (?:Installing|Downloading|Updating) \S+ \(.*\).*$", "installed package"),
+            Rule(r"  [-•] (?:Installing|Updating) (?P<NAME>\S+ \([^)]*\)).*$", "installed package"),
             Rule(r"\[notice\] .*$", "pip notice", sure=True),
         ),
     ),
@@ -159,8 +164,10 @@ BUILDS = (
         ("cargo", "rustc", "rustup", "wasm-pack", "maturin"),
         re.compile(r"^ +(?:Compiling|Downloaded|Checking|Finished|Updating) ", re.M),
         (
-            Rule(r" +(?:Compiling|Checking|Downloaded|Downloading|Fresh|Updating|Locking|Adding|Blocking|Unpacking|"
-                 r"Documenting|Packaging|Installing|Dirty|Updated)\b.*$", "build step", sure=True),
+            Rule(r" +Running `.*`$", "command of the build", sure=True),
+            Rule(r" +(?:Compiling|Checking|Fresh|Dirty|Documenting|Packaging) \S+ v[^\s/]+(?: \([^/]*\))?$", "built crate", sure=True),
+            Rule(r" +(?:Downloaded|Downloading|Updating|Locking|Adding|Blocking|Unpacking|"
+                 r"Installing|Updated)\b.*$", "build step", sure=True),
             Rule(r" *Building \[.*$", "progress line", sure=True),
         ),
     ),
@@ -174,7 +181,7 @@ BUILDS = (
             Rule(r"(?:cc|c\+\+|gcc|g\+\+|clang(?:\+\+)?|ar|ld|ranlib) .*$", "build command"),
             Rule(r"-- (?:Detecting|Check for working|The C\w* compiler|Looking for|Performing Test|Found ).*$", "build check"),
             Rule(r"checking .*\.\.\. .*$", "build check"),
-            Rule(r" *\d+/\d+ Test +#\d+: .* +Passed +[\d.]+ sec$", "passed test", sure=True),
+            Rule(r" *\d+/\d+ Test +#\d+: .* +Passed +[\d.]+ sec$", "passed test", sure=True, least=4),
             Rule(r" +Start +\d+: .*$", ""),
         ),
     ),
@@ -205,12 +212,13 @@ BUILDS = (
         (
             Rule(r"(?:remote: )?(?:Enumerating|Counting|Compressing|Writing|Receiving|Unpacking) objects: .*$", "progress line", sure=True),
             Rule(r"(?:remote: )?Resolving deltas: .*$", "progress line", sure=True),
-            Rule(r"(?:Delta compression using|remote: Total \d+|Total \d+ \(delta|Updating files: +\d+%|Checking out files).*$",
+            Rule(r"(?:Delta compression using|Updating files: +\d+%|Checking out files).*$",
                  "progress line", sure=True),
         ),
     ),
 )  # fmt: skip
 
-# What has a name that may be wanted next.
-NAMED = frozenset(("passed test", "passed file", "passed package", "passed test class"))
+# What has a name that may be wanted next, and how many names are still worth their place.
+NAMED = {"passed test": 48, "passed file": 48, "passed package": 0, "passed test class": 48, "met requirement": 256,
+         "collected package": 64, "installed package": 256, "deprecated package": 64, "built crate": 0}  # fmt: skip
 FAMILIES = (*TESTS, *BUILDS)
