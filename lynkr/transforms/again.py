@@ -12,6 +12,7 @@ one for each piece. What a compressor has left out of a text does not stand ther
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -186,8 +187,7 @@ def _run(lines: list[Line], at: int, free: int, standing: Standing, begun: int, 
 
 def _anchored(run: Copy, lines: list[Line], standing: Standing) -> Copy:
     """The run from where a reader can find it: by number, or from a line that was sent as it is."""
-    there = standing.lines[run.there]
-    if lines[run.at].number and there is not None and there.number:
+    if _counted(lines, run.at, run.size) and _counted(standing.lines, run.there, run.size):
         return run
     for skipped in range(run.size):
         if not standing.hidden[run.there + skipped] and _telling(lines[run.at + skipped].text):
@@ -225,6 +225,15 @@ def _goes_on(lines: list[Line], there: list[Line | None], at: int, place: int, a
     )
 
 
+def _counted(lines: Sequence[Line | None], at: int, size: int) -> bool:
+    """Whether lines are numbered one by one."""
+    first = lines[at]
+    return bool(first and first.number) and all(
+        line is not None and first is not None and line.number == first.number + n
+        for n, line in enumerate(lines[at : at + size])
+    )
+
+
 def _numbered_on(line: Line, start: Line, steps: int) -> bool:
     return line.number == start.number + steps if start.number else not line.number
 
@@ -234,18 +243,19 @@ def _said(run: Copy, lines: list[Line], texts: list[str], standing: Standing, pa
     source = standing.source(run.there)
     here, there = lines[run.at], standing.lines[run.there]
     assert there is not None
-    if not here.number and standing.says_the_same(run):
+    counted = _counted(lines, run.at, run.size)
+    if not counted and standing.says_the_same(run):
         where = "above"
     else:
         within = run.there >= begun or bool(path and path == source.path)
         where = "above" if within else f"in {source.label} above"
-    if here.number:
+    if counted:
         last = here.number + run.size - 1
+        if not _counted(standing.lines, run.there, run.size):
+            return [texts[run.at], f"{MARK}lines {here.number + 1}-{last} go on as {where}]"]
         if there.number == here.number:
             return [f"{MARK}lines {here.number}-{last} unchanged, as {where}]"]
-        if there.number:
-            return [f"{MARK}lines {here.number}-{last} = {there.number}-{there.number + run.size - 1} {where}]"]
-        return [texts[run.at], f"{MARK}lines {here.number + 1}-{last} go on as {where}]"]
+        return [f"{MARK}lines {here.number}-{last} = {there.number}-{there.number + run.size - 1} {where}]"]
     signed = f", each with {here.sign}" if here.sign.strip() and here.sign != there.sign else ""
     more = "line" if run.size == 2 else "lines"
     return [texts[run.at], f"{MARK}{run.size - 1} more {more}{signed}, as after this one {where}]"]

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-# cat -n and its like; a search in one file, or under the heading of one.
-_NUMBERED = re.compile(r"( *)(\d{1,7})(→|\t|\| |: |[:-])(.*)", re.DOTALL)
+# cat -n and its like; a search in one file, or under the path of one.
+_NUMBERED = re.compile(r"( *(?=\d+[→\t|]))?(\d{1,7})(→|\t|\| |[:-])(.*)", re.DOTALL)
 _SHOWN = re.compile(r" *\d{1,7}(→|\t|\| )")
 _HUNK = re.compile(r"@@ -\d+(?:,\d+)? \+\d+")
 # So many lines at the beginning tell how the rest is written.

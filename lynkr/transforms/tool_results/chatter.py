@@ -17,8 +17,6 @@ from lynkr.transforms.tool_results.stub import ALARM, counted, stub
 
 # A stub takes its place too.
 _GAIN = 60
-# Where a rule does not say what a line is about: the name of a test.
-_NAME = re.compile(r"(?:--- PASS: |\[ *\d+%\] PASSED |PASS +|\(pass\) |^\s*[✓✔√] |^test |^ok +\d+ - |^ok  \t)?(\S+)")
 
 
 class _Dropped(NamedTuple):
@@ -73,7 +71,7 @@ def _dropped(lines: list[str], families: list[Family]) -> list[_Dropped]:
         number, name = _which(found)
         rule = rules[number]
         if rule.sure or not ALARM.search(line):
-            dropped.append((_Dropped(at, rule.what, name or _name(line)), rule))
+            dropped.append((_Dropped(at, rule.what, name or ""), rule))
             counts[rule.what] = counts.get(rule.what, 0) + 1
     return [line for line, rule in dropped if counts[rule.what] >= rule.least]
 
@@ -88,8 +86,3 @@ def _which(found: re.Match[str]) -> tuple[int, str | None]:
     groups = found.groupdict()
     number = next(int(key[1:]) for key, text in groups.items() if key[0] == "r" and text is not None)
     return number, groups.get(f"n{number}")
-
-
-def _name(line: str) -> str:
-    found = _NAME.search(line)
-    return found[1] if found else ""

@@ -36,9 +36,9 @@ TESTS = (
         ("pytest", "py.test", "tox", "nox"),
         re.compile(r"^=+ (?:test session starts|FAILURES|ERRORS|short test summary)", re.M),
         (
-            Rule(r"\S+::.* PASSED(?: +\[ *\d+%\])?$", "passed test", sure=True, least=4),
-            Rule(r"\[gw\d+\] \[ *\d+%\] PASSED .*$", "passed test", sure=True, least=4),
-            Rule(r"\S+\.py (?:\.+)(?: +\[ *\d+%\])?$", "passed file", sure=True, least=8),
+            Rule(r"(?P<NAME>\S+::.*?) PASSED(?: +\[ *\d+%\])?$", "passed test", sure=True, least=4),
+            Rule(r"\[gw\d+\] \[ *\d+%\] PASSED (?P<NAME>.*?) *$", "passed test", sure=True, least=4),
+            Rule(r"(?P<NAME>\S+\.py) (?:\.+)(?: +\[ *\d+%\])?$", "passed file", sure=True, least=8),
             Rule(r"\.{4,}(?: +\[ *\d+%\])?$", "row of dots", sure=True),
             Rule(r"scheduling tests via \w+$", "", sure=True),
             Rule(r"(?:platform \w+ -- Python|cachedir: |plugins: |configfile: |using --randomly-seed|"
@@ -50,8 +50,8 @@ TESTS = (
         ("unittest", "django-admin", "manage.py"),
         re.compile(r"^Ran \d+ tests? in ", re.M),
         (
-            Rule(r"\S+ \([\w.]+\)(?: \.\.\. | ?$)?ok$", "passed test", sure=True, least=4),
-            Rule(r".+ \.\.\. ok$", "passed test", sure=True, least=4),
+            Rule(r"(?P<NAME>\S+) \([\w.]+\)(?: \.\.\. | ?$)?ok$", "passed test", sure=True, least=4),
+            Rule(r"(?P<NAME>.+) \.\.\. ok$", "passed test", sure=True, least=4),
             Rule(r"\.{4,}$", "row of dots", sure=True),
         ),
     ),
@@ -59,12 +59,11 @@ TESTS = (
         ("jest", "vitest", "mocha", "bun", "ava", "playwright", "tap", "node", "karma", "cypress", "test"),
         re.compile(r"^(?: *Tests?:? +\d+|Test Suites:| *\d+ passing| *Test Files |ℹ tests \d|# tests \d| *\d+ pass$|TAP version)", re.M),
         (
-            Rule(r"\s*[✓✔√] .*$", "passed test", sure=True, least=4),
-            Rule(r"\s*✓.*$", "passed test", sure=True, least=4),
-            Rule(r"\(pass\) .*$", "passed test", sure=True, least=4),
-            Rule(r"PASS +\S+\.\w+" + _MS + "$", "passed file", sure=True, least=8),
-            Rule(r" *ok \d+ - .*$", "passed test", sure=True, least=4),
-            Rule(r"\s*# Subtest: .*$", ""),
+            Rule(r"\s*[✓✔√] (?P<NAME>.*?)(?: +\(?\d[\d.,]* ?m?s\)?)?$", "passed test", sure=True, least=4),
+            Rule(r"\(pass\) (?P<NAME>.*?)(?: \[[\d.]+m?s\])?$", "passed test", sure=True, least=4),
+            Rule(r"PASS +(?P<NAME>\S+\.\w+)" + _MS + "$", "passed file", sure=True, least=8),
+            Rule(r" *ok \d+ - (?P<NAME>.*)$", "passed test", sure=True, least=4),
+            Rule(r"\s*# Subtest: .*$", "", sure=True),
             Rule(r"\s+(?:---|\.\.\.)$|\s+duration_ms: [\d.]+$|\s+type: '(?:test|suite)'$", "", sure=True),
             Rule(r"▶ .*$", ""),
         ),
@@ -73,7 +72,7 @@ TESTS = (
         ("go test", "gotestsum", "go"),
         re.compile(r"^(?:ok  \t|--- (?:PASS|FAIL|SKIP): |FAIL\t|\?   \t|=== RUN )", re.M),
         (
-            Rule(r"\s*--- PASS: .*$", "passed test", sure=True, least=4),
+            Rule(r"\s*--- PASS: (?:(?P<NAME>[^\s/]+)|\S+) .*$", "passed test", sure=True, least=4),
             Rule(r"=== (?:RUN|PAUSE|CONT|NAME) .*$", "RUN line", sure=True),
             Rule(r"ok  \t\S+\t.*$", "passed package", sure=True, least=4),
             Rule(r"\?   \t\S+\t\[no test files\]$", "untested package", sure=True),
@@ -84,8 +83,8 @@ TESTS = (
         ("cargo test", "cargo nextest"),
         re.compile(r"^(?:running \d+ tests?|test result: )", re.M),
         (
-            Rule(r"test .+ \.\.\. ok$", "passed test", sure=True, least=4),
-            Rule(r" +PASS \[ *[\d.]+s\] .*$", "passed test", sure=True, least=4),
+            Rule(r"test (?P<NAME>.+) \.\.\. ok$", "passed test", sure=True, least=4),
+            Rule(r" +PASS \[ *[\d.]+s\] (?P<NAME>.*)$", "passed test", sure=True, least=4),
             Rule(r"running 0 tests$", "", sure=True),
             Rule(r"test result: ok\. 0 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out;.*$", "empty test run", sure=True),
         ),
@@ -102,9 +101,9 @@ TESTS = (
         ("mvn", "mvnw", "gradle", "gradlew", "java", "ant"),
         re.compile(r"^(?:\[INFO\] |> Task :|BUILD SUCCESSFUL|BUILD FAILED)", re.M),
         (
-            Rule(r"\[INFO\] Tests run: \d+, Failures: 0, Errors: 0, Skipped: 0, Time elapsed.*$", "passed test class", sure=True),
+            Rule(r"\[INFO\] Tests run: \d+, Failures: 0, Errors: 0, Skipped: 0, Time elapsed.* (?P<NAME>\S+)$", "passed test class", sure=True),
             Rule(r"\[INFO\] Running \S+$", ""),
-            Rule(r"\S.* > .* PASSED$", "passed test", sure=True, least=4),
+            Rule(r"(?P<NAME>\S.* > .*) PASSED$", "passed test", sure=True, least=4),
             Rule(r"> Task :\S+(?: (?:UP-TO-DATE|NO-SOURCE|FROM-CACHE|SKIPPED))?$", "silent task"),
             Rule(r"\[INFO\] (?:-+|=+)$", "", sure=True),
             Rule(r"\[INFO\]\s*$", "", sure=True),
@@ -119,7 +118,7 @@ TESTS = (
         ("dotnet",),
         re.compile(r"^(?: *Determining projects to restore|Test run for |VSTest version|Starting test execution)", re.M),
         (
-            Rule(r" *Passed \S.* \[.*\]$", "passed test", sure=True, least=4),
+            Rule(r" *Passed (?P<NAME>\S.*) \[.*\]$", "passed test", sure=True, least=4),
             Rule(r" *(?:Determining projects to restore|All projects are up-to-date|Restored |VSTest version|"
                  r"Starting test execution|A total of \d+ test files).*$", "header line"),
             Rule(r" +\S+ -> \S+\.dll$", "built file"),
