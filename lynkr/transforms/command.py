@@ -77,9 +77,7 @@ def meaning(call: Called | None) -> Meaning:
     arguments = call.arguments if isinstance(call.arguments, Mapping) else {}
     if command := _command(arguments):
         return of_command(command)
-    path = _first(
-        arguments, "file_path", "filePath", "absolute_path", "path", "filename", "target_file", "notebook_path"
-    )
+    path = _first(arguments, *_PATHS)
     name = call.name.rpartition("__")[2].lower()
     role: Role = next((role for role, names in _OF_TOOLS if name in names), "output")
     if role == "shown" and not path:

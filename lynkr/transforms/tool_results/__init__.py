@@ -12,11 +12,14 @@ from typing import NamedTuple
 
 from lynkr.transforms.command import Meaning
 from lynkr.transforms.tool_results import (
+    blobs,
     by_file,
     chatter,
+    columns,
     diagnostics,
     git,
     listing,
+    logs,
     prefixes,
     rulers,
     tables,
@@ -31,10 +34,13 @@ COMPRESSORS = (
     ("terminal codes", terminal.squeeze),
     ("tool's own words", wrapping.squeeze),
     ("chatter", chatter.squeeze),
+    ("log lines", logs.squeeze),
+    ("encoded bytes", blobs.squeeze),
     ("rulers", rulers.squeeze),
     ("git", git.squeeze),
     ("times", times.squeeze),
     ("JSON", tables.squeeze),
+    ("columns", columns.squeeze),
     ("names", listing.squeeze),
     ("messages", diagnostics.squeeze),
     ("paths", by_file.squeeze),

@@ -38,6 +38,7 @@ TESTS = (
         (
             Rule(r"(?P<NAME>\S+::.*?) PASSED(?: +\[ *\d+%\])?$", "passed test", sure=True, least=4),
             Rule(r"\[gw\d+\] \[ *\d+%\] PASSED (?P<NAME>.*?) *$", "passed test", sure=True, least=4),
+            Rule(r"PASSED (?P<NAME>\S+::.*)$", "PASSED line", sure=True, least=4),
             Rule(r"(?P<NAME>\S+\.py) (?:\.+)(?: +\[ *\d+%\])?$", "passed file", sure=True, least=8),
             Rule(r"\.{4,}(?: +\[ *\d+%\])?$", "row of dots", sure=True),
             Rule(r"scheduling tests via \w+$", "", sure=True),
@@ -131,7 +132,8 @@ BUILDS = (
         ("npm", "yarn", "pnpm", "bun", "npx", "ci", "install", "build"),
         re.compile(r"^(?:npm |added \d+ packages|yarn install v|\$ |> \S+@\S+ \w+|Progress: resolved|\d+ packages? installed)", re.M),
         (
-            Rule(r"npm (?:http|timing|verb|sill|info|notice)\b.*$", "log line"),
+            Rule(r"npm http (?:fetch [A-Z]+ [23]\d\d|cache) .*$", "log line", sure=True),
+            Rule(r"npm (?:http|timing|verb(?:ose)?|sill|silly|info|notice)\b.*$", "log line"),
             Rule(r"npm (?:warn|WARN) deprecated (?P<NAME>\S+?):? .*$", "deprecated package", sure=True, least=2),
             Rule(r"\[\d+/\d+\] .*\.\.\.$", "installation step"),
             Rule(r"Progress: resolved \d+.*$", "progress line", sure=True),
@@ -140,6 +142,7 @@ BUILDS = (
             Rule(r"(?:info|verbose) .*$", "log line"),
             Rule(r"(?:\+ |- )?(?:fetch|Fetching|Resolving|Linking|Building fresh packages).*\.\.\.$", "installation step"),
             Rule(r"transforming.*$|rendering chunks.*$|computing gzip size.*$", "progress line"),
+            Rule(r"TSFILE: .*$", "emitted file", sure=True),
             Rule(r"\d+ packages are looking for funding$| *run `npm fund` for details$", "funding line", sure=True),
         ),
     ),
@@ -206,6 +209,16 @@ BUILDS = (
         ),
     ),
     Family(
+        ("terraform", "tofu", "terragrunt", "pulumi"),
+        re.compile(r"^(?:Terraform |OpenTofu |Initializing (?:the backend|provider plugins)|Plan: \d+ to add)", re.M),
+        (
+            Rule(r"(?P<NAME>\S+): (?:Refreshing state|Reading)\.\.\.(?: \[id=.*\])?$", "refreshed resource", sure=True, least=4),
+            Rule(r"\S+: Read complete after \S+(?: \[id=.*\])?$", "", sure=True),
+            Rule(r"\S+: Still (?:creating|modifying|destroying|reading)\.\.\. \[.*elapsed\]$", "progress line", sure=True),
+            Rule(r"- (?:Installing|Finding|Reusing|Using previously-installed) .*$", "installation step"),
+        ),
+    ),
+    Family(
         ("git push", "git pull", "git fetch", "git clone", "git submodule", "git gc", "git rebase"),
         re.compile(r"^(?:remote: (?:Enumerating|Counting|Compressing)|Enumerating objects: )", re.M),
         (
@@ -218,6 +231,6 @@ BUILDS = (
 )  # fmt: skip
 
 # What has a name that may be wanted next, and how many names are still worth their place.
-NAMED = {"passed test": 48, "passed file": 48, "passed package": 0, "passed test class": 48, "met requirement": 256,
+NAMED = {"passed test": 48, "PASSED line": 48, "passed file": 48, "passed package": 0, "passed test class": 48, "met requirement": 256,
          "collected package": 64, "installed package": 256, "deprecated package": 64, "built crate": 0}  # fmt: skip
 FAMILIES = (*TESTS, *BUILDS)

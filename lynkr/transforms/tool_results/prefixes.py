@@ -39,8 +39,8 @@ def _group(lines: list[str], at: int) -> tuple[int, str]:
     """The lines from `at` that begin alike: one past the last, and what they have in common."""
     common, end = lines[at], at + 1
     while end < len(lines):
-        shared = _shared(common, lines[end])
-        found = _END.match(shared)
+        both = shared(common, lines[end])
+        found = _END.match(both)
         shorter = found[0] if found else ""
         # A long beginning of a few is worth more than a short one of many.
         if len(shorter) < _LEAST_CHARS or (end - at > 3 and len(shorter) * 3 < len(common) * 2):
@@ -49,7 +49,8 @@ def _group(lines: list[str], at: int) -> tuple[int, str]:
     return end, common if end > at + 1 else ""
 
 
-def _shared(one: str, other: str) -> str:
+def shared(one: str, other: str) -> str:
+    """What both begin with."""
     size = min(len(one), len(other))
     for n in range(size):
         if one[n] != other[n]:

@@ -16,14 +16,19 @@ import re
 from typing import Any, NamedTuple
 
 from lynkr.transforms.command import Meaning
-from lynkr.transforms.tool_results.stub import MARK
+from lynkr.transforms.tool_results.stub import MARK, stub
 
 _LEAST = 160  # characters of JSON that are worth a look
 _LEAST_ROWS, _MOST_COLUMNS = 4, 40
+# A file of so many like objects is data, which nobody edits by hand.
+_DATA_ROWS = 40
 _START = re.compile(r"^[\[{]", re.M)
 _SPACE = re.compile(r"\s*")
 # A text that looks like none of: a number, a word of JSON's, a mark of ours, something that needs quotes.
-_BARE = re.compile(r"(?!-?\d|true$|false$|null$|\^|\s|.*\s$)[^\",\n\r\t\\\[\]{}\x00-\x1f\x7f]+\Z")
+_BARE = re.compile(
+    r"(?!-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?\Z|true$|false$|null$|\^|\s|.*\s$)"
+    r"[^\",\n\r\t\\\[\]{}\x00-\x1f\x7f]+\Z"
+)
 _DITTO = "^"
 
 
@@ -50,9 +55,11 @@ _decoder = json.JSONDecoder(object_pairs_hook=_Object, parse_int=_Number, parse_
 
 def squeeze(text: str, what: Meaning) -> str:
     """`text` with the JSON in it said shorter."""
-    # A file that may be edited keeps its spaces; a log that is only read does not.
-    if what.role in ("written", "found", "listed") or (what.role == "shown" and not _LOG.search(what.path)):
+    if what.role in ("written", "found", "listed"):
         return text
+    # A file that may be edited keeps its spaces; a log that is only read does not.
+    if what.role == "shown" and not _LOG.search(what.path):
+        return _data(text) if what.programs else text
     out, at = list[str](), 0
     for found in _START.finditer(text):
         if found.start() < at:
@@ -68,6 +75,22 @@ def squeeze(text: str, what: Meaning) -> str:
 
 
 _LOG = re.compile(r"\.(?:log|jsonl|ndjson)$")
+
+
+def _data(text: str) -> str:
+    """A file that is one long list of objects as its table; any other as it is."""
+    if not text.startswith("["):
+        return text
+    values, end = _values(text, 0)
+    match values:
+        case [list(rows)] if len(rows) >= _DATA_ROWS and not text[end:].strip():
+            table = _table(rows, "objects of the list") if all(isinstance(row, _Object) for row in rows) else None
+        case _:
+            return text
+    if not table or len(table) * 4 > len(text) * 3:
+        return text
+    head, _, lines = table.partition("\n")
+    return f"{stub(head.removeprefix(MARK).removesuffix(']'))}\n{lines}"
 
 
 def _values(text: str, start: int) -> tuple[list[Any], int]:

@@ -1,0 +1,25 @@
+"""Bytes written as text (base64, long hexadecimal): nobody reads them, so their beginning and their length will do."""
+
+from __future__ import annotations
+
+import re
+
+from lynkr.transforms.command import Meaning
+from lynkr.transforms.tool_results.stub import stub
+
+_LEAST, _KEPT = 512, 48
+_RUN = re.compile(rf"[A-Za-z0-9+/_-]{{{_LEAST},}}={{0,2}}")
+# A run of one sign, or of words, is no bytes.
+_MIXED = re.compile(r"(?=.*\d)(?=.*[a-f])(?:[0-9a-f]+|(?=.*[A-Z])(?=.*[g-z]).+)\Z")
+
+
+def squeeze(text: str, what: Meaning) -> str:
+    """`text` with runs of at least 512 characters of encoded bytes cut to their beginning."""
+    return _RUN.sub(_short, text) if what.role == "output" and len(text) > _LEAST else text
+
+
+def _short(found: re.Match[str]) -> str:
+    run = found[0]
+    if not _MIXED.match(run) or len(set(run)) < 12:
+        return run
+    return run[:_KEPT] + stub(f"{len(run) - _KEPT} more characters of encoded bytes")

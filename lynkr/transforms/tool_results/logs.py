@@ -1,0 +1,64 @@
+"""Lines of a log that differ in nothing but times and figures: the first and the last stay, and how many there were.
+
+Every line that gives alarm stays unless only its time, process or identifiers set it apart from another. A line with
+more lines under it (a traceback) is no repetition.
+"""
+
+from __future__ import annotations
+
+import re
+
+from lynkr.transforms.command import Meaning
+from lynkr.transforms.tool_results.stub import ALARM, MARK, stub
+
+_LEAST_LINES = 40
+# First, last and one that says how many: fewer are not worth it.
+_LEAST = 6
+_TIME = (
+    r"\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z| ?[+-]\d\d:?\d\d)?"
+    r"|\d\d?/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d(?: [+-]\d{4})?"
+    r"|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d\d:\d\d:\d\d(?:[.,]\d+)?"
+)
+# A JSON object is a log's only with a level: the items of a list may have times too.
+_LOGGED = re.compile(
+    rf"(?!{{).{{0,64}}?(?:{_TIME})|{{(?=.*\"(?:level|levelname|severity)\":)"
+    r"|\W{0,2}(?:DEBUG|INFO|NOTICE|TRACE|WARN(?:ING)?|ERROR)\b",
+    re.DOTALL,
+)
+_NAMELESS = rf"{_TIME}|\b[0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}\b|\b(?=\w*\d)[0-9a-f]{{7,}}\b|\b\d+#\d+\b"
+# Of what is well a figure says little; a status does.
+_FIGURE = r"\b\d{1,3}(?:\.\d{1,3}){3}\b|(?<![\w.])(?![1-5]\d\d\b(?!\.\d|\w|%))\d+(?:\.\d+)?(?:[a-zA-Z]{1,3}\b)?"
+_SET_APART = re.compile(_NAMELESS)
+_VARYING = re.compile(f"{_NAMELESS}|{_FIGURE}")
+_REFUSED = re.compile(r'(?:" | |=)[45]\d\d(?= |$|,)')
+_LOG_FILE = re.compile(r"\.log(?:\.\d+)?$|^/var/log/")
+
+
+def squeeze(text: str, what: Meaning) -> str:
+    """`text` with the log lines folded that say the same six times or more."""
+    if what.role != "output" and not (what.role == "shown" and _LOG_FILE.search(what.path)):
+        return text
+    lines = text.split("\n")
+    if len(lines) < _LEAST_LINES:
+        return text
+    logged = [bool(_LOGGED.match(line)) for line in lines]
+    alike: dict[str, list[int]] = {}
+    for at, line in enumerate(lines):
+        if logged[at] and (at + 1 >= len(lines) or logged[at + 1] or not lines[at + 1]):
+            alarming = ALARM.search(line) or _REFUSED.search(line)
+            alike.setdefault((_SET_APART if alarming else _VARYING).sub("#", line), []).append(at)
+    gone, counts = set[int](), dict[int, int]()
+    for where in alike.values():
+        if len(where) >= _LEAST:
+            counts[where[0]] = len(where)
+            gone.update(where[1:-1])
+    if not gone:
+        return text
+    said = stub(f"left out {len(gone)} log lines that differ from the first and last of their kind only in figures")
+    kept = [
+        f"{line} {MARK}{counts[at]} such lines]" if at in counts else line
+        for at, line in enumerate(lines)
+        if at not in gone
+    ]
+    new = "\n".join([said, *kept])
+    return new if len(new) < len(text) else text
