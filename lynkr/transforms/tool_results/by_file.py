@@ -70,7 +70,13 @@ def _within(lines: list[str], placed: list[_Placed | None]) -> tuple[list[str], 
 
 def _placed(line: str) -> _Placed | None:
     found = _PLACED.match(line)
-    if not found or "://" in found[1] or found[1] != found[1].strip() or not ("." in found[1] or "/" in found[1]):
+    if (
+        not found
+        or "://" in found[1]
+        or found[1] != found[1].strip()
+        or "  " in found[1]
+        or not ("." in found[1] or "/" in found[1])
+    ):
         return None
     return None if found[1][0].isdigit() and "/" not in found[1] else _Placed(found[1], found[2] or found[3])
 

@@ -39,7 +39,13 @@ def squeeze(text: str, what: Meaning) -> str:
     gone = {line.at for line in dropped}
     first = dropped[0].at
     said = _said(dropped)
-    kept = [said if n == first else line for n, line in enumerate(lines) if n not in gone or (n == first and said)]
+    kept = list[str]()
+    for at, line in enumerate(lines):
+        if at == first and said:
+            kept.append(said)
+        # Between what went stood blank lines.
+        elif at not in gone and (line.strip() or at - 1 not in gone or not kept or kept[-1].strip()):
+            kept.append(line)
     new = "\n".join(kept)
     return new if len(new) + _GAIN < len(text) else text
 
@@ -56,8 +62,24 @@ def _said(dropped: list[_Dropped]) -> str:
     for what, count in counts.items():
         named = list(dict.fromkeys(names.get(what, ())))
         few = named and len(named) <= NAMED.get(what, 0)
-        parts.append(counted({what: count}) + (f" ({', '.join(named)})" if few else ""))
+        parts.append(counted({what: count}) + (f" ({_listed(named)})" if few else ""))
     return stub(f"left out {', '.join(parts)}") if counts else ""
+
+
+# What stands before a test's own name.
+_GROUP = re.compile(r".*(?:::|\.(?=\w+$)| > | \u203a )", re.DOTALL)
+
+
+def _listed(names: list[str]) -> str:
+    """Names side by side; what the one before begins with is not said again."""
+    said, group = list[str](), ""
+    for name in names:
+        found = _GROUP.match(name)
+        now = found[0] if found else ""
+        mark = next((end for end in ("::", ">", ".", "\u203a") if now.rstrip().endswith(end)), "")
+        said.append(f"{mark} {name[len(now) :]}".replace(":: ", "::") if now and now == group else name)
+        group = now
+    return ", ".join(said)
 
 
 def _dropped(lines: list[str], families: list[Family]) -> list[_Dropped]:

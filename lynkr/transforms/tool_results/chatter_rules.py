@@ -67,6 +67,8 @@ TESTS = (
             Rule(r"\s*# Subtest: .*$", "", sure=True),
             Rule(r"\s+(?:---|\.\.\.)$|\s+duration_ms: [\d.]+$|\s+type: '(?:test|suite)'$", "", sure=True),
             Rule(r"▶ .*$", ""),
+            Rule(r"\s+at .*\(?(?:node:internal/|\S*/node_modules/(?:@?jest|@?vitest|mocha|tinypool|jasmine)[\w@./-]*:\d).*$",
+                 "runner frame", sure=True, least=2),
         ),
     ),
     Family(
@@ -105,7 +107,9 @@ TESTS = (
             Rule(r"\[INFO\] Tests run: \d+, Failures: 0, Errors: 0, Skipped: 0, Time elapsed.* (?P<NAME>\S+)$", "passed test class", sure=True),
             Rule(r"\[INFO\] Running \S+$", ""),
             Rule(r"(?P<NAME>\S.* > .*) PASSED$", "passed test", sure=True, least=4),
-            Rule(r"> Task :\S+(?: (?:UP-TO-DATE|NO-SOURCE|FROM-CACHE|SKIPPED))?$", "silent task"),
+            Rule(r"\s+at (?:org\.junit|org\.opentest4j|junit\.|java\.base/|jdk\.internal|sun\.reflect|org\.gradle|"
+                 r"org\.apache\.maven|org\.testng|worker\.org\.gradle)\S*\(.*\)$", "runner frame", sure=True, least=2),
+            Rule(r"(?:> Task )?:[\w:]+(?: (?:UP-TO-DATE|NO-SOURCE|FROM-CACHE|SKIPPED))?$", "silent task"),
             Rule(r"\[INFO\] (?:-+|=+)$", "", sure=True),
             Rule(r"\[INFO\]\s*$", "", sure=True),
             Rule(r"\[INFO\] --- .* ---$", "build step"),
@@ -129,8 +133,8 @@ TESTS = (
 
 BUILDS = (
     Family(
-        ("npm", "yarn", "pnpm", "bun", "npx", "ci", "install", "build"),
-        re.compile(r"^(?:npm |added \d+ packages|yarn install v|\$ |> \S+@\S+ \w+|Progress: resolved|\d+ packages? installed)", re.M),
+        ("npm", "yarn", "pnpm", "bun", "npx", "webpack", "ci", "install", "build"),
+        re.compile(r"^(?:npm |added \d+ packages|webpack [\d.]+ compiled|yarn install v|\$ |> \S+@\S+ \w+|Progress: resolved|\d+ packages? installed)", re.M),
         (
             Rule(r"npm http (?:fetch [A-Z]+ [23]\d\d|cache) .*$", "log line", sure=True),
             Rule(r"npm (?:http|timing|verb(?:ose)?|sill|silly|info|notice)\b.*$", "log line"),
@@ -142,6 +146,8 @@ BUILDS = (
             Rule(r"(?:info|verbose) .*$", "log line"),
             Rule(r"(?:\+ |- )?(?:fetch|Fetching|Resolving|Linking|Building fresh packages).*\.\.\.$", "installation step"),
             Rule(r"transforming.*$|rendering chunks.*$|computing gzip size.*$", "progress line"),
+            Rule(r" *\[[#=>. -]{8,}\] *\d+/\d+.*$", "progress line", sure=True),
+            Rule(r" +\S.* \[built\](?: \[code generated\])?$| +modules by path .*$| +\+ \d+ modules$", "built module"),
             Rule(r"TSFILE: .*$", "emitted file", sure=True),
             Rule(r"\d+ packages are looking for funding$| *run `npm fund` for details$", "funding line", sure=True),
         ),
@@ -177,8 +183,9 @@ BUILDS = (
         ("make", "cmake", "ninja", "gmake", "ctest", "meson", "configure"),
         re.compile(r"^(?:\[ *\d+%\] |\[\d+/\d+\] |make(?:\[\d+\])?: |-- (?:Detecting|Check for|The C))", re.M),
         (
-            Rule(r"\[ *\d+%\] (?:Building|Built|Linking|Generating|Scanning) .*$", "build step"),
-            Rule(r"\[\d+/\d+\] .*$", "build step"),
+            Rule(r"\[ *\d+%\] (?:Building|Linking|Generating|Scanning) .*$", "build step"),
+            # The last of them says that all is done.
+            Rule(r"\[(?!(?P<LAST>\d+)/(?P=LAST)\])\d+/\d+\] .*$", "build step"),
             Rule(r"make(?:\[\d+\])?: (?:Entering|Leaving) directory .*$", "", sure=True),
             Rule(r"(?:cc|c\+\+|gcc|g\+\+|clang(?:\+\+)?|ar|ld|ranlib) .*$", "build command"),
             Rule(r"-- (?:Detecting|Check for working|The C\w* compiler|Looking for|Performing Test|Found ).*$", "build check"),
@@ -192,7 +199,8 @@ BUILDS = (
         re.compile(r"^(?:Reading package lists|Get:\d+ |Selecting previously unselected|==> |fetch http)", re.M),
         (
             Rule(r"(?:Get|Hit|Ign|Fetched):?\d* .*$", "download"),
-            Rule(r"(?:Reading |Building dependency|Selecting |Preparing to unpack|Unpacking |Setting up |Processing triggers|"
+            Rule(r"Setting up (?P<NAME>\S+) .*$", "installed package", sure=True),
+            Rule(r"(?:Reading (?!package)|Building dependency|Selecting |Preparing to unpack|Unpacking |Setting up |Processing triggers|"
                  r"\(Reading database|Scanning |Fetched |debconf: delaying|Created symlink).*$", "installation step"),
             Rule(r"==> (?:Downloading|Pouring|Fetching|Auto-updated).*$", "installation step"),
         ),

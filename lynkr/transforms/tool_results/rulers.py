@@ -11,7 +11,7 @@ import re
 from lynkr.transforms.command import Meaning
 from lynkr.transforms.tool_results.stub import MARK
 
-_SIGNS = r"[=_*#.━─═╌┄╍┅—–-]"
+_SIGNS = r"[=_*#.⎯━─═╌┄╍┅—–-]"
 _RULER = re.compile(rf"^(\s?)({_SIGNS})\2{{7,}}(?=\s|$|[\w\[])|(?<=[\s\w\]%)])({_SIGNS})\3{{7,}}(\s?)$", re.M)
 _BROKEN = re.compile(r"^(?:([_-]) ){8,}\1?\s*$", re.M)
 _CODE = re.compile(r"^(?:@@ -\d|diff --git |--- a/)", re.M)

@@ -10,6 +10,8 @@ from lynkr.transforms.tool_results.stub import ALARM
 _ESCAPES = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][0-9A-Za-z]|[=>78cDEHMNOPZ\\])|[\x07\x0f\x0e]"
 )
+# The cursor to the line's first column.
+_TO_BEGINNING = re.compile(r"\x1b\[1?G")
 _BACKSPACED = re.compile(r"[^\x08\n]\x08")
 # Frames of spinners, which are drawn again and again before the same words.
 _SPINNER = re.compile(r"[⠀-⣿◐◓◑◒◴◷◶◵▖▘▝▗|/\\-](?=\s)")
@@ -19,7 +21,7 @@ def squeeze(text: str, what: Meaning) -> str:
     """`text` as it would stand on a screen. A file that is shown keeps every byte."""
     if what.role in ("shown", "written") or not ("\x1b" in text or "\r" in text or "\x08" in text or "\x07" in text):
         return text
-    text = _ESCAPES.sub("", text)
+    text = _ESCAPES.sub("", _TO_BEGINNING.sub("\r", text))
     while _BACKSPACED.search(text):
         text = _BACKSPACED.sub("", text)
     if "\r" in text:
