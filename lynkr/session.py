@@ -25,7 +25,7 @@ from lynkr.errors import LynkrError
 from lynkr.ids import ulid
 from lynkr.join import NOTE, note, put
 from lynkr.kept import Kept, Made
-from lynkr.launch.child import Child
+from lynkr.launch.child import Child, reachable
 from lynkr.launch.launch import Launch, child_environment
 from lynkr.launch.tools.codex import carriers
 from lynkr.ledger.recorder import Recorder
@@ -34,6 +34,7 @@ from lynkr.paths import Paths, private_folder, write_private
 from lynkr.plan import Plan, call_of, cwd, launch_of
 from lynkr.report.terminal import summary
 from lynkr.report.values import report, unreport
+from lynkr.transforms.settings import OFF
 
 if TYPE_CHECKING:
     from lynkr.ledger.store import Ledger
@@ -57,8 +58,14 @@ class Prepared:
     @property
     def environment(self) -> dict[str, str]:
         """The child's environment."""
-        return child_environment(call_of(self.plan, self.port, self.secret, self.folder), self.launch, self.id,
-                                 self.plan.key_variables)  # fmt: skip
+        environment = child_environment(call_of(self.plan, self.port, self.secret, self.folder), self.launch, self.id,
+                                        self.plan.key_variables)  # fmt: skip
+        if self.plan.compress == OFF:
+            return environment
+        try:
+            return reachable(environment, self.folder / "bin")
+        except OSError:  # where no links can be made, the stub still says what was left out
+            return environment
 
     @property
     def port(self) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 from pathlib import Path
 
 import click
@@ -13,7 +12,7 @@ import click
 from lynkr.cli.complete import tool_names
 from lynkr.cli.speak import paint, say, show
 from lynkr.errors import ConfigError, UsageError
-from lynkr.launch.child import is_shim, which
+from lynkr.launch.child import is_shim, own_command, which
 from lynkr.paths import Paths, paths, private_folder, shipped
 
 # How each shell puts a folder first on PATH, and where that is to stand.
@@ -110,9 +109,7 @@ def shims(where: Paths) -> list[Path]:
 
 
 def _own_command() -> str:
-    """How this very lynkr is called, also by somebody who has another environment."""
-    beside = Path(sys.executable).with_name("lynkr.exe" if os.name == "nt" else "lynkr")
-    found = beside if beside.is_file() else shutil.which("lynkr") or Path(sys.argv[0]).resolve()
+    found = own_command()
     if "'" in str(found):
         raise ConfigError(f"a shim cannot hold the path {found}, because of its quote")
     return str(found)

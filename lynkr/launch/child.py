@@ -57,6 +57,26 @@ def which(name: str, path: str) -> str | None:
     return next((one for one in found if one and not is_shim(Path(one))), None)
 
 
+def own_command() -> Path:
+    """Where this very lynkr is called from, also by somebody who has another environment."""
+    beside = Path(sys.executable).with_name("lynkr.exe" if os.name == "nt" else "lynkr")
+    return beside if beside.is_file() else Path(shutil.which("lynkr") or sys.argv[0]).resolve()
+
+
+def reachable(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """`environment`, in which a model's `lynkr expand` finds lynkr: it may have been called by its path.
+
+    Then a link to it, alone in a new `folder`, stands last on PATH. Raises OSError.
+    """
+    path = environment.get("PATH", os.defpath)
+    if shutil.which("lynkr", path=path):
+        return dict(environment)
+    folder.mkdir(mode=0o700)
+    own = own_command()
+    (folder / own.name).symlink_to(own)
+    return {**environment, "PATH": f"{path}{os.pathsep}{folder}"}
+
+
 def is_shim(path: Path) -> bool:
     """Whether a file is a shim of lynkr's."""
     try:

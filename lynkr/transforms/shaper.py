@@ -240,7 +240,14 @@ def _change(given: Given, what: Meaning, standing: Standing, spans: Spans, *, th
         after = thinner
     if after == text or len(after) > len(text):
         return None
-    return Change(squeezed.id, what.label, text, after, tuple(cuts))
+    return Change(squeezed.id, what.label, text, after, _settled(cuts, len(text) - len(after)))
+
+
+def _settled(cuts: list[Cut], saved: int) -> tuple[Cut, ...]:
+    """`cuts` that add up to what was saved: the words that say what is gone are the largest one's."""
+    most = max(cuts, key=lambda cut: cut.chars)
+    more = sum(cut.chars for cut in cuts) - saved
+    return tuple(cut._replace(chars=cut.chars - more) if cut is most else cut for cut in cuts)
 
 
 def alone(text: str, command: str = "", tool: str = "") -> Change | None:
