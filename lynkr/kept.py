@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import get_ident
 from typing import Any, NamedTuple
 
 from lynkr.paths import private_folder, write_private
@@ -49,12 +50,15 @@ class Kept:
     def put(self, identity: str, text: str) -> None:
         """Keeps an original. Raises OSError."""
         path = self._original(identity)
-        if path.exists():
+        try:
             os.utime(path)
-            return
+        except FileNotFoundError:
+            self._write(path, text)
+
+    def _write(self, path: Path, text: str) -> None:
         private_folder(path.parent)
         # Under another name first: whoever reads it meanwhile gets all or nothing.
-        part = path.with_suffix(f".{os.getpid()}.part")
+        part = path.with_suffix(f".{os.getpid()}-{get_ident()}.part")
         write_private(part, text, errors="surrogatepass")
         part.replace(path)
 

@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,8 @@ from lynkr.ledger.row import Row
 from lynkr.proxy.thread import ProxyThread, Setting
 from lynkr.routing.router import Router
 from lynkr.secrets import Key
+from lynkr.transforms.settings import OFF, Settings
+from lynkr.transforms.shaper import Change
 
 SECRET = "s3cr3t-of-the-session"
 
@@ -56,6 +58,8 @@ def proxy(
     carriers: tuple[tuple[str, str | None], ...] = (),
     environ: Mapping[str, str] | None = None,
     speaks: tuple[Format, ...] = tuple(CODECS),
+    compress: Settings = OFF,
+    keep: Callable[[Change, str], None] | None = None,
 ) -> Iterator[Proxy]:
     listener = socket.create_server(("127.0.0.1", 0), backlog=256)
     found = Proxy(listener.getsockname()[1])
@@ -75,6 +79,8 @@ def proxy(
             alarm=found.alarms.append,
             now=lambda: "2026-11-21T00:00:00.000Z",
             new_id=lambda: f"{next(counter):06}",
+            compress=compress,
+            keep=keep,
         )
     )
     try:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
+from lynkr.changes import Removed
 from lynkr.lane import Auth, Format, Lane, Price
 from lynkr.ledger.meter import Cost, Meter
 from lynkr.ledger.prices import Table
@@ -31,8 +34,9 @@ def count(
     size: int = 400,
     lane: Lane = LANE,
     meter: Meter | None = None,
+    removed: Sequence[Removed] = (),
 ) -> Cost:
-    return (meter or Meter(PRICES)).count(heard, lane, model, asked or model, size)
+    return (meter or Meter(PRICES)).count(heard, lane, model, asked or model, size, removed)
 
 
 def test_final_figures_are_taken_as_they_are() -> None:
@@ -150,3 +154,39 @@ def test_an_hour_long_write_without_a_rate_makes_the_cost_an_estimate() -> None:
     hour = Heard(Usage(cache_write_1h=10), final=True)
     assert not count(hour, model="big").estimated
     assert count(hour, model="small").estimated
+
+
+def test_what_was_removed_is_worth_what_it_would_have_cost_where_it_stood() -> None:
+    """Of 400,000 tokens 300,000 were read: what stood among those would have been read as well, at a quarter."""
+    removed = [Removed("chatter", 0.1, 0.5), Removed("chatter", 0.05, 0.9), Removed("paths", 0.2, 0.1)]
+    found = count(FINAL, removed=removed)
+    saved = {saving.kind: (saving.tokens, pytest.approx(saving.usd)) for saving in found.savings}
+    # 40,000 read at 1 dollar and 20,000 new at 4; 80,000 read at 1.
+    assert saved == {"chatter": (60_000, 0.04 + 0.08), "paths": (80_000, 0.08)}
+    assert found.compression_usd == pytest.approx(0.2)
+    assert found.cost_usd == pytest.approx(0.9)
+    assert found.baseline_usd == pytest.approx(1.1)
+
+
+def test_what_would_have_been_written_to_the_cache_is_worth_a_write() -> None:
+    heard = Heard(Usage(cache_write=100_000), final=True, complete=True)
+    found = count(heard, removed=[Removed("chatter", 0.5, 0.5)])
+    assert found.compression_usd == pytest.approx(0.05 * 5)
+
+
+def test_what_was_removed_without_a_price_is_counted_and_has_no_worth() -> None:
+    found = count(FINAL, model="nobodys", removed=[Removed("chatter", 0.25, 0.9)])
+    assert [(s.kind, s.tokens, s.usd) for s in found.savings] == [("chatter", 100_000, None)]
+    assert (found.compression_usd, found.cost_usd) == (None, None)
+
+
+def test_nothing_removed_saves_nothing() -> None:
+    found = count(FINAL)
+    assert (found.savings, found.compression_usd) == ((), 0.0)
+
+
+def test_a_cheaper_model_and_fewer_tokens_are_not_counted_twice() -> None:
+    found = count(FINAL, model="small", asked="big", removed=[Removed("chatter", 0.1, 0.99)])
+    # On the big one, with 40,000 tokens more that are new: 0.14 × 4 + 0.3 × 1 + 0.01 × 20.
+    assert found.baseline_usd == pytest.approx(0.56 + 0.3 + 0.2)
+    assert found.compression_usd == pytest.approx(0.04 * 2)
