@@ -31,7 +31,7 @@ def command(file: Path, ran: str | None, tool: str | None, as_json: bool) -> Non
     if ran is not None and tool is not None:
         raise UsageError("--command and --tool exclude each other")
     text = _read(file)
-    change = alone(text, ran or "", tool or "")
+    change = alone(text, ran or "", tool or "", file.name)
     after = change.after if change else text
     if change is not None:
         try:

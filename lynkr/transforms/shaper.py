@@ -250,9 +250,12 @@ def _settled(cuts: list[Cut], saved: int) -> tuple[Cut, ...]:
     return tuple(cut._replace(chars=cut.chars - more) if cut is most else cut for cut in cuts)
 
 
-def alone(text: str, command: str = "", tool: str = "") -> Change | None:
-    """What becomes of a result that stands in no conversation; None where it stays as it is."""
-    what = of_command(command) if command else meaning(Called("", tool)) if tool else UNKNOWN
+def alone(text: str, command: str = "", tool: str = "", path: str = "") -> Change | None:
+    """What becomes of a result that stands in no conversation; None where it stays as it is.
+
+    It was given by `command`, or by `tool` for the file `path`.
+    """
+    what = of_command(command) if command else meaning(Called("", tool, {"path": path})) if tool else UNKNOWN
     return _change(Given("", text, ()), what, Standing(), Spans())
 
 
