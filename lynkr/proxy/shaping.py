@@ -70,10 +70,17 @@ class Shaping:
     keep: Keep | None = None
     _read: Documents = field(default_factory=Documents)
     _written: Documents = field(default_factory=Documents)
-    _shapers: dict[Format, Shaper] = field(default_factory=dict)
+    _shapers: dict[tuple[Format, bool], Shaper] = field(default_factory=dict)
 
     def __call__(self, inbound: Inbound, lane: Lane) -> Outcome:
-        """The request as it is to go on."""
+        """The request as it is to go on. A fault of ours leaves it as it came, and is counted."""
+        try:
+            return self._shaped(inbound, lane)
+        except Exception:  # noqa: BLE001 - whatever it is, the tool's own request is a good one
+            self._shapers.clear()
+            return Outcome(inbound, faults=1)
+
+    def _shaped(self, inbound: Inbound, lane: Lane) -> Outcome:
         match, settings = inbound.match, self.settings
         results = settings.results(own_credential=lane.auth is Auth.CLIENT)
         if match is None or inbound.body is None or not (results or settings.tools or settings.terse != "off"):
@@ -85,7 +92,10 @@ class Shaping:
         codec, changes = CODECS[match.format], Changes()
         shaped = Shaped()
         if results:
-            shaper = self._shapers.setdefault(match.format, Shaper(thin=settings.thin_line_numbers))
+            refer = not _may_forget(document)
+            shaper = self._shapers.setdefault(
+                (match.format, refer), Shaper(thin=settings.thin_line_numbers, refer=refer)
+            )
             shaped = shaper.shape(document, codec.TALK, codec.passages)
         if self.keep is not None:
             for change in shaped.fresh:
@@ -129,6 +139,18 @@ class Shaping:
 
         kept = codec.reshaped(tools.value, reshape)
         return [Edit(tools.start, tools.end, dumps(kept))] if kept != tools.value else []
+
+
+def _may_forget(document: Document) -> bool:
+    """Whether the provider is asked to take earlier results out by itself: then nothing may refer to them."""
+    members = {name: node.value for name, node in document.members.items() if name in _FORGETTING}
+    edits = management.get("edits") if isinstance(management := members.get("context_management"), dict) else management
+    kinds = [edit.get("type") for edit in edits if isinstance(edit, dict)] if isinstance(edits, list) else []
+    clears = any(str(kind).startswith(("clear_tool_uses", "compact")) for kind in kinds)
+    return clears or members.get("truncation") == "auto"
+
+
+_FORGETTING = ("context_management", "truncation")
 
 
 def _trimmed(new: Document, offers: list[Edit]) -> list[Removed]:

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from lynkr.transforms.command import short
 from lynkr.transforms.lines import Line, read
 
 MARK = "[lynkr: "
@@ -30,16 +31,21 @@ _LEAST_LINES = 2
 # Within one and the same text a reader follows less gladly: a file repeats itself in little things.
 LEAST_WITHIN_A_FILE = 4
 LEAST_WITHIN_OUTPUT = 3
-# What a tool shows of a file that the model has just changed.
-WRITTEN = 0
 
 
 class Source(NamedTuple):
-    """A text that stands in the conversation: its first line's index, what to call it, the file that it shows."""
+    """A text that stands in the conversation: its first line's index, what to call it, and the file that it shows."""
 
     start: int
     label: str
     path: str
+
+
+class Replaced(NamedTuple):
+    """What an edit put in place of what, in the file that its tool shows now."""
+
+    old: str
+    new: str
 
 
 class Copy(NamedTuple):
@@ -62,8 +68,8 @@ class Standing:
 
     def begin(self, label: str, path: str = "") -> None:
         """Begins a text that is called `label` and shows the file `path`."""
-        count = self._labels[label] = self._labels.get(label, 0) + 1
-        self.sources.append(Source(len(self.lines), f"{label} (no. {count})" if count > 1 else label, path))
+        self._labels[label] = self._labels.get(label, 0) + 1
+        self.sources.append(Source(len(self.lines), label, path))
 
     def put(self, line: Line | None, *, hidden: bool = False) -> None:
         """Puts down a line of the text that was begun; None at its end."""
@@ -92,7 +98,7 @@ class Standing:
                 if not places:
                     del self._places[line.text]
         for source in self.sources[point[1] :]:
-            self._labels[source.label.partition(" (no. ")[0]] -= 1
+            self._labels[source.label] -= 1
         del self.lines[point[0] :], self.hidden[point[0] :], self.sources[point[1] :]
 
     def places(self, text: str) -> list[int]:
@@ -107,8 +113,42 @@ class Standing:
         places = self._places.get(first.text, [])
         if len(places) > _ALL_PLACES:
             return False
-        said = [line and line.text for line in self.lines[run.there : run.there + run.size]]
-        return all([line and line.text for line in self.lines[at : at + run.size]] == said for at in places)
+        said = [line and (line.text, line.sign) for line in self.lines[run.there : run.there + run.size]]
+        return all(
+            [line and (line.text, line.sign) for line in self.lines[at : at + run.size]] == said for at in places
+        )
+
+    def holds(self, texts: list[str], path: str) -> bool:
+        """Whether lines stand one after another in the latest text about a file that has the first one to look for."""
+        first = next((n for n, text in enumerate(texts) if _telling(text)), None)
+        if first is None:
+            return False
+        for place in self.places(texts[first]):
+            if self.source(place).path == path:
+                start = place - first
+                there = self.lines[max(start, 0) : start + len(texts)]
+                return [line and line.text for line in there] == texts
+        return False
+
+    def where(self, run: Copy, path: str, begun: int) -> str:
+        """Where a run stands, in words: `above` alone only where nobody can look in the wrong place."""
+        source = self.source(run.there)
+        if run.there >= begun:
+            return "above"
+        if path and path == source.path and source is self._latest(path, begun):
+            return "above"
+        if self._labels[source.label] == 1:
+            return f"in {source.label} above"
+        alike = [one for one in self.sources if one.label == source.label]
+        label = source.label
+        if source.path and any(one.path != source.path for one in alike):
+            # Two files whose names end alike.
+            label = label.removesuffix(short(source.path)) + source.path
+            alike = [one for one in alike if one.path == source.path]
+        return f"in {label}{f' (no. {alike.index(source) + 1})' if len(alike) > 1 else ''} above"
+
+    def _latest(self, path: str, before: int) -> Source | None:
+        return next((one for one in reversed(self.sources) if one.path == path and one.start < before), None)
 
     def source(self, at: int) -> Source:
         """The text that a line belongs to."""
@@ -119,17 +159,23 @@ def _telling(text: str) -> bool:
     return len(text.strip()) >= _TELLING
 
 
-def referring(text: str, standing: Standing, label: str, path: str, least_within: int) -> str:
+def referring(
+    text: str, standing: Standing, label: str, path: str, least_within: int, edit: Replaced | None = None
+) -> str:
     """`text` with the runs that stand already replaced by references to them, and put down as what it says.
 
     `path` is the file that it shows, `label` what it is to be called. A run of `least_within` lines counts that stands
-    in this very text before.
+    in this very text before. `edit` is what its tool was asked to do, where it shows the outcome.
     """
     texts = text.split("\n")
     lines = read(texts)
-    if least_within == WRITTEN and (short := _edited(lines, texts, standing)):
-        standing.add(read(short), label, path)
-        return "\n".join(short)
+    if edit and (left := _edited(lines, standing, path, edit)):
+        standing.begin(label, path)
+        for n, line in enumerate(lines):
+            standing.put(line, hidden=n in left)
+        standing.put(None)
+        said = f"{MARK}lines {lines[left[0]].number}-{lines[left[-1]].number}, as your edit above left them]"
+        return "\n".join([*texts[: left[0]], said, *texts[left[-1] + 1 :]])
     standing.begin(label, path)
     begun, out, done = len(standing.lines), list[str](), 0
     at = 0
@@ -153,16 +199,16 @@ def referring(text: str, standing: Standing, label: str, path: str, least_within
     return "\n".join([*out, *texts[done:]])
 
 
-def _edited(lines: list[Line], texts: list[str], standing: Standing) -> list[str] | None:
-    """What an edit's tool shows of the file, where every line of it stands: in the edit, or in the file as it was."""
-    numbers = [line.number for line in lines if line.number]
-    shown = [line for line in lines if line.number]
-    if len(shown) < _LEAST_LINES or any(_telling(line.text) and not standing.places(line.text) for line in shown):
-        return None
+def _edited(lines: list[Line], standing: Standing, path: str, edit: Replaced) -> range | None:
+    """The lines that an edit's tool shows of a file, if they are what the edit makes of lines that stand already."""
     at = [n for n, line in enumerate(lines) if line.number]
-    first, last = at[0], at[-1]
-    said = f"{MARK}lines {numbers[0]}-{numbers[-1]}, as your edit above left them]"
-    return [*texts[:first], said, *texts[last + 1 :]]
+    if len(at) < _LEAST_LINES or not _counted(lines, at[0], len(at)):
+        return None
+    shown = range(at[0], at[-1] + 1)
+    text = "\n".join(lines[n].text for n in shown)
+    if not edit.new or text.count(edit.new) != 1:
+        return None
+    return shown if standing.holds(text.replace(edit.new, edit.old).split("\n"), path) else None
 
 
 def _length(texts: list[str]) -> int:
@@ -240,22 +286,19 @@ def _numbered_on(line: Line, start: Line, steps: int) -> bool:
 
 def _said(run: Copy, lines: list[Line], texts: list[str], standing: Standing, path: str, begun: int) -> list[str]:
     """What stands in place of a run: one line, and where nothing is numbered, the run's first line before it."""
-    source = standing.source(run.there)
     here, there = lines[run.at], standing.lines[run.there]
     assert there is not None
     counted = _counted(lines, run.at, run.size)
-    if not counted and standing.says_the_same(run):
-        where = "above"
-    else:
-        within = run.there >= begun or bool(path and path == source.path)
-        where = "above" if within else f"in {source.label} above"
+    where = "above" if not counted and standing.says_the_same(run) else standing.where(run, path, begun)
+    signed = ""
+    if here.sign != there.sign and (here.sign.strip() or there.sign.strip()):
+        signed = f", each with {here.sign}" if here.sign.strip() else f", without the {there.sign}"
     if counted:
         last = here.number + run.size - 1
         if not _counted(standing.lines, run.there, run.size):
-            return [texts[run.at], f"{MARK}lines {here.number + 1}-{last} go on as {where}]"]
+            return [texts[run.at], f"{MARK}lines {here.number + 1}-{last}{signed} go on as {where}]"]
         if there.number == here.number:
-            return [f"{MARK}lines {here.number}-{last} unchanged, as {where}]"]
+            return [f"{MARK}lines {here.number}-{last} {'unchanged, ' if where == 'above' else ''}as {where}]"]
         return [f"{MARK}lines {here.number}-{last} = {there.number}-{there.number + run.size - 1} {where}]"]
-    signed = f", each with {here.sign}" if here.sign.strip() and here.sign != there.sign else ""
     more = "line" if run.size == 2 else "lines"
     return [texts[run.at], f"{MARK}{run.size - 1} more {more}{signed}, as after this one {where}]"]

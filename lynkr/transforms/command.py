@@ -7,7 +7,7 @@ output of something unknown, and then its look decides.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -26,6 +26,8 @@ _SEPARATORS = frozenset(("&&", "||", ";", "|", "&", "\n"))
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 # A long command is a script or a here-document; what it runs stands at its beginning or shows in the output.
 _LIMIT = 2000
+# What a here-document holds runs nowhere.
+_HERE = re.compile(r"<<-?\s*(['\"]?)(\w+)\1([^\n]*\n)(?:.*?\n)??\s*\2[ \t]*(?=\n|\Z)", re.DOTALL)
 # Words that run another command, and how many words of their own they have beside options.
 _CARRIERS = {
     "sudo": 0, "time": 0, "nice": 0, "nohup": 0, "env": 0, "exec": 0, "command": 0, "timeout": 1, "stdbuf": 0,
@@ -42,6 +44,10 @@ _LISTING = frozenset(("ls", "find", "fd", "fdfind", "tree", "du", "eza", "exa"))
 _QUIET = frozenset(("cd", "echo", "printf", "export", "set", "source", ".", "true", "pwd", "mkdir", "rm", "cp", "mv",
                     "touch", "chmod", "sleep", "wc", "sort", "uniq", "tr", "xargs", "tee", "pushd", "popd", "test",
                     "[", "which", "done", "fi", "for", "if", "while", "date", "basename", "dirname"))  # fmt: skip
+# Tools of servers that show files have many names: read_text_file, get_file_contents, view_source.
+_READER = re.compile(r"read|view|show|open_file|file_?contents?|get_?file|fetch_file")
+# Editors that show a file as well: what they did is an argument.
+_EDITOR = re.compile(r"str_replace|text_editor")
 _OF_TOOLS: tuple[tuple[Role, frozenset[str]], ...] = (
     ("shown", frozenset(("read", "read_file", "view", "cat", "open", "read_many_files", "view_file", "fetch_file"))),
     ("found", frozenset(("grep", "search_file_content", "search_files", "grep_search", "search", "rg", "codesearch"))),
@@ -65,6 +71,20 @@ class Meaning:
         """Whether one of `names` ran: `pytest`, or `go test` for a program with its first word."""
         return any(words[0] in names or " ".join(words[:2]) in names for words in self.programs)
 
+    @property
+    def items(self) -> bool:
+        """Whether what it writes are items of a list, none of which is like another: rows, commits, processes."""
+        return self.ran("git", "psql", "mysql", "sqlite3", "ps", "ls", "find", "jq")
+
+    @property
+    def numbered(self) -> bool:
+        """Whether the tool has put a number before each line of the file that it shows."""
+        return self.role == "shown" and (not self.programs or any(_numbers(words) for words in self.programs))
+
+
+def _numbers(words: tuple[str, ...]) -> bool:
+    return words[0] == "nl" or (words[0] == "cat" and words[1:2] == ("-n",))
+
 
 _PATHS = ("file_path", "filePath", "absolute_path", "path", "filename", "target_file", "notebook_path")
 UNKNOWN = Meaning("a tool", "output")
@@ -75,13 +95,16 @@ def meaning(call: Called | None) -> Meaning:
     if call is None:
         return UNKNOWN
     arguments = call.arguments if isinstance(call.arguments, Mapping) else {}
-    if command := _command(arguments):
-        return of_command(command)
     path = _first(arguments, *_PATHS)
     name = call.name.rpartition("__")[2].lower()
-    role: Role = next((role for role, names in _OF_TOOLS if name in names), "output")
-    if role == "shown" and not path:
-        role = "output"
+    if _EDITOR.search(name) and path:
+        role: Role = "shown" if arguments.get("command") == "view" else "written"
+        return Meaning(f"{call.name} of {short(path)}", role, (), path)
+    if command := _command(arguments):
+        return of_command(command)
+    role = next((role for role, names in _OF_TOOLS if name in names), "output")
+    if role == "output" and _READER.search(name):
+        role = "shown"
     return Meaning(f"{call.name} of {short(path)}" if path else call.name, role, (), path)
 
 
@@ -109,20 +132,42 @@ def short(path: str) -> str:
 @lru_cache(4096)
 def of_command(command: str) -> Meaning:
     """What a shell command did."""
-    programs = tuple(_programs(command[:_LIMIT]))
+    command = _HERE.sub(r"\3", command[:_LIMIT])
+    programs = tuple(_programs(command))
     line = " ".join(command.split())
     label = f"`{line if len(line) <= 32 else line[:29] + '...'}`"
-    names = {words[0] for words in _heads(command[:_LIMIT])} - _QUIET or {words[0] for words in programs} - _QUIET
+    names = {words[0] for words in _heads(command)} - _QUIET or {words[0] for words in programs} - _QUIET
     if any(words[:2] == ("lynkr", "expand") for words in programs):
         return Meaning(label, "ours", programs)
     if names and names <= _SHOWING:
         shown = [word for words in programs if words[0] in _SHOWING for word in words[1:] if _like_a_file(word)]
         return Meaning(label, "shown", programs, shown[-1] if shown else "")
+    if any(_shows_a_file(words) for words in programs):
+        return Meaning(label, "shown", programs)
     if names and names <= _FINDING | _SHOWING:
         return Meaning(label, "found", programs)
     if names and names <= _LISTING | _SHOWING:
         return Meaning(label, "listed", programs)
     return Meaning(label, "output", programs)
+
+
+_OBJECT = re.compile(r"[^\s:]*:[^\s:]+$")
+_INSIDE = frozenset(("ssh", "docker", "podman", "kubectl", "xargs", "adb", "vagrant", "wsl", "lxc", "su", "{", "("))
+
+
+def _shows_a_file(words: tuple[str, ...]) -> bool:
+    """Whether a command among others shows a file that may be edited next, somewhere else than at its beginning."""
+    head, rest = words[0], words[1:]
+    if head == "git" and rest[:1] in (("show",), ("cat-file",)):
+        return rest[0] == "cat-file" or any(_OBJECT.match(word.strip("'\"")) for word in rest[1:])
+    if head in _SHOWING:
+        return any(_like_a_file(word) and not _LOG.search(word) for word in rest)
+    if head in _INSIDE:
+        return any(word.strip("'\"").partition(" ")[0].rpartition("/")[2] in _SHOWING for word in rest)
+    return head.lower() in ("get-content", "gc", "zcat", "xzcat", "bzcat", "gzcat", "type", "sops", "envsubst")
+
+
+_LOG = re.compile(r"\.(?:log|out|txt)(?:\.\d+)?['\"]?$|^/tmp/|^/var/log/")
 
 
 def _like_a_file(word: str) -> bool:
@@ -163,7 +208,7 @@ def _inner(words: list[str]) -> str:
 
 def _carried(words: list[str]) -> list[str]:
     """The words of the command that really runs, its program without its folder."""
-    words = [word for word in words if not _REDIRECT.match(word)]
+    words = list(_without_redirections(words))
     while words:
         head = words[0].strip("'\"(").rpartition("/")[2]
         rest = words[1:]
@@ -191,4 +236,14 @@ def _git(rest: list[str]) -> list[str]:
     return ["git", *rest]
 
 
-_REDIRECT = re.compile(r"\d*[<>]")
+_REDIRECT = re.compile(r"\d*(?:[<>]|&>)+(?P<to>[^<>&])?")
+
+
+def _without_redirections(words: list[str]) -> Iterator[str]:
+    """`words` without `2>&1`, `>file` and `> file`."""
+    target = False
+    for word in words:
+        found = _REDIRECT.match(word)
+        if not found and not target:
+            yield word
+        target = bool(found) and not (found and found["to"]) and "&" not in word

@@ -35,13 +35,23 @@ def read(texts: list[str]) -> list[Line]:
         return _signed(texts)
     colons = sum(1 for text in head if _NUMBERED.match(text))
     if colons * 2 >= len(head) and colons:
-        return [_numbered(text) for text in texts]
+        return _searched(texts)
     return [Line(text) for text in texts]
 
 
 def _numbered(text: str) -> Line:
     found = _NUMBERED.match(text)
     return Line(found[4], int(found[2])) if found else Line(text)
+
+
+def _searched(texts: list[str]) -> list[Line]:
+    """What a search wrote. Where it shows lines around its matches (`12-`), a match (`12:`) is a line of its own."""
+    found = [_NUMBERED.match(text) for text in texts]
+    around = any(one and one[3] == "-" for one in found)
+    return [
+        Line(one[4], int(one[2])) if one and not (around and one[3] == ":") else Line(text)
+        for text, one in zip(texts, found, strict=True)
+    ]
 
 
 def _signed(texts: list[str]) -> list[Line]:
@@ -69,11 +79,14 @@ _EVERY = 10
 
 
 def thinned(text: str) -> str:
-    """A file as `cat -n` shows it, with the number on each tenth line and wherever the numbers do not go on by one."""
+    """A file as `cat -n` shows it, with the number on each tenth line and wherever the numbers do not go on by one.
+
+    What stands behind the number stays, so that no column moves.
+    """
     out, last = list[str](), -1
     for line in text.split("\n"):
         found = _SHOWN.match(line)
         number = int(found[0].strip().rstrip("→|")) if found else -1
-        out.append(line[found.end() - 1 :] if found and number == last + 1 and number % _EVERY else line)
+        out.append(line[found.start(1) :] if found and number == last + 1 and number % _EVERY else line)
         last = number
     return "\n".join(out)

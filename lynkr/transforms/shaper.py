@@ -8,13 +8,14 @@ is remembered here between two turns only saves doing the same work again: forge
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from lynkr.document import Document, Edit, Node
 from lynkr.passage import Called, Given, Passage, Said
-from lynkr.transforms.again import LEAST_WITHIN_A_FILE, LEAST_WITHIN_OUTPUT, MARK, WRITTEN, Standing, referring
+from lynkr.transforms.again import LEAST_WITHIN_A_FILE, LEAST_WITHIN_OUTPUT, MARK, Replaced, Standing, referring
 from lynkr.transforms.command import UNKNOWN, Meaning, meaning, of_command
 from lynkr.transforms.lines import Line, patch, read, thinned
 from lynkr.transforms.spans import Spans
@@ -23,6 +24,7 @@ from lynkr.transforms.tool_results import Squeezed, squeeze
 Passages = Callable[[dict[str, Any]], Iterator[Passage]]
 # Shorter results are not worth a look, nor a reader's surprise.
 LEAST = 120
+_HALF = re.compile("[\ud800-\udfff]")
 # So many conversations are remembered: the main one, its subagents, the housekeeping calls.
 _THREADS = 12
 
@@ -77,27 +79,54 @@ class _Element:
 
 
 @dataclass(slots=True)
+class _Calls:
+    """The calls so far, by id. Where a client gives none, an id is the tool's name, and stands for several calls."""
+
+    _made: dict[str, list[tuple[int, Called]]] = field(default_factory=dict)
+    _answered: dict[str, list[int]] = field(default_factory=dict)
+
+    def put(self, element: int, call: Called) -> None:
+        """Puts down a call that stands in the list's element of that number."""
+        self._made.setdefault(call.id, []).append((element, call))
+
+    def of(self, element: int, given: Given) -> Called | None:
+        """The call that a result answers: of the latest with its id, the next one without a result."""
+        made, answered = self._made.get(given.id, []), self._answered.setdefault(given.id, [])
+        latest = [call for number, call in made if number == made[-1][0]]
+        count = sum(number > made[-1][0] for number in answered) if made else 0
+        answered.append(element)
+        return latest[min(count, len(latest) - 1)] if latest else None
+
+    def back_to(self, element: int, passages: tuple[Passage, ...]) -> None:
+        """Forgets what stands in an element."""
+        for passage in passages:
+            if isinstance(passage, Called) and (made := self._made.get(passage.id)) and made[-1][0] >= element:
+                made.pop()
+            if isinstance(passage, Given) and (answered := self._answered.get(passage.id)):
+                answered.pop()
+
+
+@dataclass(slots=True)
 class _Thread:
     """One conversation as far as it has gone."""
 
-    document: Document
+    document: Document | None = None
     thin: bool = False
+    refer: bool = True
     elements: list[_Element] = field(default_factory=list)
     standing: Standing = field(default_factory=Standing)
     spans: Spans = field(default_factory=Spans)
-    calls: dict[str, Called] = field(default_factory=dict)
+    calls: _Calls = field(default_factory=_Calls)
 
 
 @dataclass(slots=True)
 class Shaper:
-    """Shapes the conversations of one session. `thin` leaves most line numbers of files out."""
+    """Shapes the conversations of one session. `thin` leaves most line numbers of files out; without `refer` nothing
+    refers to what stands earlier, because the provider may take that out."""
 
     thin: bool = False
+    refer: bool = True
     _threads: list[_Thread] = field(default_factory=list)
-
-    def known(self, body: bytes) -> Document | None:
-        """The remembered document that has most in common with `body`, to read it on the heels of."""
-        return max((thread.document for thread in self._threads), key=lambda d: _alike(d.body, body), default=None)
 
     def shape(self, document: Document, talk: str, passages: Passages) -> Shaped:
         """What is to be changed in `document`, whose list of what was said is its member `talk`."""
@@ -126,7 +155,7 @@ class Shaper:
                 best, shared = thread, count
         # A conversation that parts early is another one, and both may go on.
         if best is None or shared * 2 < len(best.elements):
-            best = _Thread(document, self.thin)
+            best = _Thread(document, self.thin, self.refer)
         else:
             self._threads.remove(best)
             _back_to(best, shared)
@@ -138,14 +167,6 @@ class Shaper:
                 element.placed = None
             element.node = node
         return best
-
-
-def _alike(one: bytes, other: bytes) -> int:
-    """Roughly how much two bodies have in common at their beginning."""
-    count = 1024
-    while count < len(one) and one[:count] == other[:count]:
-        count *= 2
-    return count
 
 
 def _passages(node: Node, passages: Passages) -> tuple[Passage, ...]:
@@ -166,10 +187,8 @@ def _back_to(thread: _Thread, count: int) -> None:
     if count < len(thread.elements):
         thread.standing.back_to(thread.elements[count].point)
         thread.spans.back_to(thread.elements[count].spans)
-        for element in thread.elements[count:]:
-            for passage in element.passages:
-                if isinstance(passage, Called):
-                    thread.calls.pop(passage.id, None)
+        for number in range(len(thread.elements) - 1, count - 1, -1):
+            thread.calls.back_to(number, thread.elements[number].passages)
         del thread.elements[count:]
 
 
@@ -181,13 +200,14 @@ def _shaped(node: Node, passages: tuple[Passage, ...], thread: _Thread) -> _Elem
                 label = "the user's message" if passage.by == "user" else "your message"
                 thread.standing.add([Line(text) for text in passage.text.split("\n")], label)
             case Called():
-                thread.calls[passage.id] = passage
+                thread.calls.put(len(thread.elements), passage)
                 _put_down(passage, thread.standing)
             case Given():
-                what = meaning(thread.calls.get(passage.id) or (Called("", passage.name) if passage.name else None))
+                call = thread.calls.of(len(thread.elements), passage)
+                what = meaning(call or (Called("", passage.name) if passage.name else None))
                 point, spans = thread.standing.point(), thread.spans.point()
                 try:
-                    change = _change(passage, what, thread.standing, thread.spans, thin=thread.thin)
+                    change = _change(passage, what, thread, _replaced(call))
                 except Exception:  # noqa: BLE001 - by the same input it will fail again, so the text stays as it is
                     element.faults += 1
                     change = None
@@ -221,24 +241,33 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(inner)
 
 
-def _change(given: Given, what: Meaning, standing: Standing, spans: Spans, *, thin: bool = False) -> Change | None:
+def _replaced(call: Called | None) -> Replaced | None:
+    """What a call puts in place of what, if it is an edit."""
+    arguments = call.arguments if call and isinstance(call.arguments, Mapping) else {}
+    for old, new in (("old_string", "new_string"), ("old_str", "new_str"), ("oldString", "newString")):
+        if isinstance(arguments.get(old), str) and isinstance(arguments.get(new), str):
+            return Replaced(arguments[old], arguments[new])
+    return None
+
+
+def _change(given: Given, what: Meaning, thread: _Thread, edit: Replaced | None = None) -> Change | None:
     """What becomes of one result, and puts it down; None where it stays as it is."""
     text = given.text
     if len(text) < LEAST or what.role == "ours" or MARK in text:
         return None
     squeezed: Squeezed = squeeze(text, what)
-    cuts = [Cut(kind, chars) for kind, chars in squeezed.cuts]
-    least = {"output": LEAST_WITHIN_OUTPUT, "written": WRITTEN}.get(what.role, LEAST_WITHIN_A_FILE)
-    after = referring(squeezed.text, standing, f"the {what.label}", what.path, least)
-    if after != squeezed.text:
-        cuts.append(Cut("seen before", len(squeezed.text) - len(after)))
-    if what.role in ("output", "found") and (shorter := spans.shortened(after)) != after:
-        cuts.append(Cut("seen before", len(after) - len(shorter)))
-        after = shorter
-    if thin and what.role == "shown" and (thinner := thinned(after)) != after:
+    cuts, after = [Cut(kind, chars) for kind, chars in squeezed.cuts], squeezed.text
+    if thread.refer:
+        least = LEAST_WITHIN_OUTPUT if what.role == "output" else LEAST_WITHIN_A_FILE
+        after = referring(after, thread.standing, f"the {what.label}", what.path, least, edit)
+        if what.role in ("output", "found"):
+            after = thread.spans.shortened(after)
+        if after != squeezed.text:
+            cuts.append(Cut("seen before", len(squeezed.text) - len(after)))
+    if thread.thin and what.numbered and (thinner := thinned(after)) != after:
         cuts.append(Cut("line numbers", len(after) - len(thinner)))
         after = thinner
-    if after == text or len(after) > len(text):
+    if after == text or len(after) >= len(text):
         return None
     return Change(squeezed.id, what.label, text, after, _settled(cuts, len(text) - len(after)))
 
@@ -256,13 +285,13 @@ def alone(text: str, command: str = "", tool: str = "", path: str = "") -> Chang
     It was given by `command`, or by `tool` for the file `path`.
     """
     what = of_command(command) if command else meaning(Called("", tool, {"path": path})) if tool else UNKNOWN
-    return _change(Given("", text, ()), what, Standing(), Spans())
+    return _change(Given("", text, ()), what, _Thread())
 
 
 def _places(document: Document, element: _Element) -> Iterator[tuple[Edit, Placed]]:
     for path, change in element.changes.items():
         node = document.within(element.node, path)
         assert node is not None
-        # As the client would have written it, so that a body in ASCII stays one.
-        new = json.dumps(change.after, ensure_ascii=document.text.isascii())
+        # As the client would have written it: a body in ASCII stays one. Half a character can stand in no other.
+        new = json.dumps(change.after, ensure_ascii=document.text.isascii() or bool(_HALF.search(change.after)))
         yield Edit(node.start, node.end, new), Placed(change, node.start, node.end)

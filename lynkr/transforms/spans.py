@@ -15,15 +15,17 @@ from lynkr.transforms.again import MARK
 _LONG = 160  # characters of a line that is worth a look
 _LEAST = 100  # of a part that is replaced
 _SEED = 32  # of the words that a part begins with, and is found by
+# Words that stand in more places tell nothing.
+_MOST = 24
 _BOUND = re.compile(r"(?<=[\s\"<>,(\\/])")
 
 
 @dataclass(slots=True)
 class Spans:
-    """The long lines that were said so far, and where each of their words stands first. It can be taken back."""
+    """The long lines that were said so far, and where each of their words stands. It can be taken back."""
 
     _lines: list[str] = field(default_factory=list)
-    _first: dict[str, tuple[int, int]] = field(default_factory=dict)
+    _places: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     _added: list[list[str]] = field(default_factory=list)
 
     def point(self) -> int:
@@ -34,7 +36,7 @@ class Spans:
         """Forgets what was said since."""
         for seeds in self._added[point:]:
             for seed in seeds:
-                del self._first[seed]
+                self._places[seed].pop()
         del self._added[point:], self._lines[point:]
 
     def shortened(self, text: str) -> str:
@@ -57,14 +59,17 @@ class Spans:
             seed = line[at : at + _SEED]
             if len(seed) < _SEED:
                 break
-            place = self._first.get(seed)
-            if place is None:
-                self._first[seed] = (number, at)
+            places = self._places.setdefault(seed, [])
+            # Wherever these words stand, the same has to follow.
+            if at >= done and 0 < len(places) <= _MOST:
+                size = min(self._same(line, at, *place) for place in places)
+                if size >= _LEAST:
+                    said = f"{MARK}{size - _SEED} characters, as after these words above]"
+                    out += [line[done : at + _SEED], said]
+                    done = at + size
+            if len(places) <= _MOST:
+                places.append((number, at))
                 seeds.append(seed)
-            elif at >= done and (size := self._same(line, at, *place)) >= _LEAST:
-                said = f"{MARK}{size - _SEED} characters, as after these words above]"
-                out += [line[done : at + _SEED], said]
-                done = at + size
         return "".join([*out, line[done:]])
 
     def _same(self, line: str, at: int, number: int, place: int) -> int:

@@ -27,7 +27,7 @@ from lynkr.transforms.tool_results import (
     times,
     wrapping,
 )
-from lynkr.transforms.tool_results.stub import MARK, finished
+from lynkr.transforms.tool_results.stub import MARK, MORE, finished
 
 # In this order; the name is the kind in reports.
 COMPRESSORS = (
@@ -64,7 +64,7 @@ def content_id(text: str) -> str:
 def squeeze(text: str, what: Meaning) -> Squeezed:
     """`text`, which the call that `what` describes gave, as it is to be sent. It is never longer."""
     identity = content_id(text)
-    if MARK in text or what.role == "ours":
+    if MARK in text or MORE in text or what.role == "ours":
         return Squeezed(text, identity)
     new, cuts = text, list[tuple[str, int]]()
     for kind, compressor in COMPRESSORS:

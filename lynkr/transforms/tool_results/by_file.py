@@ -18,12 +18,12 @@ from lynkr.transforms.tool_results.prefixes import shared
 from lynkr.transforms.tool_results.stub import MARK
 
 # A path and a place in it: 12:text, 12:5: text, (12,5): text.
-_PLACED = re.compile(
-    r"((?:[A-Za-z]:)?[^:()\n]*[^:()\s\d][^:()\n]*)(?::(\d+[:.,\- ].*|\d+$)|(\(\d+,\d+\): .*))", re.DOTALL
-)
+_PLACED = re.compile(r"((?:[A-Za-z]:)?[^:()\n]{1,300}+)(?::(\d+[:.,\- ].*|\d+$)|(\(\d+,\d+\): .*))", re.DOTALL)
 # Lines around a match, as grep -C writes them; the path is known from the match.
 _AROUND = re.compile(r"-(?=\d+-)")
 _BETWEEN = "--"
+# A path is no longer, so around a match the number stands nearer to the beginning.
+_LONGEST = 300
 # Of a file with fewer lines each stays whole: those are the places that are quoted next, as `path:line`.
 LEAST = 3
 # A list with so many is read for its whole; then every file's path is said once, and their folder before all.
@@ -83,7 +83,7 @@ def _placed(line: str) -> _Placed | None:
 
 def _around(line: str, paths: set[str], names: dict[str, str]) -> _Placed | None:
     """A line around a match. Claude Code shortens the path of the match only, so there it is the whole one."""
-    for found in _AROUND.finditer(line):
+    for found in _AROUND.finditer(line, 0, _LONGEST):
         path = line[: found.start()]
         if path in paths:
             return _Placed(path, line[found.end() :])

@@ -17,6 +17,11 @@ from lynkr.transforms.tool_results.stub import ALARM, counted, stub
 
 # A stub takes its place too.
 _GAIN = 60
+# Longer lines are no program's chatter.
+_LONGEST = 4000
+_LOOK = 6000
+# What these write is somebody else's words, whatever it looks like.
+_SAY_ANYTHING = ("git", "psql", "mysql", "sqlite3", "curl", "wget", "jq", "gh", "glab", "ps", "diff", "strings")
 
 
 class _Dropped(NamedTuple):
@@ -29,7 +34,8 @@ def squeeze(text: str, what: Meaning) -> str:
     """`text` without chatter."""
     if what.role in ("shown", "found", "listed", "written"):
         return text
-    families = [family for family in FAMILIES if what.ran(*family.programs) or family.look.search(text)]
+    looked = "" if what.ran(*_SAY_ANYTHING) else _ends(text)
+    families = [family for family in FAMILIES if what.ran(*family.programs) or family.look.search(looked)]
     if not families:
         return text
     lines = text.split("\n")
@@ -47,7 +53,12 @@ def squeeze(text: str, what: Meaning) -> str:
         elif at not in gone and (line.strip() or at - 1 not in gone or not kept or kept[-1].strip()):
             kept.append(line)
     new = "\n".join(kept)
-    return new if len(new) + _GAIN < len(text) else text
+    return new if new.strip() and len(new) + _GAIN < len(text) else text
+
+
+def _ends(text: str) -> str:
+    """Beginning and end, where a program that says something for certain shows itself."""
+    return text if len(text) <= 2 * _LOOK else f"{text[:_LOOK]}\n{text[-_LOOK:]}"
 
 
 def _said(dropped: list[_Dropped]) -> str:
@@ -87,11 +98,13 @@ def _dropped(lines: list[str], families: list[Family]) -> list[_Dropped]:
     pattern = _alternatives(tuple(rule.pattern for rule in rules))
     dropped, counts = list[tuple[_Dropped, Rule]](), dict[str, int]()
     for at, line in enumerate(lines):
-        found = pattern.match(line)
+        found = pattern.match(line) if len(line) <= _LONGEST else None
         if found is None:
             continue
         number, name = _which(found)
         rule = rules[number]
+        if rule.heads and at + 1 < len(lines) and lines[at + 1].strip() and not pattern.match(lines[at + 1]):
+            continue
         if rule.sure or not ALARM.search(line):
             dropped.append((_Dropped(at, rule.what, name or ""), rule))
             counts[rule.what] = counts.get(rule.what, 0) + 1

@@ -13,17 +13,20 @@ from typing import NamedTuple
 class Rule(NamedTuple):
     """`what` is counted in the stub; nothing is said of lines that have no `what` (blank ones, rulers).
 
-    Fewer than `least` of a kind stay as they are. A group called `name` is what such a line is about.
+    Fewer than `least` of a kind stay as they are. A group called `NAME` is what such a line is about. What heads the
+    lines of something's own output goes only where there are none (`heads`).
     """
 
     pattern: str
     what: str
     sure: bool = False
     least: int = 1
+    heads: bool = False
 
 
 class Family(NamedTuple):
-    """Programs that speak alike. `look` shows them where the command does not (make test, a script)."""
+    """Programs that speak alike. `look` shows them where the command does not (make test, a script); it must fit
+    nothing that another program would say."""
 
     programs: tuple[str, ...]
     look: re.Pattern[str]
@@ -36,7 +39,7 @@ TESTS = (
         ("pytest", "py.test", "tox", "nox"),
         re.compile(r"^=+ (?:test session starts|FAILURES|ERRORS|short test summary)", re.M),
         (
-            Rule(r"(?P<NAME>\S+::.*?) PASSED(?: +\[ *\d+%\])?$", "passed test", sure=True, least=4),
+            Rule(r"(?P<NAME>[^\s:]+::.*) PASSED(?: +\[ *\d+%\])?$", "passed test", sure=True, least=4),
             Rule(r"\[gw\d+\] \[ *\d+%\] PASSED (?P<NAME>.*?) *$", "passed test", sure=True, least=4),
             Rule(r"PASSED (?P<NAME>\S+::.*)$", "PASSED line", sure=True, least=4),
             Rule(r"(?P<NAME>\S+\.py) (?:\.+)(?: +\[ *\d+%\])?$", "passed file", sure=True, least=8),
@@ -57,7 +60,7 @@ TESTS = (
         ),
     ),
     Family(
-        ("jest", "vitest", "mocha", "bun", "ava", "playwright", "tap", "node", "karma", "cypress", "test"),
+        ("jest", "vitest", "mocha", "bun test", "ava", "playwright", "tap", "node --test", "karma", "cypress"),
         re.compile(r"^(?: *Tests?:? +\d+|Test Suites:| *\d+ passing| *Test Files |ℹ tests \d|# tests \d| *\d+ pass$|TAP version)", re.M),
         (
             Rule(r"\s*[✓✔√] (?P<NAME>.*?)(?: +\(?\d[\d.,]* ?m?s\)?)?$", "passed test", sure=True, least=4),
@@ -72,11 +75,11 @@ TESTS = (
         ),
     ),
     Family(
-        ("go test", "gotestsum", "go"),
+        ("go test", "gotestsum"),
         re.compile(r"^(?:ok  \t|--- (?:PASS|FAIL|SKIP): |FAIL\t|\?   \t|=== RUN )", re.M),
         (
             Rule(r"\s*--- PASS: (?:(?P<NAME>[^\s/]+)|\S+) .*$", "passed test", sure=True, least=4),
-            Rule(r"=== (?:RUN|PAUSE|CONT|NAME) .*$", "RUN line", sure=True),
+            Rule(r"=== (?:RUN|PAUSE|CONT|NAME) .*$", "RUN line", sure=True, heads=True),
             Rule(r"ok  \t\S+\t.*$", "passed package", sure=True, least=4),
             Rule(r"\?   \t\S+\t\[no test files\]$", "untested package", sure=True),
             Rule(r"PASS$", "", sure=True),
@@ -101,15 +104,15 @@ TESTS = (
         ),
     ),
     Family(
-        ("mvn", "mvnw", "gradle", "gradlew", "java", "ant"),
+        ("mvn", "mvnw", "gradle", "gradlew"),
         re.compile(r"^(?:\[INFO\] |> Task :|BUILD SUCCESSFUL|BUILD FAILED)", re.M),
         (
             Rule(r"\[INFO\] Tests run: \d+, Failures: 0, Errors: 0, Skipped: 0, Time elapsed.* (?P<NAME>\S+)$", "passed test class", sure=True),
-            Rule(r"\[INFO\] Running \S+$", ""),
+            Rule(r"\[INFO\] Running \S+$", "", heads=True),
             Rule(r"(?P<NAME>\S.* > .*) PASSED$", "passed test", sure=True, least=4),
             Rule(r"\s+at (?:org\.junit|org\.opentest4j|junit\.|java\.base/|jdk\.internal|sun\.reflect|org\.gradle|"
                  r"org\.apache\.maven|org\.testng|worker\.org\.gradle)\S*\(.*\)$", "runner frame", sure=True, least=2),
-            Rule(r"(?:> Task )?:[\w:]+(?: (?:UP-TO-DATE|NO-SOURCE|FROM-CACHE|SKIPPED))?$", "silent task"),
+            Rule(r"(?:> Task )?:[\w:]+(?: (?:UP-TO-DATE|NO-SOURCE|FROM-CACHE|SKIPPED))?$", "silent task", heads=True),
             Rule(r"\[INFO\] (?:-+|=+)$", "", sure=True),
             Rule(r"\[INFO\]\s*$", "", sure=True),
             Rule(r"\[INFO\] --- .* ---$", "build step"),
@@ -124,8 +127,8 @@ TESTS = (
         re.compile(r"^(?: *Determining projects to restore|Test run for |VSTest version|Starting test execution)", re.M),
         (
             Rule(r" *Passed (?P<NAME>\S.*) \[.*\]$", "passed test", sure=True, least=4),
-            Rule(r" *(?:Determining projects to restore|All projects are up-to-date|Restored |VSTest version|"
-                 r"Starting test execution|A total of \d+ test files).*$", "header line"),
+            Rule(r" *(?:Determining projects to restore\.\.\.|All projects are up-to-date.*|Restored \S+\.\w+proj .*|"
+                 r"VSTest version .*|Starting test execution, .*|A total of \d+ test files .*)$", "header line"),
             Rule(r" +\S+ -> \S+\.dll$", "built file"),
         ),
     ),
@@ -133,8 +136,8 @@ TESTS = (
 
 BUILDS = (
     Family(
-        ("npm", "yarn", "pnpm", "bun", "npx", "webpack", "ci", "install", "build"),
-        re.compile(r"^(?:npm |added \d+ packages|webpack [\d.]+ compiled|yarn install v|\$ |> \S+@\S+ \w+|Progress: resolved|\d+ packages? installed)", re.M),
+        ("npm", "yarn", "pnpm", "bun", "npx", "webpack"),
+        re.compile(r"^(?:npm (?:warn|WARN|http|notice|error|ERR!) |added \d+ packages|webpack [\d.]+ compiled|yarn install v|\$ |> \S+@\S+ \w+|Progress: resolved|\d+ packages? installed)", re.M),
         (
             Rule(r"npm http (?:fetch [A-Z]+ [23]\d\d|cache) .*$", "log line", sure=True),
             Rule(r"npm (?:http|timing|verb(?:ose)?|sill|silly|info|notice)\b.*$", "log line"),
@@ -143,9 +146,9 @@ BUILDS = (
             Rule(r"Progress: resolved \d+.*$", "progress line", sure=True),
             Rule(r"Packages: \+\d+.*$", "", sure=True),
             Rule(r"\++-*$", "", sure=True),
-            Rule(r"(?:info|verbose) .*$", "log line"),
-            Rule(r"(?:\+ |- )?(?:fetch|Fetching|Resolving|Linking|Building fresh packages).*\.\.\.$", "installation step"),
-            Rule(r"transforming.*$|rendering chunks.*$|computing gzip size.*$", "progress line"),
+            Rule(r"(?:Fetching|Resolving) packages\.\.\.$|Linking dependencies\.\.\.$|Building fresh packages\.\.\.$",
+                 "installation step"),
+            Rule(r"(?:transforming|rendering chunks|computing gzip size)(?: \(\d+\).*|\.\.\.)$", "progress line"),
             Rule(r" *\[[#=>. -]{8,}\] *\d+/\d+.*$", "progress line", sure=True),
             Rule(r" +\S.* \[built\](?: \[code generated\])?$| +modules by path .*$| +\+ \d+ modules$", "built module"),
             Rule(r"TSFILE: .*$", "emitted file", sure=True),
@@ -153,64 +156,74 @@ BUILDS = (
         ),
     ),
     Family(
-        ("pip", "pip3", "uv", "poetry", "pdm", "conda", "pipx", "sync"),
-        re.compile(r"^(?:Collecting |Requirement already satisfied|Installing collected packages|Resolved \d+ packages|Package operations:)", re.M),
+        ("pip", "pip3", "uv", "poetry", "pdm", "pipx"),
+        re.compile(r"^(?:Collecting \S+$|Requirement already satisfied: |Installing collected packages|Resolved \d+ packages|Package operations:)", re.M),
         (
             Rule(r"Requirement already satisfied: (?P<NAME>\S+) .*$", "met requirement", sure=True),
-            Rule(r"Collecting (?P<NAME>[^\s;(]+).*$", "collected package", sure=True),
-            Rule(r" *(?:Downloading|Using cached|Obtaining|Processing|Preparing metadata|Getting requirements|Installing build|"
-                 r"Building wheels?|Created wheel|Stored in directory|Installing backend|Preparing wheel|Looking in indexes).*$",
-                 "installation step", sure=True),
-            Rule(r" *[━╸╺ -]*[━╸╺-]{5,}[━╸╺ -]* .*$", "progress line", sure=True),
+            Rule(r"Collecting (?P<NAME>[^\s;(]+)(?:(?:[<>=!~;,]| ?\(from ).*)?$", "collected package", sure=True),
+            Rule(r" *(?:(?:Downloading|Using cached) \S+(?: \([\d.]+ [kMG]?B\))?|Obtaining (?:file|git|dependency)\S* .*|"
+                 r"Processing (?:\.{0,2}/|file:)\S*|Building wheels for collected packages: .*|Created wheel for .*|"
+                 r"Stored in directory: .*|Looking in indexes: .*|(?:Preparing metadata|Getting requirements to build|"
+                 r"Installing build dependencies|Installing backend dependencies|Building wheel for|Building editable for)"
+                 r".*(?:started|finished with status 'done'|\.\.\.(?: done)?))$", "installation step", sure=True),
+            Rule(r" {0,8}(?:[━╸╺]{5}[━╸╺ ]*|-{5,} +)(?:[\d.]+ ?[kMG]?i?B? ?/ ?[\d.]+ ?[kMG]?i?B?|\d+%).{0,80}$",
+                 "progress line", sure=True),
             Rule(r" \+ (?P<NAME>[\w.\[\]-]+==\S+)$", "installed package", sure=True),
-            Rule(r" *(?:Downloaded|Downloading|Building|Built|Prepared) \S+.*$", "installation step"),
+            Rule(r" *(?:Downloading|Downloaded|Building|Built) [\w.@=+:/-]+(?: \([^)]*\))?$|Prepared \d+ packages? in .*$",
+                 "installation step"),
             Rule(r"  [-•] (?:Installing|Updating) (?P<NAME>\S+ \([^)]*\)).*$", "installed package"),
             Rule(r"\[notice\] .*$", "pip notice", sure=True),
         ),
     ),
     Family(
         ("cargo", "rustc", "rustup", "wasm-pack", "maturin"),
-        re.compile(r"^ +(?:Compiling|Downloaded|Checking|Finished|Updating) ", re.M),
+        re.compile(r"^ +(?:Compiling|Downloaded|Checking) \S+ v\d|^ +Updating crates\.io index", re.M),
         (
-            Rule(r" +Running `.*`$", "command of the build", sure=True),
+            Rule(r" +Running `.*`$", "build command", sure=True),
             Rule(r" +(?:Compiling|Checking|Fresh|Dirty|Documenting|Packaging) \S+ v[^\s/]+(?: \([^/]*\))?$", "built crate", sure=True),
-            Rule(r" +(?:Downloaded|Downloading|Updating|Locking|Adding|Blocking|Unpacking|"
-                 r"Installing|Updated)\b.*$", "build step", sure=True),
-            Rule(r" *Building \[.*$", "progress line", sure=True),
+            Rule(r" +(?:Downloaded \S+ v\S+(?: \([^)]*\))?|Download(?:ed|ing) (?:\d+ )?crates.*|Locking \d+ packages?.*|"
+                 r"Updating (?:crates\.io index|git (?:repository|submodule) .*)|Blocking waiting for file lock .*)$",
+                 "build step", sure=True),
+            Rule(r" *Building \[[=> ]*\].*$", "progress line", sure=True),
         ),
     ),
     Family(
         ("make", "cmake", "ninja", "gmake", "ctest", "meson", "configure"),
-        re.compile(r"^(?:\[ *\d+%\] |\[\d+/\d+\] |make(?:\[\d+\])?: |-- (?:Detecting|Check for|The C))", re.M),
+        re.compile(r"^(?:\[ *\d+%\] (?:Building|Linking|Built) |make(?:\[\d+\])?: |-- (?:Detecting|Check for|The C))", re.M),
         (
             Rule(r"\[ *\d+%\] (?:Building|Linking|Generating|Scanning) .*$", "build step"),
             # The last of them says that all is done.
-            Rule(r"\[(?!(?P<LAST>\d+)/(?P=LAST)\])\d+/\d+\] .*$", "build step"),
+            Rule(r"\[(?!(?P<LAST>\d+)/(?P=LAST)\])\d+/\d+\] (?:Building|Linking|Compiling|Generating|Copying|Running|"
+                 r"Re-checking|Performing|Creating|Scanning|CC|CXX|LD|AR|(?:/\S+/)?(?:cc|c\+\+|gcc|g\+\+|clang|clang\+\+|ar|"
+                 r"ccache|rm|cmake)) .*$", "build step"),
             Rule(r"make(?:\[\d+\])?: (?:Entering|Leaving) directory .*$", "", sure=True),
             Rule(r"(?:cc|c\+\+|gcc|g\+\+|clang(?:\+\+)?|ar|ld|ranlib) .*$", "build command"),
-            Rule(r"-- (?:Detecting|Check for working|The C\w* compiler|Looking for|Performing Test|Found ).*$", "build check"),
-            Rule(r"checking .*\.\.\. .*$", "build check"),
+            Rule(r"-- (?:Detecting|Check for working|The C\w* compiler|Looking for|Performing Test).*$", "build check"),
+            Rule(r"checking .*\.\.\. (?:\(cached\) )?(?:yes|ok|none needed|/\S+|\S*(?:gcc|g\+\+|cc|clang)\b.*)$", "build check"),
             Rule(r" *\d+/\d+ Test +#\d+: .* +Passed +[\d.]+ sec$", "passed test", sure=True, least=4),
             Rule(r" +Start +\d+: .*$", ""),
         ),
     ),
     Family(
         ("apt-get", "apt", "dpkg", "brew", "apk", "dnf", "yum"),
-        re.compile(r"^(?:Reading package lists|Get:\d+ |Selecting previously unselected|==> |fetch http)", re.M),
+        re.compile(r"^(?:Reading package lists|Get:\d+ http|Selecting previously unselected|fetch http)", re.M),
         (
-            Rule(r"(?:Get|Hit|Ign|Fetched):?\d* .*$", "download"),
+            Rule(r"(?:Get|Hit|Ign):\d+ \S+ .*$|Fetched [\d.,]+ ?\w?B in .*$", "download"),
             Rule(r"Setting up (?P<NAME>\S+) .*$", "installed package", sure=True),
-            Rule(r"(?:Reading (?!package)|Building dependency|Selecting |Preparing to unpack|Unpacking |Setting up |Processing triggers|"
-                 r"\(Reading database|Scanning |Fetched |debconf: delaying|Created symlink).*$", "installation step"),
+            Rule(r"(?:Reading state information|Building dependency tree|Selecting previously unselected package |"
+                 r"Preparing to unpack |Unpacking \S+ \(|Processing triggers for |\(Reading database |Scanning \S+\.\.\.|"
+                 r"debconf: delaying|Created symlink ).*$", "installation step"),
             Rule(r"==> (?:Downloading|Pouring|Fetching|Auto-updated).*$", "installation step"),
         ),
     ),
     Family(
         ("docker", "docker-compose", "podman", "buildah", "nerdctl"),
-        re.compile(r"^(?:#\d+ |Step \d+/\d+ : |[0-9a-f]{12}: (?:Pull|Already|Download|Verif|Wait))", re.M),
+        re.compile(r"^(?:#\d+ (?:\[|DONE |CACHED)|Step \d+/\d+ : |[0-9a-f]{12}: (?:Pull|Already|Download|Verif|Wait))", re.M),
         (
-            Rule(r"#\d+ (?:sha256:|extracting |transferring |resolve |DONE |CACHED|\d+\.\d+ (?:Get:|Selecting |Preparing |Unpacking "
-                 r"|Setting up |Collecting |Downloading |Processing ))?.*(?<=.)$", "image step"),
+            Rule(r"#\d+ (?:sha256:\S+ .*|(?:extracting|transferring|resolve|naming to|exporting|writing image|unpacking to|"
+                 r"sending|preparing|pushing) .*|DONE [\d.]+s|CACHED|\.\.\.|\d+\.\d+ (?:(?:Get|Hit|Ign):\d+ |"
+                 r"Selecting previously |Preparing to unpack |Unpacking |Setting up |Collecting \S+$|Downloading http|"
+                 r"\(Reading database |Processing triggers ).*)$", "image step"),
             Rule(r"[0-9a-f]{12}: (?:Pulling fs layer|Waiting|Verifying Checksum|Download complete|Pull complete|Already exists|"
                  r"Extracting|Downloading|Pushed|Layer already exists|Preparing).*$", "transfer step", sure=True),
             Rule(r" ---> (?:[0-9a-f]{12}|Using cache|Running in [0-9a-f]+)$|Removing intermediate container .*$", "", sure=True),

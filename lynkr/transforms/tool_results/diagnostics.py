@@ -11,7 +11,7 @@ import re
 from lynkr.transforms.command import Meaning
 
 # path:line:col: message, path(line,col): message, or line:col message under a path of its own (eslint).
-_PLACED = re.compile(r"([^\s:()]+(?::\d+(?::\d+)?|\(\d+(?:,\d+)?\))):? (?=\S)(.{12,})")
+_PLACED = re.compile(r"((?=[^\s:()]*[./])[^\s:()]{1,300}(?::\d+(?::\d+)?|\(\d+(?:,\d+)?\))):? (?=\S)(.{12,})")
 _LEAST = 4
 
 
@@ -21,7 +21,7 @@ def squeeze(text: str, what: Meaning) -> str:
         return text
     lines = text.split("\n")
     places: dict[str, list[str]] = {}
-    split = [_PLACED.fullmatch(line) for line in lines]
+    split = _listed([_PLACED.fullmatch(line) for line in lines], lines)
     for found in split:
         if found:
             places.setdefault(found[2], []).append(found[1])
@@ -37,3 +37,16 @@ def squeeze(text: str, what: Meaning) -> str:
             out += [found[2], f"at {' '.join(places[found[2]])}"]
     new = "\n".join(out)
     return new if len(new) < len(text) else text
+
+
+def _listed(found: list[re.Match[str] | None], lines: list[str]) -> list[re.Match[str] | None]:
+    """Those that stand in a list: what has lines of its own under it, or ends a report, stays in its place."""
+    last = len(lines) - 1
+    return [
+        one
+        if one
+        and not (n < last and lines[n + 1][:1].isspace())
+        and ((n and (found[n - 1] or lines[n - 1].startswith("****"))) or (n < last and found[n + 1]))
+        else None
+        for n, one in enumerate(found)
+    ]

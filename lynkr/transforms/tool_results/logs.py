@@ -1,6 +1,6 @@
 """Lines of a log that differ in nothing but times and figures: the first and the last stay, and how many there were.
 
-Every line that gives alarm stays unless only its time, process or identifiers set it apart from another. A line with
+Every line that gives alarm stays unless only its time sets it apart from another. A line with
 more lines under it (a traceback) is no repetition.
 """
 
@@ -19,16 +19,19 @@ _TIME = (
     r"|\d\d?/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d(?: [+-]\d{4})?"
     r"|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d\d:\d\d:\d\d(?:[.,]\d+)?"
 )
-# A JSON object is a log's only with a level: the items of a list may have times too.
+# A line of a log has a time and says how much it matters, or it is a server's about a request. Rows of a query, commits
+# and processes have times too; they are items.
+_LEVEL = r"\b(?:DEBUG|INFO|NOTICE|TRACE|WARN(?:ING)?|ERROR|FATAL|CRITICAL|debug|info|notice|trace|warn(?:ing)?|error)\b"
 _LOGGED = re.compile(
-    rf"(?!{{).{{0,64}}?(?:{_TIME})|{{(?=.*\"(?:level|levelname|severity)\":)"
-    r"|\W{0,2}(?:DEBUG|INFO|NOTICE|TRACE|WARN(?:ING)?|ERROR)\b",
+    rf"(?!{{).{{0,64}}?(?:{_TIME}).{{0,40}}?(?:{_LEVEL}|\"(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) )"
+    r"|\W{0,2}(?:DEBUG|INFO|NOTICE|TRACE|WARN(?:ING)?|ERROR)\b"
+    r"|{(?=.{0,300}\"(?:level|levelname|severity)\":)",
     re.DOTALL,
 )
 _NAMELESS = rf"{_TIME}|\b[0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}\b|\b(?=\w*\d)[0-9a-f]{{7,}}\b|\b\d+#\d+\b"
 # Of what is well a figure says little; a status does.
 _FIGURE = r"\b\d{1,3}(?:\.\d{1,3}){3}\b|(?<![\w.])(?![1-5]\d\d\b(?!\.\d|\w|%))\d+(?:\.\d+)?(?:[a-zA-Z]{1,3}\b)?"
-_SET_APART = re.compile(_NAMELESS)
+_SET_APART = re.compile(_TIME)
 _VARYING = re.compile(f"{_NAMELESS}|{_FIGURE}")
 _REFUSED = re.compile(r'(?:" | |=)[45]\d\d(?= |$|,)')
 _LOG_FILE = re.compile(r"\.log(?:\.\d+)?$|^/var/log/")
@@ -36,7 +39,7 @@ _LOG_FILE = re.compile(r"\.log(?:\.\d+)?$|^/var/log/")
 
 def squeeze(text: str, what: Meaning) -> str:
     """`text` with the log lines folded that say the same six times or more."""
-    if what.role != "output" and not (what.role == "shown" and _LOG_FILE.search(what.path)):
+    if what.items or not (what.role == "output" or (what.role == "shown" and _LOG_FILE.search(what.path))):
         return text
     lines = text.split("\n")
     if len(lines) < _LEAST_LINES:

@@ -18,7 +18,7 @@ _END = re.compile(r".*(?:\t|  |: |\] |\| |\d{4}-\d\d-\d\d[T ]|\d\d:\d\d:)", re.D
 
 def squeeze(text: str, what: Meaning) -> str:
     """`text` with common beginnings said once."""
-    if what.role in ("shown", "listed", "written", "found"):
+    if what.role in ("shown", "listed", "written", "found") or what.items:
         return text
     lines = text.split("\n")
     out, at = list[str](), 0

@@ -11,8 +11,16 @@ import re
 from lynkr.transforms.command import Meaning
 from lynkr.transforms.tool_results.stub import MARK
 
-_SIGNS = r"[=_*#.⎯━─═╌┄╍┅—–-]"
-_RULER = re.compile(rf"^(\s?)({_SIGNS})\2{{7,}}(?=\s|$|[\w\[])|(?<=[\s\w\]%)])({_SIGNS})\3{{7,}}(\s?)$", re.M)
+_SIGNS, _DRAWN = r"[=_*#.⎯━─═╌┄╍┅—–-]", r"[⎯━─═╌┄╍┅—–]"
+# Nothing but a ruler; one at both ends of a title; one that is drawn, at either end. Of a bar (`###### 5`) the length
+# says something.
+_RULER = re.compile(
+    rf"^([ \t]?)({_SIGNS})\2{{7,}}(?P<whole>)$"
+    rf"|^({_SIGNS})\4{{7,}}(?P<title>[^\n]*?[^\n=_*#-])\4{{4,}}$"
+    rf"|^\*{{8,}}(?P<module> Module [^\n]*)$"
+    rf"|^({_DRAWN})\7{{7,}}(?=[ \w\[])|(?<=[ \w\]%)])({_DRAWN})\8{{7,}}$",
+    re.M,
+)
 _BROKEN = re.compile(r"^(?:([_-]) ){8,}\1?\s*$", re.M)
 _CODE = re.compile(r"^(?:@@ -\d|diff --git |--- a/)", re.M)
 _AGAIN = re.compile(r"^(.+)\n(?:\1\n)+(?:\1$)?", re.M)
@@ -30,8 +38,11 @@ def squeeze(text: str, what: Meaning) -> str:
 
 
 def _short(found: re.Match[str]) -> str:
-    sign = found[2] or found[3]
-    return f"{found[1] or ''}{sign * 3}{found[4] or ''}"
+    if found["title"] is not None:
+        return found[4] * 3 + found["title"] + found[4] * 3
+    if found["module"] is not None:
+        return "***" + found["module"]
+    return (found[1] or "") + (found[2] or found[7] or found[8]) * 3
 
 
 def _counted(found: re.Match[str]) -> str:

@@ -6,7 +6,7 @@ import re
 
 MARK = "[lynkr: "
 # Stands in a stub until the whole result is known; the first one then says how to get the original.
-_MORE = "\0more\0"
+MORE = "\0more\0"
 # What matters whatever it stands in: a line with one of these words is no chatter.
 ALARM = re.compile(
     r"(?i)\b(?:err(?:or|no)?s?|err!|fail(?:ed|ure|ures|ing|s)?|fatal|panic(?:ked)?|exception|traceback|"
@@ -19,18 +19,13 @@ ALARM = re.compile(
 
 def stub(words: str) -> str:
     """The line for `words`, which name what was left out."""
-    return f"{MARK}{words}{_MORE}]"
+    return f"{MARK}{words}{MORE}]"
 
 
 def finished(text: str, identity: str) -> str:
     """`text` with its first stub saying how to get the original, which is called `identity`."""
-    text = text.replace(_MORE, f"; all of it: lynkr expand {identity}", 1)
-    return text.replace(_MORE, "")
-
-
-def leaves_out(text: str) -> bool:
-    """Whether something was left out of an unfinished text."""
-    return _MORE in text
+    text = text.replace(MORE, f"; all of it: lynkr expand {identity}", 1)
+    return text.replace(MORE, "")
 
 
 def counted(counts: dict[str, int]) -> str:

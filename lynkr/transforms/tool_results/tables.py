@@ -55,6 +55,13 @@ _decoder = json.JSONDecoder(object_pairs_hook=_Object, parse_int=_Number, parse_
 
 def squeeze(text: str, what: Meaning) -> str:
     """`text` with the JSON in it said shorter."""
+    try:
+        return _squeezed(text, what)
+    except RecursionError:  # so deep that nobody reads it
+        return text
+
+
+def _squeezed(text: str, what: Meaning) -> str:
     if what.role in ("written", "found", "listed"):
         return text
     # A file that may be edited keeps its spaces; a log that is only read does not.
@@ -151,16 +158,19 @@ class _Column(NamedTuple):
 def _table(objects: list[_Object], what: str) -> str | None:
     """Objects as rows; None where they are too unlike."""
     columns: dict[tuple[str, int], list[str | None]] = {}
+    # A key with a dot would look like one within another.
+    flat = not any("." in key for item in objects for key, _ in item)
     for n, item in enumerate(objects):
         seen = dict[str, int]()
-        for key, value in _flat(item):
+        for key, value in _flat(item) if flat else item:
+            # A key that an object has twice is two columns.
             seen[key] = seen.get(key, 0) + 1
             columns.setdefault((key, seen[key]), [None] * len(objects))[n] = _cell(value)
     if not columns or len(columns) > _MOST_COLUMNS or any(not _KEY.match(name) for name, _ in columns):
         return None
     varying, same = list[_Column](), list[str]()
     for (name, _), cells in columns.items():
-        if cells[0] is not None and len(set(cells)) == 1:
+        if cells[0] is not None and len(set(cells)) == 1 and _PLAIN.match(cells[0]):
             same.append(f"{name}={cells[0]}")
         else:
             varying.append(_Column(name, cells))
@@ -173,14 +183,16 @@ def _table(objects: list[_Object], what: str) -> str | None:
     return "\n".join([head, *rows]) if "\n" not in head else None
 
 
+# What can stand in the first line without being taken for its words.
+_PLAIN = re.compile(r"[^;]*\Z")
 _KEY = re.compile(r"[\w$@. /:-]+\Z")
 
 
 def _flat(item: _Object, before: str = "") -> list[tuple[str, Any]]:
-    """Members; those of an object within stand as `outer.inner`, unless a key has a dot itself."""
+    """Members; those of an object within stand as `outer.inner`, unless one of its keys has a dot itself."""
     found = list[tuple[str, Any]]()
     for key, value in item:
-        if isinstance(value, _Object) and value and not any("." in name for name, _ in value) and "." not in key:
+        if isinstance(value, _Object) and value and not any("." in name for name, _ in value):
             found += _flat(value, f"{before}{key}.")
         else:
             found.append((before + key, value))
