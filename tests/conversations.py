@@ -279,8 +279,13 @@ def conversations(draw: st.DrawFn, kind: Kind = TAME, most: int = 8) -> list[Tur
     for n in range(world.pick(1, most)):
         acts = list[Act]()
         for _ in range(world.one(1, 1, 1, 2, 3)):
-            name, arguments, result, what, path = world.one(*deeds)()
+            deed = world.one(*deeds)
+            if acts and deed == world.edit:
+                continue
+            name, arguments, result, what, path = deed()
             acts.append(Act(f"call_{next(numbers)}", name, arguments, result, what, path.removeprefix("/work/")))
+            if deed == world.edit:
+                break
         file = world.one(*world.files)
         asked = (
             world.one("", "", "please go on", "\n".join(["look at this:", *file.lines[:5]])) if n else "mend the bug"

@@ -14,17 +14,18 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from lynkr.transforms.command import short
 from lynkr.transforms.lines import Line, read
 
 MARK = "[lynkr: "
+_Key = TypeVar("_Key")
 # Shorter lines (braces, blanks) begin no run; they belong to one that is found by others.
 _TELLING = 6
 # A line that stands in more places than this is looked for in the latest and the first of them.
 _PLACES = 12
-_ALL_PLACES = 400
+_ALL_PLACES = 64
 # What is replaced must be so much longer than what replaces it: a reader who has to look back pays too.
 _GAIN = 20
 _LEAST_LINES = 2
@@ -64,6 +65,8 @@ class Standing:
     hidden: list[bool] = field(default_factory=list)  # sent as a part of a reference
     sources: list[Source] = field(default_factory=list)
     _places: dict[str, list[int]] = field(default_factory=dict)
+    # A run has two lines at least, and two lines one after another stand in far fewer places than one.
+    _pairs: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     _labels: dict[str, int] = field(default_factory=dict)
 
     def begin(self, label: str, path: str = "") -> None:
@@ -73,8 +76,13 @@ class Standing:
 
     def put(self, line: Line | None, *, hidden: bool = False) -> None:
         """Puts down a line of the text that was begun; None at its end."""
-        if line is not None and _telling(line.text):
-            self._places.setdefault(line.text, []).append(len(self.lines))
+        if line is not None:
+            telling = _telling(line.text)
+            if telling:
+                self._places.setdefault(line.text, []).append(len(self.lines))
+            before = self.lines[-1] if self.lines else None
+            if before is not None and (telling or _telling(before.text)):
+                self._pairs.setdefault((before.text, line.text), []).append(len(self.lines) - 1)
         self.lines.append(line)
         self.hidden.append(hidden)
 
@@ -91,19 +99,21 @@ class Standing:
 
     def back_to(self, point: tuple[int, int]) -> None:
         """Forgets what was put down since."""
-        for line in reversed(self.lines[point[0] :]):
-            if line is not None and _telling(line.text):
-                places = self._places[line.text]
-                places.pop()
-                if not places:
-                    del self._places[line.text]
+        for at in range(len(self.lines) - 1, point[0] - 1, -1):
+            line, before = self.lines[at], self.lines[at - 1] if at else None
+            if line is None:
+                continue
+            if _telling(line.text):
+                _drop_last(self._places, line.text)
+            if before is not None and (_telling(line.text) or _telling(before.text)):
+                _drop_last(self._pairs, (before.text, line.text))
         for source in self.sources[point[1] :]:
             self._labels[source.label] -= 1
         del self.lines[point[0] :], self.hidden[point[0] :], self.sources[point[1] :]
 
-    def places(self, text: str) -> list[int]:
-        """Where a line stands, the latest first."""
-        found = self._places.get(text, [])
+    def places(self, text: str, following: str) -> list[int]:
+        """Where a line stands before another, the latest first."""
+        found = self._pairs.get((text, following), [])
         return found[::-1] if len(found) <= _PLACES else [*found[:-_PLACES:-1], found[0]]
 
     def says_the_same(self, run: Copy) -> bool:
@@ -120,10 +130,10 @@ class Standing:
 
     def holds(self, texts: list[str], path: str) -> bool:
         """Whether lines stand one after another in the latest text about a file that has the first one to look for."""
-        first = next((n for n, text in enumerate(texts) if _telling(text)), None)
+        first = next((n for n, text in enumerate(texts[:-1]) if _telling(text)), None)
         if first is None:
             return False
-        for place in self.places(texts[first]):
+        for place in self.places(texts[first], texts[first + 1]):
             if self.source(place).path == path:
                 start = place - first
                 there = self.lines[max(start, 0) : start + len(texts)]
@@ -156,7 +166,13 @@ class Standing:
 
 
 def _telling(text: str) -> bool:
-    return len(text.strip()) >= _TELLING
+    return len(text) >= _TELLING and len(text.strip()) >= _TELLING
+
+
+def _drop_last(places: dict[_Key, list[int]], key: _Key) -> None:
+    places[key].pop()
+    if not places[key]:
+        del places[key]
 
 
 def referring(
@@ -216,11 +232,11 @@ def _length(texts: list[str]) -> int:
 
 
 def _run(lines: list[Line], at: int, free: int, standing: Standing, begun: int, least_within: int) -> Copy | None:
-    """The longest run through line `at` that stands already; it reaches back to `free` at most."""
-    if not _telling(lines[at].text):
+    """The longest run through line `at` and the next that stands already; it reaches back to `free` at most."""
+    if at + 1 == len(lines):
         return None
     best: Copy | None = None
-    for there in standing.places(lines[at].text):
+    for there in standing.places(lines[at].text, lines[at + 1].text):
         run = _extended(lines, standing.lines, at, there, free)
         # Within the text itself a run must not reach into what it is to stand for.
         run = run._replace(size=min(run.size, max(begun + run.at - run.there, 0))) if run.there >= begun else run
@@ -244,30 +260,31 @@ def _anchored(run: Copy, lines: list[Line], standing: Standing) -> Copy:
 def _extended(lines: list[Line], there: list[Line | None], at: int, place: int, free: int) -> Copy:
     """The run through lines `at` and `place`, in both directions; not before `free`."""
     first, last = 0, 1
-    while at - first > free and place > first and _goes_on(lines, there, at - first - 1, place - first - 1, at, place):
+    if lines[at] == there[place]:
+        while at - first > free and place > first and lines[at - first - 1] == there[place - first - 1]:
+            first += 1
+        while at + last < len(lines) and place + last < len(there) and lines[at + last] == there[place + last]:
+            last += 1
+        return Copy(at - first, place - first, first + last)
+    while at - first > free and place > first and _goes_on(lines, there, at, place, -first - 1):
         first += 1
-    while at + last < len(lines) and place + last < len(there) and _goes_on(
-        lines, there, at + last, place + last, at, place
-    ):  # fmt: skip
+    while at + last < len(lines) and place + last < len(there) and _goes_on(lines, there, at, place, last):
         last += 1
     return Copy(at - first, place - first, first + last)
 
 
-def _goes_on(lines: list[Line], there: list[Line | None], at: int, place: int, at0: int, place0: int) -> bool:
-    """Whether the run through `at0` and `place0` holds `at` and `place`.
-
-    They are the same lines, or the same words in lines that are numbered on and of one sign.
-    """
-    here, other = lines[at], there[place]
-    if other is None or here.text != other.text:
-        return False
-    start, origin = lines[at0], there[place0]
-    assert origin is not None
-    return (here == other and start == origin) or (
-        here.sign == start.sign
+def _goes_on(lines: list[Line], there: list[Line | None], at: int, place: int, steps: int) -> bool:
+    """Whether what stands so many steps from `at` and `place` has the same words, numbered on and of one sign."""
+    here, other = lines[at + steps], there[place + steps]
+    start, origin = lines[at], there[place]
+    return (
+        other is not None
+        and origin is not None
+        and here.text == other.text
+        and here.sign == start.sign
         and other.sign == origin.sign
-        and _numbered_on(here, start, at - at0)
-        and _numbered_on(other, origin, place - place0)
+        and _numbered_on(here, start, steps)
+        and _numbered_on(other, origin, steps)
     )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 from lynkr.transforms.again import MARK
 
@@ -55,11 +54,16 @@ class Spans:
         self._lines.append(line)
         self._added.append(seeds)
         out, done = list[str](), 0
-        for at, _ in pairwise([*bounds, len(line)]):
-            seed = line[at : at + _SEED]
-            if len(seed) < _SEED:
+        last = len(line) - _SEED
+        for at in bounds:
+            if at > last:
                 break
-            places = self._places.setdefault(seed, [])
+            seed = line[at : at + _SEED]
+            places = self._places.get(seed)
+            if places is None:
+                self._places[seed] = [(number, at)]
+                seeds.append(seed)
+                continue
             # Wherever these words stand, the same has to follow.
             if at >= done and 0 < len(places) <= _MOST:
                 size = min(self._same(line, at, *place) for place in places)

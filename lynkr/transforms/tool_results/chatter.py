@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from lynkr.transforms.command import Meaning
 from lynkr.transforms.tool_results.chatter_rules import FAMILIES, NAMED, Family, Rule
-from lynkr.transforms.tool_results.stub import ALARM, counted, stub
+from lynkr.transforms.tool_results.stub import alarming, counted, stub
 
 # A stub takes its place too.
 _GAIN = 60
@@ -105,7 +105,7 @@ def _dropped(lines: list[str], families: list[Family]) -> list[_Dropped]:
         rule = rules[number]
         if rule.heads and at + 1 < len(lines) and lines[at + 1].strip() and not pattern.match(lines[at + 1]):
             continue
-        if rule.sure or not ALARM.search(line):
+        if rule.sure or not alarming(line):
             dropped.append((_Dropped(at, rule.what, name or ""), rule))
             counts[rule.what] = counts.get(rule.what, 0) + 1
     return [line for line, rule in dropped if counts[rule.what] >= rule.least]

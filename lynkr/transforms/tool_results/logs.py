@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 
 from lynkr.transforms.command import Meaning
-from lynkr.transforms.tool_results.stub import ALARM, MARK, stub
+from lynkr.transforms.tool_results.stub import MARK, alarming, stub
 
 _LEAST_LINES = 40
+# So many lines, from all of it, show whether it is a log.
+_LOOK = 100
 # First, last and one that says how many: fewer are not worth it.
 _LEAST = 6
 _TIME = (
@@ -28,11 +30,10 @@ _LOGGED = re.compile(
     r"|{(?=.{0,300}\"(?:level|levelname|severity)\":)",
     re.DOTALL,
 )
-_NAMELESS = rf"{_TIME}|\b[0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}\b|\b(?=\w*\d)[0-9a-f]{{7,}}\b|\b\d+#\d+\b"
-# Of what is well a figure says little; a status does.
-_FIGURE = r"\b\d{1,3}(?:\.\d{1,3}){3}\b|(?<![\w.])(?![1-5]\d\d\b(?!\.\d|\w|%))\d+(?:\.\d+)?(?:[a-zA-Z]{1,3}\b)?"
 _SET_APART = re.compile(_TIME)
-_VARYING = re.compile(f"{_NAMELESS}|{_FIGURE}")
+# Of what is well a figure says little, nor does an identifier; a status does.
+_FIGURE = re.compile(r"(?<![A-Za-z_.])\d[\w.:,%-]*|\b[a-f](?=[a-f-]*\d)[0-9a-f-]{6,}\b")
+_STATUS = re.compile(r"[1-5]\d\d,?\Z")
 _REFUSED = re.compile(r'(?:" | |=)[45]\d\d(?= |$|,)')
 _LOG_FILE = re.compile(r"\.log(?:\.\d+)?$|^/var/log/")
 
@@ -44,12 +45,15 @@ def squeeze(text: str, what: Meaning) -> str:
     lines = text.split("\n")
     if len(lines) < _LEAST_LINES:
         return text
+    if sum(bool(_LOGGED.match(line)) for line in lines[:: len(lines) // _LOOK + 1]) < _LEAST:
+        return text
     logged = [bool(_LOGGED.match(line)) for line in lines]
     alike: dict[str, list[int]] = {}
     for at, line in enumerate(lines):
         if logged[at] and (at + 1 >= len(lines) or logged[at + 1] or not lines[at + 1]):
-            alarming = ALARM.search(line) or _REFUSED.search(line)
-            alike.setdefault((_SET_APART if alarming else _VARYING).sub("#", line), []).append(at)
+            alarm = alarming(line) or _REFUSED.search(line)
+            key = _SET_APART.sub("#", line) if alarm else _FIGURE.sub(_masked, line)
+            alike.setdefault(key, []).append(at)
     gone, counts = set[int](), dict[int, int]()
     for where in alike.values():
         if len(where) >= _LEAST:
@@ -65,3 +69,7 @@ def squeeze(text: str, what: Meaning) -> str:
     ]
     new = "\n".join([said, *kept])
     return new if len(new) < len(text) else text
+
+
+def _masked(found: re.Match[str]) -> str:
+    return found[0] if _STATUS.match(found[0]) else "#"

@@ -38,6 +38,8 @@ def squeeze(text: str, what: Meaning) -> str:
 def _group(lines: list[str], at: int) -> tuple[int, str]:
     """The lines from `at` that begin alike: one past the last, and what they have in common."""
     common, end = lines[at], at + 1
+    if end < len(lines) and common[:_LEAST_CHARS] != lines[end][:_LEAST_CHARS]:
+        return end, ""
     while end < len(lines):
         both = shared(common, lines[end])
         found = _END.match(both)

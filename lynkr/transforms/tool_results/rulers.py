@@ -23,18 +23,20 @@ _RULER = re.compile(
 )
 _BROKEN = re.compile(r"^(?:([_-]) ){8,}\1?\s*$", re.M)
 _CODE = re.compile(r"^(?:@@ -\d|diff --git |--- a/)", re.M)
-_AGAIN = re.compile(r"^(.+)\n(?:\1\n)+(?:\1$)?", re.M)
+# The least of each ruler: without one there is nothing to look for.
+_EIGHT = tuple(sign * 8 for sign in "=_*#.⎯━─═╌┄╍┅—–-")
 
 
 def squeeze(text: str, what: Meaning) -> str:
     """`text` with short rulers, and each line that comes several times in a row once, with its count."""
     if what.role in ("shown", "found", "listed", "written"):
         return text
-    text = _AGAIN.sub(_counted, text)
+    text = _said_once(text)
     if _CODE.search(text) or what.ran("git diff", "git show", "diff", "cat"):
         return text
-    text = _RULER.sub(_short, text)
-    return _BROKEN.sub(r"\1 \1 \1", text)
+    if any(eight in text for eight in _EIGHT):
+        text = _RULER.sub(_short, text)
+    return _BROKEN.sub(r"\1 \1 \1", text) if "- - - - " in text or "_ _ _ _ " in text else text
 
 
 def _short(found: re.Match[str]) -> str:
@@ -45,8 +47,14 @@ def _short(found: re.Match[str]) -> str:
     return (found[1] or "") + (found[2] or found[7] or found[8]) * 3
 
 
-def _counted(found: re.Match[str]) -> str:
-    line, whole = found[1], found[0]
-    count = whole.rstrip("\n").count("\n") + 1
-    said = f"{line}\n{MARK}this line {count} times]" + ("\n" if whole.endswith("\n") else "")
-    return said if len(said) < len(whole) else whole
+def _said_once(text: str) -> str:
+    lines, out, at = text.split("\n"), list[str](), 0
+    while at < len(lines):
+        end = at + 1
+        while end < len(lines) and lines[end] == lines[at]:
+            end += 1
+        said = f"{MARK}this line {end - at} times]"
+        worth = lines[at].strip() and (end - at - 1) * (len(lines[at]) + 1) > len(said) + 1
+        out += [lines[at], said] if worth else lines[at:end]
+        at = end
+    return "\n".join(out)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import re
+from json.encoder import encode_basestring
 from typing import Any, NamedTuple
 
 from lynkr.transforms.command import Meaning
@@ -74,7 +75,7 @@ def _squeezed(text: str, what: Meaning) -> str:
         values, end = _values(text, found.start())
         if not values or end - found.start() < _LEAST:
             continue
-        new = _written(values)
+        new = _written(values, end - found.start())
         if len(new) < end - found.start():
             out += [text[at : found.start()], new]
             at = end
@@ -117,15 +118,19 @@ def _values(text: str, start: int) -> tuple[list[Any], int]:
     return values, end
 
 
-def _written(values: list[Any]) -> str:
+def _shorter(table: str | None, plain: str) -> str:
+    return table if table and len(table) < len(plain) else plain
+
+
+def _written(values: list[Any], length: int) -> str:
+    """Values that took so many characters, said shorter."""
     if len(values) >= _LEAST_ROWS and all(isinstance(value, _Object) for value in values):
-        plain = "\n".join(map(_dumped, values))
         table = _table(values, "JSON objects")
-        return min(plain, table, key=len) if table else plain
-    return "\n".join(_with_tables(value) for value in values)
+        return table if table and len(table) < 0.6 * length else _shorter(table, "\n".join(map(_dumped, values)))
+    return "\n".join(_with_tables(value, length) for value in values)
 
 
-def _with_tables(value: Any) -> str:
+def _with_tables(value: Any, length: int) -> str:
     """A value with its long lists of objects as tables behind it."""
     tables = list[str]()
 
@@ -133,11 +138,12 @@ def _with_tables(value: Any) -> str:
         if isinstance(inner, _Object):
             return "{" + ",".join(f"{_text(key)}:{replaced(item)}" for key, item in inner) + "}"
         if isinstance(inner, list):
-            plain = "[" + ",".join(map(_dumped, inner)) + "]"
             if len(inner) >= _LEAST_ROWS and all(isinstance(item, _Object) for item in inner):
                 name = f"table {len(tables) + 1}"
                 table = _table(inner, "objects of the list" if inner is value else f"objects of {name}")
-                if table and len(table) + 16 < len(plain):
+                sure = inner is value and table is not None and len(table) < 0.6 * length
+                plain = "" if sure else "[" + ",".join(map(_dumped, inner)) + "]"
+                if table and (sure or len(table) + 16 < len(plain)):
                     tables.append(table)
                     return "" if inner is value else f"<{name}>"
                 return plain
@@ -225,4 +231,4 @@ def _dumped(value: Any) -> str:
 
 
 def _text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return encode_basestring(value) if isinstance(value, str) else json.dumps(value)

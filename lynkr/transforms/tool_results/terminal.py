@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from lynkr.transforms.command import Meaning
-from lynkr.transforms.tool_results.stub import ALARM
+from lynkr.transforms.tool_results.stub import alarming
 
 _ESCAPES = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][0-9A-Za-z]|[=>78cDEHMNOPZ\\])|[\x07\x0f\x0e]"
@@ -67,6 +67,6 @@ def _last(line: str) -> list[str]:
     kept = list[str]()
     for part, after in zip(seen, [*seen[1:], ""], strict=True):
         drawn = _PROGRESS.search(part) or _WORDS.sub(" ", part) == _WORDS.sub(" ", after)
-        if not after or not drawn or ALARM.search(_SPINNER.sub("", part, count=1)):
+        if not after or not drawn or alarming(_SPINNER.sub("", part, count=1)):
             kept.append(part)
     return list(dict.fromkeys(kept))
