@@ -7,7 +7,7 @@ list goes into the ledger's row and the report.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +20,7 @@ class Change:
     count: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Removed:
+class Removed(NamedTuple):
     """Text that a compressor of this kind took out of a request.
 
     `share` is its length against what was sent, `place` where it stood in it, from 0 to 1 in the order in which a

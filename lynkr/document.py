@@ -62,9 +62,9 @@ class Document:
     lists: dict[str, list[Node]] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def read(cls, body: bytes, known: Document | None = None) -> Document:
-        """The document in `body` (UTF-8). Raises MalformedDocument."""
-        text = body.decode(*_CODEC)
+    def read(cls, body: bytes, known: Document | None = None, text: str | None = None) -> Document:
+        """The document in `body` (UTF-8), whose decoded `text` may be at hand. Raises MalformedDocument."""
+        text = body.decode(*_CODEC) if text is None else text
         start = _skip(text, 0)
         lists: dict[str, list[Node]] = {}
         try:
@@ -102,8 +102,12 @@ class Document:
 
     def splice(self, edits: list[Edit]) -> bytes:
         """The body with `edits` made; with none, the same bytes object."""
+        return self.spliced(edits)[0]
+
+    def spliced(self, edits: list[Edit]) -> tuple[bytes, str]:
+        """The same, and its text."""
         if not edits:
-            return self.body
+            return self.body, self.text
         parts, at = [], 0
         for edit in sorted(edits):
             if edit.start < at:
@@ -111,7 +115,8 @@ class Document:
             parts += [self.text[at : edit.start], edit.new]
             at = edit.end
         parts.append(self.text[at:])
-        return "".join(parts).encode(*_CODEC)
+        text = "".join(parts)
+        return text.encode(*_CODEC), text
 
     def _pairs(self) -> Iterator[_Pair]:
         again = _Top(self.text, self, len(self.text) + 1)

@@ -22,6 +22,7 @@ from lynkr.transforms.shaper import Change, Shaped, Shaper
 from lynkr.transforms.terse import WORDS
 
 # So many bodies are remembered, to read the next ones on their heels; larger ones are not.
+_SAMPLE = 256
 _REMEMBERED, _LARGEST = 12, 16 * 1024 * 1024
 Keep = Callable[[Change, str], None]
 
@@ -32,10 +33,10 @@ class Documents:
 
     _latest: list[Document] = field(default_factory=list)
 
-    def read(self, body: bytes) -> Document:
-        """The document in `body`. Raises MalformedDocument."""
+    def read(self, body: bytes, text: str | None = None) -> Document:
+        """The document in `body`, whose decoded `text` may be at hand. Raises MalformedDocument."""
         known = max(self._latest, key=lambda document: _alike(document.body, body), default=None)
-        document = Document.read(body, known)
+        document = Document.read(body, known, text)
         if len(body) <= _LARGEST:
             if known is not None and 2 * _alike(known.body, body) >= len(known.body):
                 self._latest.remove(known)
@@ -45,9 +46,9 @@ class Documents:
 
 
 def _alike(one: bytes, other: bytes) -> int:
-    """Roughly how much two bodies have in common at their beginning."""
+    """Roughly how much two bodies have in common at their beginning, by samples further and further in."""
     count = 512
-    while count < len(one) and one[:count] == other[:count]:
+    while count < len(one) and one[count - _SAMPLE : count] == other[count - _SAMPLE : count]:
         count *= 2
     return count // 2
 
@@ -107,7 +108,7 @@ class Shaping:
             changes.change("system prompt", f"asks for few words: terse = {settings.terse}")
         if not edits:
             return Outcome(replace(inbound, document=document), faults=shaped.faults)
-        new = self._written.read(document.splice(edits))
+        new = self._written.read(*document.spliced(edits))
         removed = [*_removed(new, codec.TALK, shaped), *_trimmed(new, offers)]
         return Outcome(inbound.instead(new), tuple(removed), shaped.faults, changes)
 
@@ -161,12 +162,11 @@ def _trimmed(new: Document, offers: list[Edit]) -> list[Removed]:
 def _removed(new: Document, talk: str, shaped: Shaped) -> list[Removed]:
     """What was taken out, as shares of what is sent, and where in the provider's order (tools, system, talk) it was."""
     total, start, end = len(new.text), new.members[talk].start, new.members[talk].end
-    before = total - (end - start)
-    removed, shift = list[Removed](), 0
-    for edit, placed in zip(shaped.edits, shaped.placed, strict=True):
-        place = (before + edit.start + shift - start) / total
-        gone = edit.end - edit.start - len(edit.new)
-        shift -= gone
-        whole = sum(cut.chars for cut in placed.change.cuts) or 1
-        removed += [Removed(cut.kind, gone * cut.chars / whole / total, place) for cut in placed.change.cuts]
+    # How far into what is sent a place of the old body's list stands, once what went before it is gone.
+    offset = total - (end - start) - start
+    removed = list[Removed]()
+    for _, at, gone, cuts in shaped.placed:
+        place = (at + offset) / total
+        removed += [Removed(kind, chars / total, place) for kind, chars in cuts]
+        offset -= gone
     return removed

@@ -24,7 +24,7 @@ _Key = TypeVar("_Key")
 # Shorter lines (braces, blanks) begin no run; they belong to one that is found by others.
 _TELLING = 6
 # A line that stands in more places than this is looked for in the latest and the first of them.
-_PLACES = 12
+_PLACES = 6
 _ALL_PLACES = 64
 # What is replaced must be so much longer than what replaces it: a reader who has to look back pays too.
 _GAIN = 20

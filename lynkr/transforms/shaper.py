@@ -48,11 +48,12 @@ class Change:
 
 
 class Placed(NamedTuple):
-    """A change and where in the client's body the result's text stands."""
+    """A change in the client's body: where its text begins, by how much the body gets shorter, and by what."""
 
     change: Change
     start: int
-    end: int
+    gone: int
+    cuts: tuple[Cut, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,4 +295,8 @@ def _places(document: Document, element: _Element) -> Iterator[tuple[Edit, Place
         assert node is not None
         # As the client would have written it: a body in ASCII stays one. Half a character can stand in no other.
         new = json.dumps(change.after, ensure_ascii=document.text.isascii() or bool(_HALF.search(change.after)))
-        yield Edit(node.start, node.end, new), Placed(change, node.start, node.end)
+        gone = node.end - node.start - len(new)
+        # In the body a character may be several; the cuts add up to what the text got shorter by.
+        size = len(change.before) - len(change.after)
+        cuts = tuple(Cut(cut.kind, cut.chars * gone // size) for cut in change.cuts)
+        yield Edit(node.start, node.end, new), Placed(change, node.start, gone, cuts)
