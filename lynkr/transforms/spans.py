@@ -16,7 +16,7 @@ _LEAST = 100  # of a part that is replaced
 _SEED = 32  # of the words that a part begins with, and is found by
 # Words that stand in more places tell nothing.
 _MOST = 24
-_BOUND = re.compile(r"(?<=[\s\"<>,(\\/])")
+_BOUND = re.compile(r"(?<=[\s\"<>,(\\/])(?=\S)")
 
 
 @dataclass(slots=True)
@@ -66,8 +66,11 @@ class Spans:
                 continue
             # Wherever these words stand, the same has to follow.
             if at >= done and 0 < len(places) <= _MOST:
-                size = min(self._same(line, at, *place) for place in places)
-                if size >= _LEAST:
+                least = line[at : at + _LEAST]
+                if (
+                    all(self._lines[number].startswith(least, place) for number, place in places)
+                    and (size := min(self._same(line, at, *place) for place in places)) >= _LEAST
+                ):
                     said = f"{MARK}{size - _SEED} characters, as after these words above]"
                     out += [line[done : at + _SEED], said]
                     done = at + size

@@ -15,7 +15,9 @@ _MIXED = re.compile(r"(?=.*\d)(?=.*[a-f])(?:[0-9a-f]+|(?=.*[A-Z])(?=.*[g-z]).+)\
 
 def squeeze(text: str, what: Meaning) -> str:
     """`text` with runs of at least 512 characters of encoded bytes cut to their beginning."""
-    return _RUN.sub(_short, text) if what.role == "output" and len(text) > _LEAST else text
+    if what.role != "output" or max(map(len, text.split("\n"))) < _LEAST:
+        return text
+    return _RUN.sub(_short, text)
 
 
 def _short(found: re.Match[str]) -> str:

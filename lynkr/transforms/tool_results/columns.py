@@ -9,6 +9,7 @@ import re
 
 from lynkr.transforms.command import Meaning
 
+_LOOK = re.compile(r"^[A-Z][A-Z0-9 _/()%-]* {2}", re.M)
 _GAP = re.compile(r" {2,}")
 _LEAST_ROWS, _LEAST_COLUMNS = 3, 3
 # Names of columns as those programs write them: `CONTAINER ID`, `PORT(S)`, `CPU%`.
@@ -17,7 +18,7 @@ _HEAD = re.compile(r"[A-Z][A-Z0-9 _/()%-]+\Z")
 
 def squeeze(text: str, what: Meaning) -> str:
     """`text` with the columns of its tables two spaces apart."""
-    if what.role != "output":
+    if what.role != "output" or not _LOOK.search(text):
         return text
     lines = text.split("\n")
     at = 0

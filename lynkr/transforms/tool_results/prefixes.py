@@ -7,6 +7,7 @@ it is and in its place, so that nothing is lost.
 from __future__ import annotations
 
 import re
+from operator import eq
 
 from lynkr.transforms.command import Meaning
 from lynkr.transforms.tool_results.stub import MARK
@@ -21,6 +22,8 @@ def squeeze(text: str, what: Meaning) -> str:
     if what.role in ("shown", "listed", "written", "found") or what.items:
         return text
     lines = text.split("\n")
+    if not any(map(eq, begun := [line[:_LEAST_CHARS] for line in lines], begun[1:])):
+        return text
     out, at = list[str](), 0
     while at < len(lines):
         end, common = _group(lines, at)

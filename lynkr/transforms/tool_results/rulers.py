@@ -7,6 +7,7 @@ how wide it is.
 from __future__ import annotations
 
 import re
+from operator import eq
 
 from lynkr.transforms.command import Meaning
 from lynkr.transforms.tool_results.stub import MARK
@@ -49,6 +50,8 @@ def _short(found: re.Match[str]) -> str:
 
 def _said_once(text: str) -> str:
     lines, out, at = text.split("\n"), list[str](), 0
+    if not any(map(eq, lines, lines[1:])):
+        return text
     while at < len(lines):
         end = at + 1
         while end < len(lines) and lines[end] == lines[at]:
