@@ -11,7 +11,7 @@ one for each piece. What a compressor has left out of a text does not stand ther
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
@@ -23,23 +23,27 @@ MARK = "[lynkr: "
 _Key = TypeVar("_Key")
 # Shorter lines (braces, blanks) begin no run; they belong to one that is found by others.
 _TELLING = 6
-# A line that stands in more places than this is looked for in the latest and the first of them.
+# Of the places where two lines stand so many are tried, the latest first.
 _PLACES = 6
 _ALL_PLACES = 64
 # What is replaced must be so much longer than what replaces it: a reader who has to look back pays too.
 _GAIN = 20
 _LEAST_LINES = 2
+# So many lines at a run's beginning are tried as the one by which it is found.
+_SKIPPED = 12
 # Within one and the same text a reader follows less gladly: a file repeats itself in little things.
 LEAST_WITHIN_A_FILE = 4
 LEAST_WITHIN_OUTPUT = 3
 
 
 class Source(NamedTuple):
-    """A text that stands in the conversation: its first line's index, what to call it, and the file that it shows."""
+    """A text that stands in the conversation: its first line's index, what to call it, the file that it shows, and the
+    how many-th call of that name it belongs to."""
 
     start: int
     label: str
     path: str
+    call: int
 
 
 class Replaced(NamedTuple):
@@ -69,10 +73,10 @@ class Standing:
     _pairs: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     _labels: dict[str, int] = field(default_factory=dict)
 
-    def begin(self, label: str, path: str = "") -> None:
-        """Begins a text that is called `label` and shows the file `path`."""
-        self._labels[label] = self._labels.get(label, 0) + 1
-        self.sources.append(Source(len(self.lines), label, path))
+    def begin(self, label: str, path: str = "", *, more: bool = False) -> None:
+        """Begins a text that is called `label` and shows the file `path`; `more` of the same call as the one before."""
+        self._labels[label] = self._labels.get(label, 0) + (not more)
+        self.sources.append(Source(len(self.lines), label, path, self._labels[label]))
 
     def put(self, line: Line | None, *, hidden: bool = False) -> None:
         """Puts down a line of the text that was begun; None at its end."""
@@ -86,9 +90,9 @@ class Standing:
         self.lines.append(line)
         self.hidden.append(hidden)
 
-    def add(self, lines: list[Line], label: str, path: str = "") -> None:
+    def add(self, lines: list[Line], label: str, path: str = "", *, more: bool = False) -> None:
         """Puts down a whole text, as it was sent."""
-        self.begin(label, path)
+        self.begin(label, path, more=more)
         for line in lines:
             self.put(None if line.text.startswith(MARK) else line)
         self.put(None)
@@ -108,25 +112,19 @@ class Standing:
             if before is not None and (_telling(line.text) or _telling(before.text)):
                 _drop_last(self._pairs, (before.text, line.text))
         for source in self.sources[point[1] :]:
-            self._labels[source.label] -= 1
+            self._labels[source.label] = min(self._labels[source.label], source.call - 1)
         del self.lines[point[0] :], self.hidden[point[0] :], self.sources[point[1] :]
 
     def places(self, text: str, following: str) -> list[int]:
         """Where a line stands before another, the latest first."""
         found = self._pairs.get((text, following), [])
-        return found[::-1] if len(found) <= _PLACES else [*found[:-_PLACES:-1], found[0]]
+        return found[: -_PLACES - 1 : -1]
 
     def says_the_same(self, run: Copy) -> bool:
         """Whether a run's first line is followed by the same lines wherever it stands, so that any place will do."""
         first = self.lines[run.there]
         assert first is not None
-        places = self._places.get(first.text, [])
-        if len(places) > _ALL_PLACES:
-            return False
-        said = [line and (line.text, line.sign) for line in self.lines[run.there : run.there + run.size]]
-        return all(
-            [line and (line.text, line.sign) for line in self.lines[at : at + run.size]] == said for at in places
-        )
+        return self._goes_on_alike(run, self._places.get(first.text, []))
 
     def holds(self, texts: list[str], path: str) -> bool:
         """Whether lines stand one after another in the latest text about a file that has the first one to look for."""
@@ -140,6 +138,20 @@ class Standing:
                 return [line and line.text for line in there] == texts
         return False
 
+    def tells(self, run: Copy) -> bool:
+        """Whether within the text that it stands in, a run's first line is followed by nothing else anywhere."""
+        first, n = self.lines[run.there], self._source_at(run.there)
+        assert first is not None
+        end = self.sources[n + 1].start if n + 1 < len(self.sources) else len(self.lines)
+        places = self._places.get(first.text, [])
+        return self._goes_on_alike(run, places[bisect_left(places, self.sources[n].start) : bisect_left(places, end)])
+
+    def _goes_on_alike(self, run: Copy, places: list[int]) -> bool:
+        if len(places) > _ALL_PLACES:
+            return False
+        said = self.lines[run.there : run.there + run.size]
+        return all(at == run.there or _same(self.lines[at : at + run.size], said) for at in places)
+
     def where(self, run: Copy, path: str, begun: int) -> str:
         """Where a run stands, in words: `above` alone only where nobody can look in the wrong place."""
         source = self.source(run.there)
@@ -147,22 +159,38 @@ class Standing:
             return "above"
         if path and path == source.path and source is self._latest(path, begun):
             return "above"
-        if self._labels[source.label] == 1:
-            return f"in {source.label} above"
-        alike = [one for one in self.sources if one.label == source.label]
-        label = source.label
+        return self.name(source)
+
+    def name(self, source: Source) -> str:
+        """Which text of those above it is, in words."""
+        label, calls = source.label, self._labels[source.label]
+        if calls == 1:
+            return f"in {label} above"
+        alike = [one for one in self.sources if one.label == label]
         if source.path and any(one.path != source.path for one in alike):
             # Two files whose names end alike.
             label = label.removesuffix(short(source.path)) + source.path
             alike = [one for one in alike if one.path == source.path]
-        return f"in {label}{f' (no. {alike.index(source) + 1})' if len(alike) > 1 else ''} above"
+        numbers = sorted({one.call for one in alike})
+        return f"in {label}{f' (no. {numbers.index(source.call) + 1})' if len(numbers) > 1 else ''} above"
 
     def _latest(self, path: str, before: int) -> Source | None:
         return next((one for one in reversed(self.sources) if one.path == path and one.start < before), None)
 
     def source(self, at: int) -> Source:
         """The text that a line belongs to."""
-        return self.sources[bisect_right(self.sources, at, key=lambda source: source.start) - 1]
+        return self.sources[self._source_at(at)]
+
+    def _source_at(self, at: int) -> int:
+        return bisect_right(self.sources, at, key=lambda source: source.start) - 1
+
+
+def _same(some: list[Line | None], others: list[Line | None]) -> bool:
+    """Whether two runs say the same under the same signs, whatever their numbers."""
+    return len(some) == len(others) and all(
+        one is other or (one and other and one.text == other.text and one.sign == other.sign)
+        for one, other in zip(some, others, strict=True)
+    )
 
 
 def _telling(text: str) -> bool:
@@ -194,9 +222,9 @@ def referring(
         return "\n".join([*texts[: left[0]], said, *texts[left[-1] + 1 :]])
     standing.begin(label, path)
     begun, out, done = len(standing.lines), list[str](), 0
-    at = 0
+    at, tried = 0, dict[int, int]()
     while at < len(lines):
-        run = _run(lines, at, done, standing, begun, least_within)
+        run = _run(lines, at, done, standing, begun, least_within, tried)
         new = _said(run, lines, texts, standing, path, begun) if run else []
         if not run or _length(texts[run.at : run.at + run.size]) <= _length(new) + _GAIN:
             standing.put(lines[at])
@@ -211,6 +239,7 @@ def referring(
         for n in range(at, done):
             standing.put(lines[n], hidden=n >= run.at + shown)
         at = done
+        tried.clear()
     standing.put(None)
     return "\n".join([*out, *texts[done:]])
 
@@ -231,44 +260,65 @@ def _length(texts: list[str]) -> int:
     return sum(map(len, texts)) + len(texts)
 
 
-def _run(lines: list[Line], at: int, free: int, standing: Standing, begun: int, least_within: int) -> Copy | None:
-    """The longest run through line `at` and the next that stands already; it reaches back to `free` at most."""
+def _run(
+    lines: list[Line], at: int, free: int, standing: Standing, begun: int, least_within: int, tried: dict[int, int]
+) -> Copy | None:
+    """The longest run through line `at` and the next that stands already; it reaches back to `free` at most.
+
+    `tried` says how far runs have been looked at, by the distance between the two places: within one nothing new is
+    found.
+    """
     if at + 1 == len(lines):
         return None
     best: Copy | None = None
     for there in standing.places(lines[at].text, lines[at + 1].text):
-        run = _extended(lines, standing.lines, at, there, free)
+        if tried.get(there - at, 0) > at:
+            continue
         # Within the text itself a run must not reach into what it is to stand for.
-        run = run._replace(size=min(run.size, max(begun + run.at - run.there, 0))) if run.there >= begun else run
+        most = begun + at - there if there >= begun else len(lines)
+        run = _extended(lines, standing.lines, at, there, free, most)
+        tried[there - at] = run.at + run.size
         found = _anchored(run, lines, standing)
         least = least_within if found.there >= begun else _LEAST_LINES
-        if found.size >= least and (best is None or found.size > best.size):
+        if found.size >= least and (best is None or _worth(found, lines, standing) > _worth(best, lines, standing)):
             best = found
     return best
+
+
+def _worth(run: Copy, lines: list[Line], standing: Standing) -> tuple[int, bool]:
+    """The longer the better; of two alike, the one that has the same numbers."""
+    there = standing.lines[run.there]
+    return run.size, bool(there and there.number and there.number == lines[run.at].number)
 
 
 def _anchored(run: Copy, lines: list[Line], standing: Standing) -> Copy:
     """The run from where a reader can find it: by number, or from a line that was sent as it is."""
     if _counted(lines, run.at, run.size) and _counted(standing.lines, run.there, run.size):
         return run
-    for skipped in range(run.size):
-        if not standing.hidden[run.there + skipped] and _telling(lines[run.at + skipped].text):
-            return Copy(run.at + skipped, run.there + skipped, run.size - skipped)
+    for skipped in range(min(run.size, _SKIPPED)):
+        rest = Copy(run.at + skipped, run.there + skipped, run.size - skipped)
+        if rest.size < _LEAST_LINES:
+            break
+        if not standing.hidden[rest.there] and _telling(lines[rest.at].text) and standing.tells(rest):
+            return rest
     return Copy(run.at, run.there, 0)
 
 
-def _extended(lines: list[Line], there: list[Line | None], at: int, place: int, free: int) -> Copy:
-    """The run through lines `at` and `place`, in both directions; not before `free`."""
+def _extended(lines: list[Line], there: list[Line | None], at: int, place: int, free: int, most: int) -> Copy:
+    """The run of at most so many lines through `at` and `place`, in both directions; not before `free`."""
+    before = min(at - free, place, most - 1)
     first, last = 0, 1
     if lines[at] == there[place]:
-        while at - first > free and place > first and lines[at - first - 1] == there[place - first - 1]:
+        while first < before and lines[at - first - 1] == there[place - first - 1]:
             first += 1
-        while at + last < len(lines) and place + last < len(there) and lines[at + last] == there[place + last]:
+        behind = min(len(lines) - at, len(there) - place, most - first)
+        while last < behind and lines[at + last] == there[place + last]:
             last += 1
         return Copy(at - first, place - first, first + last)
-    while at - first > free and place > first and _goes_on(lines, there, at, place, -first - 1):
+    while first < before and _goes_on(lines, there, at, place, -first - 1):
         first += 1
-    while at + last < len(lines) and place + last < len(there) and _goes_on(lines, there, at, place, last):
+    behind = min(len(lines) - at, len(there) - place, most - first)
+    while last < behind and _goes_on(lines, there, at, place, last):
         last += 1
     return Copy(at - first, place - first, first + last)
 
@@ -316,6 +366,9 @@ def _said(run: Copy, lines: list[Line], texts: list[str], standing: Standing, pa
             return [texts[run.at], f"{MARK}lines {here.number + 1}-{last}{signed} go on as {where}]"]
         if there.number == here.number:
             return [f"{MARK}lines {here.number}-{last} {'unchanged, ' if where == 'above' else ''}as {where}]"]
+        if run.there < begun:
+            # Other lines have those numbers here.
+            where = standing.name(standing.source(run.there))
         return [f"{MARK}lines {here.number}-{last} = {there.number}-{there.number + run.size - 1} {where}]"]
     more = "line" if run.size == 2 else "lines"
     return [texts[run.at], f"{MARK}{run.size - 1} more {more}{signed}, as after this one {where}]"]

@@ -45,8 +45,16 @@ def _numbered(text: str) -> Line:
 
 
 def _searched(texts: list[str]) -> list[Line]:
-    """What a search wrote. Where it shows lines around its matches (`12-`), a match (`12:`) is a line of its own."""
+    """What a search wrote. Where it shows lines around its matches (`12-`), a match (`12:`) is a line of its own.
+
+    Under several paths a number says nothing without its own.
+    """
     found = [_NUMBERED.match(text) for text in texts]
+    if any(
+        one is None and text.strip("- ") and not text.startswith("[lynkr: ")
+        for one, text in zip(found, texts, strict=True)
+    ):
+        return [Line(text) for text in texts]
     around = any(one and one[3] == "-" for one in found)
     return [
         Line(one[4], int(one[2])) if one and not (around and one[3] == ":") else Line(text)

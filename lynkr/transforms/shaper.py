@@ -218,6 +218,8 @@ def _shaped(node: Node, passages: tuple[Passage, ...], thread: _Thread) -> _Elem
                     thread.standing.back_to(point)
                     thread.spans.back_to(spans)
                     thread.standing.add(read(passage.text.split("\n")), f"the {what.label}", what.path)
+                    if thread.refer:
+                        thread.spans.shortened(passage.text)
     return element
 
 
@@ -225,10 +227,10 @@ def _put_down(call: Called, standing: Standing) -> None:
     """What a call says stands in the conversation too: a file that was written, the text of an edit."""
     what = meaning(call)
     texts = [call.arguments] if isinstance(call.arguments, str) else list(_texts(call.arguments))
-    for text in texts:
-        if "\n" in text:
-            lines = text.split("\n")
-            standing.add(patch(lines) if "*** Begin Patch" in text else read(lines), f"your {what.label}", what.path)
+    for n, text in enumerate(text for text in texts if "\n" in text):
+        lines = text.split("\n")
+        told = patch(lines) if "*** Begin Patch" in text else read(lines)
+        standing.add(told, f"your {what.label}", what.path, more=n > 0)
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -293,8 +295,10 @@ def _places(document: Document, element: _Element) -> Iterator[tuple[Edit, Place
     for path, change in element.changes.items():
         node = document.within(element.node, path)
         assert node is not None
-        # As the client would have written it: a body in ASCII stays one. Half a character can stand in no other.
-        new = json.dumps(change.after, ensure_ascii=document.text.isascii() or bool(_HALF.search(change.after)))
+        # As the client has written this very text, whatever else its body may hold later; half a character can only
+        # be escaped.
+        escaped = not change.before.isascii() and document.text[node.start : node.end].isascii()
+        new = json.dumps(change.after, ensure_ascii=escaped or bool(_HALF.search(change.after)))
         gone = node.end - node.start - len(new)
         # In the body a character may be several; the cuts add up to what the text got shorter by.
         size = len(change.before) - len(change.after)

@@ -164,11 +164,9 @@ class _Column(NamedTuple):
 def _table(objects: list[_Object], what: str) -> str | None:
     """Objects as rows; None where they are too unlike."""
     columns: dict[tuple[str, int], list[str | None]] = {}
-    # A key with a dot would look like one within another.
-    flat = not any("." in key for item in objects for key, _ in item)
     for n, item in enumerate(objects):
         seen = dict[str, int]()
-        for key, value in _flat(item) if flat else item:
+        for key, value in _flat(item):
             # A key that an object has twice is two columns.
             seen[key] = seen.get(key, 0) + 1
             columns.setdefault((key, seen[key]), [None] * len(objects))[n] = _cell(value)
@@ -191,17 +189,18 @@ def _table(objects: list[_Object], what: str) -> str | None:
 
 # What can stand in the first line without being taken for its words.
 _PLAIN = re.compile(r"[^;]*\Z")
-_KEY = re.compile(r"[\w$@. /:-]+\Z")
+_KEY = re.compile(r"[\w$@. /:-]+\Z|\"[\w$@. /:-]+\"\Z")
 
 
 def _flat(item: _Object, before: str = "") -> list[tuple[str, Any]]:
-    """Members; those of an object within stand as `outer.inner`, unless one of its keys has a dot itself."""
+    """Members; those of an object within stand as `outer.inner`, a key that has a dot itself in quotes."""
     found = list[tuple[str, Any]]()
     for key, value in item:
-        if isinstance(value, _Object) and value and not any("." in name for name, _ in value):
+        if isinstance(value, _Object) and value and not any("." in name for name, _ in value) and "." not in key:
             found += _flat(value, f"{before}{key}.")
         else:
-            found.append((before + key, value))
+            # A dot of its own is no step into an object.
+            found.append((before + (f'"{key}"' if "." in key else key), value))
     return found
 
 
