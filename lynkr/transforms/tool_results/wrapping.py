@@ -6,9 +6,11 @@ import re
 
 from lynkr.transforms.command import Meaning
 
-# Codex: the exit status and the session stay, what the chunk was called and how many tokens it had go.
+# Codex: the exit status, the session and how long it took (if anybody could have noticed) stay; what the chunk was
+# called and how many tokens it had go.
 _CODEX = re.compile(
-    r"\AChunk ID: [0-9a-f]+\n(Wall time: [^\n]*\n)((?:Process [^\n]*\n)?)(?:Original token count: \d+\n)?(?=Output:)"
+    r"\AChunk ID: [0-9a-f]+\n(?:Wall time: 0\.\d+ seconds\n)?((?:(?:Wall time:|Process) [^\n]*\n)*)"
+    r"(?:Original token count: \d+\n)?(?=Output:)"
 )
 
 # Claude Code: the file is named in the call.
@@ -20,5 +22,5 @@ _EDITED = re.compile(
 def squeeze(text: str, what: Meaning) -> str:
     """`text` without them."""
     if text.startswith("Chunk ID: "):
-        return _CODEX.sub(r"\2", text)
+        return _CODEX.sub(r"\1", text)
     return _EDITED.sub("The file has been updated:\n", text) if what.role == "written" else text
