@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from threading import get_ident
 from typing import Any, NamedTuple
 
 from lynkr.paths import private_folder, write_private
@@ -58,9 +57,19 @@ class Kept:
     def _write(self, path: Path, text: str) -> None:
         private_folder(path.parent)
         # Under another name first: whoever reads it meanwhile gets all or nothing.
-        part = path.with_suffix(f".{os.getpid()}-{get_ident()}.part")
+        part = path.with_suffix(f".{os.urandom(4).hex()}.part")
         write_private(part, text, errors="surrogatepass")
         part.replace(path)
+
+    def usable(self) -> bool:
+        """Whether originals can be kept here."""
+        try:
+            probe = private_folder(self.folder / "originals") / f".{os.urandom(4).hex()}"
+            write_private(probe, "")
+            probe.unlink()
+        except OSError:
+            return False
+        return True
 
     def note(self, session: str, made: Made) -> None:
         """Adds a change to a session's list. Raises OSError."""
@@ -69,12 +78,21 @@ class Kept:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "w", encoding="utf-8") as file:
             file.write(line)
 
+    def ids(self, beginning: str) -> list[str]:
+        """The originals whose names begin so."""
+        if not _ID.fullmatch(beginning) or not self.folder.is_dir():
+            return []
+        return sorted(path.stem for path in self.folder.glob(f"originals/{beginning[:2]}*/{beginning}*.txt"))
+
     def get(self, identity: str) -> str | None:
         """The original that is called so, or whose name begins so; None where there is none, or more than one."""
-        if not _ID.fullmatch(identity) or not self.folder.is_dir():
+        found = self.ids(identity)
+        if len(found) != 1:
             return None
-        found = sorted(self.folder.glob(f"originals/{identity[:2]}*/{identity}*.txt"))
-        return found[0].read_bytes().decode("utf-8", "surrogatepass") if len(found) == 1 else None
+        try:
+            return self._original(found[0]).read_bytes().decode("utf-8", "surrogatepass")
+        except FileNotFoundError:  # pruned meanwhile
+            return None
 
     def made(self, session: str) -> list[Made]:
         """The changes of a session, in their order."""

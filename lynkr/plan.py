@@ -206,6 +206,7 @@ def destinations(planned: Plan) -> list[str]:
         credential = f", {held.source}" if held else ""
         model = f", model {lane.model}" if lane.model else ""
         lines.append(f"lane {lane.name} → {base_url(lane, lane.formats[0], launch.origins, {})}{model}{credential}")
+        lines.append(f"  compressed: {planned.compress.words(own_credential=lane.auth is Auth.CLIENT)}")
     return lines
 
 

@@ -183,9 +183,14 @@ def _start_proxy(session: Prepared, recorder: Recorder, say: Callable[[str], Non
     return ProxyThread(setting)
 
 
-def _keeping(session: Prepared, say: Callable[[str], None]) -> Callable[[Change, str], None]:
+def _keeping(session: Prepared, say: Callable[[str], None]) -> Callable[[Change, str], None] | None:
     """Keeps what was compressed. A disk that is full costs a warning, once, and no request."""
     kept, failed = Kept(session.plan.where.kept), list[OSError]()
+    if session.plan.compress == OFF:
+        return None
+    if not kept.usable():
+        say(f"{kept.folder} cannot be written to: tool results keep what could not be had back")
+        return None
 
     def keep(change: Change, request: str) -> None:
         try:

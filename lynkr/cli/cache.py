@@ -21,7 +21,7 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def show_(as_json: bool) -> None:
     """Say how much is kept, and where."""
-    from lynkr.kept import KEPT_S, Kept
+    from lynkr.kept import KEPT_S, LARGEST, Kept
 
     kept = Kept(paths(os.environ).kept)
     held = kept.held()
@@ -33,7 +33,12 @@ def show_(as_json: bool) -> None:
         show(["nothing is kept: no result has been compressed yet"])
         return
     of = f"{plural(held.originals, 'original')} of {plural(held.sessions, 'session')}"
-    show([f"{of}, {held.bytes / 1e6:.1f} MB in {kept.folder}", f"pruned after {KEPT_S // 86400} days"])
+    show(
+        [
+            f"{of}, {held.bytes / 1e6:.1f} MB in {kept.folder}",
+            f"kept for {KEPT_S // 86400} days, {LARGEST // 1024**2} MB at most",
+        ]
+    )
 
 
 @command.command("clear", short_help="Remove it.")

@@ -20,10 +20,13 @@ def command(identity: str) -> None:
     """
     from lynkr.kept import Kept
 
-    text = Kept(paths(os.environ).kept).get(identity.strip("[]").lower())
+    kept, wanted = Kept(paths(os.environ).kept), identity.strip("[]").lower()[:64]
+    text = kept.get(wanted)
+    if text is None and len(found := kept.ids(wanted)) > 1:
+        raise LynkrError(f"{wanted!r} fits {len(found)} originals; give more of it: {', '.join(found[:4])}")
     if text is None:
         raise LynkrError(
-            f"there is no original {identity!r}; ids stand in `lynkr expand ID` in compressed results, and originals "
+            f"there is no original {wanted!r}; ids stand in `lynkr expand ID` in compressed results, and originals "
             f"are kept for two weeks"
         )
     give(text)

@@ -12,6 +12,7 @@ import click
 from lynkr.cli.complete import profile_names
 from lynkr.cli.speak import paint, say, show
 from lynkr.errors import ConfigError, LynkrError
+from lynkr.lane import Auth
 from lynkr.paths import paths, shipped
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ def show_(name: str | None, as_json: bool) -> None:
     for value in _values(profile)["lanes"]:
         details = [value["provider"], value["model"] or "the tool's model", *value["formats"]]
         show([f"lane {paint(value['lane'], 'bold')}: {', '.join(details)}", f"  {value['url']}", f"  {value['auth']}"])
+        own = profile.lanes[value["lane"]].auth is Auth.CLIENT
+        show([f"  compressed: {profile.compress.words(own_credential=own)}"])
     show(["", *(f"tier {tier}: {' → '.join(lanes)}" for tier, lanes in profile.tiers.items())])
     if profile.later:
         show([f"not acted on yet: {', '.join(profile.later)}"])

@@ -30,21 +30,26 @@ def command(session: str, changes: bool, full: bool, as_json: bool) -> None:
         raise UsageError("--full goes with --changes")
     found = _find(paths(os.environ).ledger, session)
     if changes:
-        _show_changes(found[0].id, full=full, as_json=as_json)
+        _show_changes(*found, full=full, as_json=as_json)
         return
     values = report(*found)
     show([json.dumps(values, indent=1)] if as_json else session_report(values, table().date, paint))
 
 
-def _show_changes(session: str, *, full: bool, as_json: bool) -> None:
+def _show_changes(session: Session, rows: list[Row], *, full: bool, as_json: bool) -> None:
     from lynkr.kept import Kept
-    from lynkr.report.changes import Pair, as_values, change_list
+    from lynkr.report.changes import Pair, as_values, change_list, noted
 
     kept = Kept(paths(os.environ).kept)
     pairs = [
-        Pair(made.request, made.id, made.label, made.cuts, kept.get(made.id), made.after) for made in kept.made(session)
+        Pair(made.request, made.id, made.label, made.cuts, kept.get(made.id), made.after)
+        for made in kept.made(session.id)
     ]
-    show([json.dumps(as_values(pairs), indent=1)] if as_json else change_list(pairs, full=full, paint=paint))
+    gone = not pairs and any(row.removed_tokens for row in rows)
+    lines = (
+        [json.dumps(as_values(pairs), indent=1)] if as_json else change_list(pairs, gone=gone, full=full, paint=paint)
+    )
+    show(lines if as_json else [*noted(rows), *lines])
 
 
 def _find(path: Path, wanted: str) -> tuple[Session, list[Row]]:

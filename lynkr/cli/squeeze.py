@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -34,8 +35,10 @@ def command(file: Path, ran: str | None, tool: str | None, as_json: bool) -> Non
     change = alone(text, ran or "", tool or "", file.name)
     after = change.after if change else text
     if change is not None:
+        kept = Kept(paths(os.environ).kept)
         try:
-            Kept(paths(os.environ).kept).put(change.id, text)
+            kept.put(change.id, text)
+            kept.prune(time.time())
         except OSError as error:
             say(f"the original cannot be kept: {error.strerror}")
     if not as_json:

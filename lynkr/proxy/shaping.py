@@ -65,7 +65,11 @@ class Outcome:
 
 @dataclass(slots=True)
 class Shaping:
-    """Shapes the requests of one session. `keep` is given each change that is new, with the request's id."""
+    """Shapes the requests of one session.
+
+    `keep` is given each change that is new, with the request's id; where it is None, no original can be kept, and what
+    would need one stays.
+    """
 
     settings: Settings = OFF
     keep: Keep | None = None
@@ -95,7 +99,8 @@ class Shaping:
         if results:
             refer = not _may_forget(document)
             shaper = self._shapers.setdefault(
-                (match.format, refer), Shaper(thin=settings.thin_line_numbers, refer=refer)
+                (match.format, refer),
+                Shaper(thin=settings.thin_line_numbers, refer=refer, keeping=self.keep is not None),
             )
             shaped = shaper.shape(document, codec.TALK, codec.passages)
         if self.keep is not None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from lynkr.ledger.row import Row
 from lynkr.report.terminal import Paint, unpainted
+from lynkr.report.words import plural
 
 # So many lines of a change are shown unless all are asked for.
 SHOWN = 16
@@ -39,10 +42,24 @@ def as_values(pairs: Sequence[Pair]) -> list[dict[str, Any]]:
     ]
 
 
-def change_list(pairs: Sequence[Pair], *, full: bool, paint: Paint = unpainted) -> list[str]:
-    """The changes, one after another: which result, what became of it, and the lines that differ."""
+def noted(rows: Sequence[Row]) -> list[str]:
+    """What was changed of requests beside results: tools left out, a sentence added; what translation dropped."""
+    counts = Counter((change.what, change.did, change.why) for row in rows for change in row.changes)
+    lines = [f"{what} {did} in {plural(count, 'request')}: {why}" for (what, did, why), count in counts.most_common()]
+    return [*lines, ""] if lines else []
+
+
+def change_list(pairs: Sequence[Pair], *, gone: bool, full: bool, paint: Paint = unpainted) -> list[str]:
+    """The changes, one after another: which result, what became of it, and the lines that differ.
+
+    `gone` says that there were some, which are not kept any more.
+    """
+    if not pairs and gone:
+        return [
+            "What was changed is not kept any more (two weeks, or lynkr cache clear); lynkr report says what it saved."
+        ]
     if not pairs:
-        return ["Nothing was changed in this session, or it is longer ago than changes are kept."]
+        return ["No result was changed in this session."]
     lines = list[str]()
     for n, pair in enumerate(pairs, 1):
         kinds = ", ".join(kind for kind, _ in pair.cuts)

@@ -209,7 +209,7 @@ def _compression_table(savings: dict[str, Any], totals: dict[str, Any], paint: P
         lines += table(("what", "tokens", "saved"), rows, 1, paint)
     if savings.get("faults"):
         lines.append(f"  {plural(savings['faults'], 'result')} left alone, because a compressor failed")
-    return [*lines, paint("  each change, before and after: lynkr report --changes", "dim")]
+    return [*lines, paint("  each change of a result, before and after: lynkr report --changes", "dim")]
 
 
 def _change_table(requests: list[dict[str, Any]], paint: Paint) -> list[str]:

@@ -18,8 +18,11 @@ from typing import NamedTuple, TypeVar
 
 from lynkr.transforms.command import short
 from lynkr.transforms.lines import Line, read
+from lynkr.transforms.tool_results.stub import alarming
 
 MARK = "[lynkr: "
+# What a tool tells the model beside a result stays within its tags: a reference may stand between them, none across.
+_OPENING, _CLOSING = "<system-reminder>", "</system-reminder>"
 _Key = TypeVar("_Key")
 # Shorter lines (braces, blanks) begin no run; they belong to one that is found by others.
 _TELLING = 6
@@ -34,6 +37,7 @@ _SKIPPED = 12
 # Within one and the same text a reader follows less gladly: a file repeats itself in little things.
 LEAST_WITHIN_A_FILE = 4
 LEAST_WITHIN_OUTPUT = 3
+LEAST_ALARMING = 6
 
 
 class Source(NamedTuple):
@@ -94,7 +98,7 @@ class Standing:
         """Puts down a whole text, as it was sent."""
         self.begin(label, path, more=more)
         for line in lines:
-            self.put(None if line.text.startswith(MARK) else line)
+            self.put(None if line.text.startswith(MARK) or _CLOSING in line.text else line)
         self.put(None)
 
     def point(self) -> tuple[int, int]:
@@ -204,12 +208,19 @@ def _drop_last(places: dict[_Key, list[int]], key: _Key) -> None:
 
 
 def referring(
-    text: str, standing: Standing, label: str, path: str, least_within: int, edit: Replaced | None = None
+    text: str,
+    standing: Standing,
+    label: str,
+    path: str,
+    least_within: int,
+    least_alarming: int = 0,
+    edit: Replaced | None = None,
 ) -> str:
     """`text` with the runs that stand already replaced by references to them, and put down as what it says.
 
     `path` is the file that it shows, `label` what it is to be called. A run of `least_within` lines counts that stands
-    in this very text before. `edit` is what its tool was asked to do, where it shows the outcome.
+    in this very text before, and one of `least_alarming` where a line of it gives alarm: few of those are read sooner
+    than looked for. `edit` is what its tool was asked to do, where it shows the outcome.
     """
     texts = text.split("\n")
     lines = read(texts)
@@ -226,8 +237,12 @@ def referring(
     while at < len(lines):
         run = _run(lines, at, done, standing, begun, least_within, tried)
         new = _said(run, lines, texts, standing, path, begun) if run else []
-        if not run or _length(texts[run.at : run.at + run.size]) <= _length(new) + _GAIN:
-            standing.put(lines[at])
+        if (
+            not run
+            or _length(texts[run.at : run.at + run.size]) <= _length(new) + _GAIN
+            or (run.size < least_alarming and any(map(alarming, texts[run.at + 1 : run.at + run.size])))
+        ):
+            standing.put(None if _CLOSING in texts[at] else lines[at])
             at += 1
             continue
         out += [*texts[done : run.at], *new]
@@ -276,7 +291,7 @@ def _run(
             continue
         # Within the text itself a run must not reach into what it is to stand for.
         most = begun + at - there if there >= begun else len(lines)
-        run = _extended(lines, standing.lines, at, there, free, most)
+        run = _of_one_kind(_extended(lines, standing.lines, at, there, free, most), lines, at)
         tried[there - at] = run.at + run.size
         found = _anchored(run, lines, standing)
         least = least_within if found.there >= begun else _LEAST_LINES
@@ -321,6 +336,20 @@ def _extended(lines: list[Line], there: list[Line | None], at: int, place: int, 
     while last < behind and _goes_on(lines, there, at, place, last):
         last += 1
     return Copy(at - first, place - first, first + last)
+
+
+def _of_one_kind(run: Copy, lines: list[Line], at: int) -> Copy:
+    """The part of a run around line `at` in which all lines have numbers, or none has: a file ends where they end.
+
+    A tag that opens stands at its beginning, where it is seen.
+    """
+    numbered = bool(lines[at].number)
+    first, last = at, at + 1
+    while first > run.at and bool(lines[first - 1].number) == numbered and _OPENING not in lines[first].text:
+        first -= 1
+    while last < run.at + run.size and bool(lines[last].number) == numbered and _OPENING not in lines[last].text:
+        last += 1
+    return Copy(first, run.there + first - run.at, last - first)
 
 
 def _goes_on(lines: list[Line], there: list[Line | None], at: int, place: int, steps: int) -> bool:

@@ -26,17 +26,11 @@ _DOUBLES: Mapping[str, frozenset[str]] = {
     "websearch": frozenset(("web_search", "search_web", "brave_web_search")),
 }
 _MCP = "mcp__"
-# Sentences with one of these are rules, and stay.
-_RULE = re.compile(
-    r"(?i)\b(?:must|never|always|only|required?|requires|do not|don't|cannot|can't|not|absolute|maximum|minimum|"
-    r"max|min|limit|default|defaults|unless|before|after|instead|exactly|at least|at most|up to|unique|enum|one of|"
-    r"valid|format|allowed|forbidden|optional|mandatory|important|warning|note|error|fail|timeout|milliseconds|seconds|bytes|lines|"
-    r"characters|tokens)\b|\d"
-)
 _EXAMPLES = re.compile(
     r"<example\b.*?</example>|<good-example\b.*?</good-example>|<bad-example\b.*?</bad-example>", re.S
 )
-_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z`\"(])")
+# Shorter lines may be said twice for a reason.
+_LEAST_LINE = 30
 # Words about the schema for people who read it, not for who calls the tool.
 _IDLE = ("title", "examples", "$comment", "$schema", "markdownDescription", "x-order")
 
@@ -61,24 +55,18 @@ def left_out(name: str, settings: Settings) -> bool:
 
 
 def trimmed(offer: Offer) -> Offer:
-    """An offer that says less: the first sentence of each paragraph, every rule, every parameter and constraint."""
+    """An offer without examples, and without lines that it says twice; every sentence and constraint stays."""
     schema = offer.schema and _schema(offer.schema)
     return Offer(offer.name, _said(offer.description), schema)
 
 
 def _said(text: str) -> str:
-    """A description without examples, without what it says twice, and without sentences that are no rule."""
-    text = _EXAMPLES.sub("", text)
     kept, said = list[str](), set[str]()
-    for line in text.split("\n"):
-        sentences = list[str]()
-        for n, sentence in enumerate(_SENTENCE.split(line)):
-            words = sentence.strip()
-            if words and words not in said and (n == 0 or _RULE.search(words)):
-                said.add(words)
-                sentences.append(sentence if n == 0 else words)
-        if sentences or not line.strip():
-            kept.append(" ".join(sentences).rstrip())
+    for line in _EXAMPLES.sub("", text).split("\n"):
+        words = line.strip()
+        if words not in said or len(words) < _LEAST_LINE:
+            kept.append(line.rstrip())
+        said.add(words)
     new = re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).strip()
     return new if 0 < len(new) < len(text) else text
 

@@ -30,6 +30,16 @@ class Settings:
         """Whether the list of tools may be changed."""
         return self.tool_schemas or self.drop_duplicate_tools or bool(self.without_tools)
 
+    def words(self, *, own_credential: bool) -> str:
+        """What is changed on a lane, in a line; `own_credential` says that the tool's own credential is used there."""
+        said = ["tool results" if self.results(own_credential=own_credential) else ""]
+        said += ["descriptions of tools" if self.tool_schemas else ""]
+        said += ["no doubled tools" if self.drop_duplicate_tools else ""]
+        said += [f"without tools {', '.join(self.without_tools)}" if self.without_tools else ""]
+        said += [f"terse {self.terse}" if self.terse != "off" else ""]
+        said += ["thin line numbers" if self.thin_line_numbers and said[0] else ""]
+        return ", ".join(filter(None, said)) or "nothing"
+
     def results(self, *, own_credential: bool) -> bool:
         """Whether tool results are compressed on a lane; `own_credential` says that it is the tool's own."""
         return not own_credential if self.tool_results is None else self.tool_results

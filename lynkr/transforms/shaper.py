@@ -15,7 +15,15 @@ from typing import Any, NamedTuple
 
 from lynkr.document import Document, Edit, Node
 from lynkr.passage import Called, Given, Passage, Said
-from lynkr.transforms.again import LEAST_WITHIN_A_FILE, LEAST_WITHIN_OUTPUT, MARK, Replaced, Standing, referring
+from lynkr.transforms.again import (
+    LEAST_ALARMING,
+    LEAST_WITHIN_A_FILE,
+    LEAST_WITHIN_OUTPUT,
+    MARK,
+    Replaced,
+    Standing,
+    referring,
+)
 from lynkr.transforms.command import UNKNOWN, Meaning, meaning, of_command
 from lynkr.transforms.lines import Line, patch, read, thinned
 from lynkr.transforms.spans import Spans
@@ -114,6 +122,7 @@ class _Thread:
     document: Document | None = None
     thin: bool = False
     refer: bool = True
+    keeping: bool = True
     elements: list[_Element] = field(default_factory=list)
     standing: Standing = field(default_factory=Standing)
     spans: Spans = field(default_factory=Spans)
@@ -123,10 +132,12 @@ class _Thread:
 @dataclass(slots=True)
 class Shaper:
     """Shapes the conversations of one session. `thin` leaves most line numbers of files out; without `refer` nothing
-    refers to what stands earlier, because the provider may take that out."""
+    refers to what stands earlier, because the provider may take that out; without `keeping` nothing is left out that
+    could not be had back."""
 
     thin: bool = False
     refer: bool = True
+    keeping: bool = True
     _threads: list[_Thread] = field(default_factory=list)
 
     def shape(self, document: Document, talk: str, passages: Passages) -> Shaped:
@@ -156,7 +167,7 @@ class Shaper:
                 best, shared = thread, count
         # A conversation that parts early is another one, and both may go on.
         if best is None or shared * 2 < len(best.elements):
-            best = _Thread(document, self.thin, self.refer)
+            best = _Thread(document, self.thin, self.refer, self.keeping)
         else:
             self._threads.remove(best)
             _back_to(best, shared)
@@ -258,11 +269,12 @@ def _change(given: Given, what: Meaning, thread: _Thread, edit: Replaced | None 
     text = given.text
     if len(text) < LEAST or what.role == "ours" or MARK in text:
         return None
-    squeezed: Squeezed = squeeze(text, what)
+    squeezed: Squeezed = squeeze(text, what, keeping=thread.keeping)
     cuts, after = [Cut(kind, chars) for kind, chars in squeezed.cuts], squeezed.text
     if thread.refer:
-        least = LEAST_WITHIN_OUTPUT if what.role == "output" else LEAST_WITHIN_A_FILE
-        after = referring(after, thread.standing, f"the {what.label}", what.path, least, edit)
+        said = what.role == "output"
+        least, alarming = (LEAST_WITHIN_OUTPUT, LEAST_ALARMING) if said else (LEAST_WITHIN_A_FILE, 0)
+        after = referring(after, thread.standing, f"the {what.label}", what.path, least, alarming, edit)
         if what.role in ("output", "found"):
             after = thread.spans.shortened(after)
         if after != squeezed.text:

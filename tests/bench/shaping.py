@@ -76,7 +76,7 @@ def turn_ms(tokens: int, turns: int = 8, runs: int = 5) -> float:
     """Milliseconds of processor time for a further turn of a conversation with so many tokens."""
     bodies, best = conversation(tokens, turns), [float("inf")] * turns
     for _ in range(runs):
-        shaping = Shaping(Settings(tool_results=True))
+        shaping = Shaping(Settings(tool_results=True), lambda change, request: None)
         for n, body in enumerate(bodies):
             inbound = Inbound(
                 Request("POST", "/v1/messages", [], None), {}, Match(Format.ANTHROPIC, True, None), body, "x", 0

@@ -144,10 +144,12 @@ def test_a_session_without_compression_says_so(clean_machine: Path, output: Path
     assert up.posts("/v1/messages")[0].json["messages"][-1]["content"][0]["content"] == TESTS
     assert ran.report()["savings"]["tokens_removed"] == 0
     changes = lynkr("report", "--changes", home=clean_machine).out
-    assert changes == "Nothing was changed in this session, or it is longer ago than changes are kept.\n"
+    assert changes == "No result was changed in this session.\n"
 
 
-def test_a_disk_that_takes_nothing_costs_a_line_and_no_request(clean_machine: Path, output: Path) -> None:
+def test_where_nothing_can_be_kept_nothing_is_left_out_that_could_not_be_had_back(
+    clean_machine: Path, output: Path
+) -> None:
     with upstream(anthropic()) as up:
         profile(clean_machine, "work", f'[lanes.a]\nprovider = "anthropic"\nbase_url = "{up.url}"\n')
         (clean_machine / "lynkr" / "data").mkdir(parents=True)
@@ -155,5 +157,48 @@ def test_a_disk_that_takes_nothing_costs_a_line_and_no_request(clean_machine: Pa
         words = ("run", "-p", "work", "--", sys.executable, "-c", _client(""))
         ran = lynkr(*words, home=clean_machine, ANTHROPIC_API_KEY="sk-a")
     assert ran.status == 0
-    assert len(up.posts("/v1/messages")) == 2
-    assert ran.err.count("originals of compressed results cannot be kept in") == 1
+    assert ran.err.count("cannot be written to: tool results keep what could not be had back") == 1
+    sent = [asked.json["messages"][-1]["content"][0]["content"] for asked in up.posts("/v1/messages")]
+    assert sent[0] == sent[1]
+    assert "lynkr expand" not in sent[0]
+    assert "test_59 PASSED" in sent[0]
+    assert sent[0].startswith("=== test session starts ==="), "what loses nothing is still done"
+
+
+def test_changes_that_were_cleared_are_said_to_be_gone(clean_machine: Path, output: Path) -> None:
+    with upstream(anthropic()) as up:
+        profile(
+            clean_machine,
+            "work",
+            f'[lanes.a]\nprovider = "anthropic"\nbase_url = "{up.url}"\n[compress]\nterse = "lite"\n',
+        )
+        lynkr(
+            "run", "-p", "work", "--", sys.executable, "-c", _client(""), home=clean_machine, ANTHROPIC_API_KEY="sk-a"
+        )
+    shown = lynkr("report", "--changes", home=clean_machine).out
+    assert shown.startswith("system prompt changed in 2 requests: asks for few words: terse = lite\n\n1. `pytest -v`")
+    lynkr("cache", "clear", home=clean_machine)
+    assert (
+        "is not kept any more (two weeks, or lynkr cache clear)" in lynkr("report", "--changes", home=clean_machine).out
+    )
+
+
+def test_a_beginning_that_fits_two_says_which(clean_machine: Path) -> None:
+    for name in ("7e97aaaaaa", "7e97bbbbbb"):
+        folder = clean_machine / "lynkr" / "data" / "kept" / "originals" / "7e"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.txt").write_text(name)
+    ran = lynkr("expand", "7e97", home=clean_machine)
+    assert (ran.status, ran.err) == (1, "lynkr: '7e97' fits 2 originals; give more of it: 7e97aaaaaa, 7e97bbbbbb\n")
+    assert lynkr("expand", "7e97b", home=clean_machine).out == "7e97bbbbbb"
+
+
+def test_a_dry_run_and_a_profile_say_what_is_compressed(clean_machine: Path) -> None:
+    lanes = '[lanes.a]\nprovider = "anthropic"\n[lanes.b]\nprovider = "anthropic"\nauth = "client"\n'
+    profile(clean_machine, "work", lanes + '[compress]\nterse = "ultra"\nwithout_tools = ["mcp__x__*"]\n')
+    shown = lynkr("profile", "show", "work", home=clean_machine).out
+    assert "  compressed: tool results, without tools mcp__x__*, terse ultra\n" in shown
+    assert "  compressed: without tools mcp__x__*, terse ultra\n" in shown
+    for options, said in (((), "tool results, without tools mcp__x__*, terse ultra"), (("--no-compress",), "nothing")):
+        words = ("run", "-p", "work", "--lane", "a", *options, "--dry-run", "--", "true")
+        assert f"  compressed: {said}\n" in lynkr(*words, home=clean_machine, ANTHROPIC_API_KEY="sk-a").out

@@ -61,15 +61,18 @@ def content_id(text: str) -> str:
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:10]
 
 
-def squeeze(text: str, what: Meaning) -> Squeezed:
-    """`text`, which the call that `what` describes gave, as it is to be sent. It is never longer."""
+def squeeze(text: str, what: Meaning, *, keeping: bool = True) -> Squeezed:
+    """`text`, which the call that `what` describes gave, as it is to be sent. It is never longer.
+
+    Where no original can be kept (not `keeping`), nothing is left out that could not be had back.
+    """
     identity = content_id(text)
     if MARK in text or MORE in text or what.role == "ours":
         return Squeezed(text, identity)
     new, cuts = text, list[tuple[str, int]]()
     for kind, compressor in COMPRESSORS:
         smaller = compressor(new, what)
-        if smaller != new:
+        if smaller != new and (keeping or MORE not in smaller):
             cuts.append((kind, len(new) - len(smaller)))
             new = smaller
     new = finished(new, identity)

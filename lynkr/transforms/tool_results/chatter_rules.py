@@ -196,7 +196,8 @@ BUILDS = (
             Rule(r"\[(?!(?P<LAST>\d+)/(?P=LAST)\])\d+/\d+\] (?:Building|Linking|Compiling|Generating|Copying|Running|"
                  r"Re-checking|Performing|Creating|Scanning|CC|CXX|LD|AR|(?:/\S+/)?(?:cc|c\+\+|gcc|g\+\+|clang|clang\+\+|ar|"
                  r"ccache|rm|cmake)) .*$", "build step"),
-            Rule(r"make(?:\[\d+\])?: (?:Entering|Leaving) directory .*$", "", sure=True),
+            # Where it goes into stays: a path of a message begins there.
+            Rule(r"make(?:\[\d+\])?: Leaving directory .*$", "", sure=True),
             Rule(r"(?:cc|c\+\+|gcc|g\+\+|clang(?:\+\+)?|ar|ld|ranlib) .*$", "build command"),
             Rule(r"-- (?:Detecting|Check for working|The C\w* compiler|Looking for|Performing Test).*$", "build check"),
             Rule(r"checking .*\.\.\. (?:\(cached\) )?(?:yes|ok|none needed|/\S+|\S*(?:gcc|g\+\+|cc|clang)\b.*)$", "build check"),

@@ -7,6 +7,7 @@ more lines under it (a traceback) is no repetition.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from lynkr.transforms.command import Meaning
 from lynkr.transforms.tool_results.stub import MARK, alarming, stub
@@ -31,9 +32,11 @@ _LOGGED = re.compile(
     re.DOTALL,
 )
 _SET_APART = re.compile(_TIME)
-# Of what is well a figure says little, nor does an identifier; a status does.
+# Of what is well a figure says little, nor does an identifier.
 _FIGURE = re.compile(r"(?<![A-Za-z_.])\d[\w.:,%-]*|\b[a-f](?=[a-f-]*\d)[0-9a-f-]{6,}\b")
-_STATUS = re.compile(r"[1-5]\d\d,?\Z")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+# A figure that has so few values is a kind (a status, an exit code); one so much larger than the middle stands out.
+_FEW, _LARGER = 4, 8
 _REFUSED = re.compile(r'(?:" | |=)[45]\d\d(?= |$|,)')
 _LOG_FILE = re.compile(r"\.log(?:\.\d+)?$|^/var/log/")
 
@@ -52,10 +55,9 @@ def squeeze(text: str, what: Meaning) -> str:
     for at, line in enumerate(lines):
         if logged[at] and (at + 1 >= len(lines) or logged[at + 1] or not lines[at + 1]):
             alarm = alarming(line) or _REFUSED.search(line)
-            key = _SET_APART.sub("#", line) if alarm else _FIGURE.sub(_masked, line)
-            alike.setdefault(key, []).append(at)
+            alike.setdefault((_SET_APART if alarm else _FIGURE).sub("#", line), []).append(at)
     gone, counts = set[int](), dict[int, int]()
-    for where in alike.values():
+    for where in (kind for places in alike.values() for kind in _kinds(places, lines)):
         if len(where) >= _LEAST:
             counts[where[0]] = len(where)
             gone.update(where[1:-1])
@@ -71,5 +73,29 @@ def squeeze(text: str, what: Meaning) -> str:
     return new if len(new) < len(text) else text
 
 
-def _masked(found: re.Match[str]) -> str:
-    return found[0] if _STATUS.match(found[0]) else "#"
+def _kinds(places: list[int], lines: list[str]) -> Iterator[list[int]]:
+    """Lines that differ in figures, by what those figures tell: a status apart from a count, what stands out alone."""
+    if len(places) < _LEAST:
+        return
+    rows = [_FIGURE.findall(_SET_APART.sub("", lines[at])) for at in places]
+    if len({len(row) for row in rows}) > 1:
+        return
+    columns = list(zip(*rows, strict=True))
+    telling = [n for n, column in enumerate(columns) if len(set(column)) <= max(_FEW, len(places) // 20)]
+    highest = [_highest(column) for column in columns]
+    kinds: dict[tuple[str, ...], list[int]] = {}
+    for at, row in zip(places, rows, strict=True):
+        if not any(_value(figure) > most for figure, most in zip(row, highest, strict=True)):
+            kinds.setdefault(tuple(row[n] for n in telling), []).append(at)
+    yield from kinds.values()
+
+
+def _highest(column: tuple[str, ...]) -> float:
+    """What a figure of a column may be without standing out."""
+    values = sorted(map(_value, column))
+    return max(values[len(values) // 2] * _LARGER, values[len(values) // 10 * 9])
+
+
+def _value(figure: str) -> float:
+    found = _NUMBER.match(figure)
+    return float(found[0]) if found else 0.0
