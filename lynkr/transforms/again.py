@@ -28,12 +28,12 @@ _Key = TypeVar("_Key")
 _TELLING = 6
 # Of the places where two lines stand so many are tried, the latest first.
 _PLACES = 6
-_ALL_PLACES = 64
+_ALL_PLACES = 16
 # What is replaced must be so much longer than what replaces it: a reader who has to look back pays too.
 _GAIN = 20
 _LEAST_LINES = 2
 # So many lines at a run's beginning are tried as the one by which it is found.
-_SKIPPED = 12
+_SKIPPED = 6
 # Within one and the same text a reader follows less gladly: a file repeats itself in little things.
 LEAST_WITHIN_A_FILE = 4
 LEAST_WITHIN_OUTPUT = 3
@@ -191,6 +191,8 @@ class Standing:
 
 def _same(some: list[Line | None], others: list[Line | None]) -> bool:
     """Whether two runs say the same under the same signs, whatever their numbers."""
+    if some == others:
+        return True
     return len(some) == len(others) and all(
         one is other or (one and other and one.text == other.text and one.sign == other.sign)
         for one, other in zip(some, others, strict=True)

@@ -262,16 +262,16 @@ def test_another_process_shortens_the_same_paths_around_matches() -> None:
 
 
 def _results(count: int) -> Talk:
-    parts = [{"type": "text", "text": "error: a.c:1: bad\n" * 150 + str(n)} for n in range(count)]
+    parts = [{"type": "text", "text": "error: a.c:1: bad\n" * 60 + str(n)} for n in range(count)]
     return [{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": parts}]}]
 
 
 GROWING: list[Any] = [
     defect("dots of tests, of which the last failed: cubic in rulers._RULER, hours for 10,000 of them",
-           lambda n: squeezed("." * n + "F\n" + "some words " * 12, "python -m unittest"), 40, 320),
+           lambda n: squeezed("." * n + "F\n" + "some words " * 12, "python -m unittest"), 40, 640),
     defect("letters and dashes in a log: quadratic in logs._FIGURE",
-           lambda n: squeezed(f"2024-01-01 10:00:00 INFO {'a-' * n}\n" * 45, "docker logs x"), 120, 960),
-    defect("many texts in one message: each is looked for from its beginning", lambda n: sent(_results(n)), 25, 200),
+           lambda n: squeezed(f"2024-01-01 10:00:00 INFO {'a-' * n}\n" * 45, "docker logs x"), 60, 960),
+    defect("many texts in one message: each is looked for from its beginning", lambda n: sent(_results(n)), 20, 320),
 ]  # fmt: skip
 
 

@@ -22,6 +22,7 @@ _RULER = re.compile(
     rf"|^({_DRAWN})\7{{7,}}(?=[ \w\[])|(?<=[ \w\]%)])({_DRAWN})\8{{7,}}$",
     re.M,
 )
+_LONG = re.compile(rf"({_SIGNS})\1{{7}}")
 _BROKEN = re.compile(r"^(?:([_-]) ){8,}\1?\s*$", re.M)
 _CODE = re.compile(r"^(?:@@ -\d|diff --git |--- a/)", re.M)
 # The least of each ruler: without one there is nothing to look for.
@@ -36,7 +37,8 @@ def squeeze(text: str, what: Meaning) -> str:
     if _CODE.search(text) or what.ran("git diff", "git show", "diff", "cat"):
         return text
     if any(eight in text for eight in _EIGHT):
-        text = _RULER.sub(_short, text)
+        lines = text.split("\n")
+        text = "\n".join(_RULER.sub(_short, line) if _LONG.search(line) else line for line in lines)
     return _BROKEN.sub(r"\1 \1 \1", text) if "- - - - " in text or "_ _ _ _ " in text else text
 
 
