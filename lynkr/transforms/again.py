@@ -295,8 +295,8 @@ def _run(
         most = begun + at - there if there >= begun else len(lines)
         run = _of_one_kind(_extended(lines, standing.lines, at, there, free, most), lines, at)
         tried[there - at] = run.at + run.size
-        found = _anchored(run, lines, standing)
-        least = least_within if found.there >= begun else _LEAST_LINES
+        least = least_within if there >= begun else _LEAST_LINES
+        found = _anchored(run, lines, standing) if run.size >= least else run
         if found.size >= least and (best is None or _worth(found, lines, standing) > _worth(best, lines, standing)):
             best = found
     return best

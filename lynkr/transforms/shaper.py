@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from operator import is_
 from typing import Any, NamedTuple
 
 from lynkr.document import Document, Edit, Node
@@ -82,9 +83,8 @@ class _Element:
     passages: tuple[Passage, ...]
     point: tuple[int, int]
     spans: int
-    changes: dict[tuple[str | int, ...], Change]
-    faults: int
-    placed: list[tuple[Edit, Placed]] | None = None
+    changes: dict[tuple[str | int, ...], Change] = field(default_factory=dict)
+    faults: int = 0
 
 
 @dataclass(slots=True)
@@ -119,11 +119,16 @@ class _Calls:
 class _Thread:
     """One conversation as far as it has gone."""
 
-    document: Document | None = None
     thin: bool = False
     refer: bool = True
     keeping: bool = True
     elements: list[_Element] = field(default_factory=list)
+    # Where the changes stand in the latest document: the nodes of its elements, all changes, and how many of them (and
+    # of faults) there are up to each element.
+    nodes: list[Node] = field(default_factory=list)
+    edits: list[Edit] = field(default_factory=list)
+    placed: list[Placed] = field(default_factory=list)
+    upto: list[tuple[int, int]] = field(default_factory=list)
     standing: Standing = field(default_factory=Standing)
     spans: Spans = field(default_factory=Spans)
     calls: _Calls = field(default_factory=_Calls)
@@ -143,22 +148,15 @@ class Shaper:
     def shape(self, document: Document, talk: str, passages: Passages) -> Shaped:
         """What is to be changed in `document`, whose list of what was said is its member `talk`."""
         nodes = document.elements(talk)
-        thread, fresh = self._thread(document, nodes, passages), list[Change]()
+        thread, fresh = self._thread(nodes, passages), list[Change]()
         for node in nodes[len(thread.elements) :]:
             element = _shaped(node, _passages(node, passages), thread)
             thread.elements.append(element)
             fresh += element.changes.values()
-        edits, placed, faults = list[Edit](), list[Placed](), 0
-        for element in thread.elements:
-            if element.placed is None:
-                element.placed = list(_places(document, element))
-            faults += element.faults
-            for edit, place in element.placed:
-                edits.append(edit)
-                placed.append(place)
-        return Shaped(tuple(edits), tuple(placed), tuple(fresh), faults)
+        faults = _place(thread, document, nodes)
+        return Shaped(tuple(thread.edits), tuple(thread.placed), tuple(fresh), faults)
 
-    def _thread(self, document: Document, nodes: list[Node], passages: Passages) -> _Thread:
+    def _thread(self, nodes: list[Node], passages: Passages) -> _Thread:
         """The conversation that `nodes` go on from, taken back to what they share with it."""
         best, shared = None, 0
         for thread in self._threads:
@@ -167,17 +165,12 @@ class Shaper:
                 best, shared = thread, count
         # A conversation that parts early is another one, and both may go on.
         if best is None or shared * 2 < len(best.elements):
-            best = _Thread(document, self.thin, self.refer, self.keeping)
+            best = _Thread(self.thin, self.refer, self.keeping)
         else:
             self._threads.remove(best)
             _back_to(best, shared)
         self._threads.append(best)
         del self._threads[:-_THREADS]
-        best.document = document
-        for element, node in zip(best.elements, nodes, strict=False):
-            if (node.start, node.end) != (element.node.start, element.node.end) or node.value is not element.node.value:
-                element.placed = None
-            element.node = node
         return best
 
 
@@ -187,12 +180,35 @@ def _passages(node: Node, passages: Passages) -> tuple[Passage, ...]:
 
 def _shared(thread: _Thread, nodes: list[Node], passages: Passages) -> int:
     """How many elements are the same at both beginnings. A cache breakpoint that has moved on makes no difference."""
-    count = 0
-    for element, node in zip(thread.elements, nodes, strict=False):
+    count = _identical(thread.nodes, nodes)
+    for element, node in zip(thread.elements[count:], nodes[count:], strict=False):
         if node.value is not element.node.value and _passages(node, passages) != element.passages:
             break
         count += 1
     return count
+
+
+def _identical(some: list[Node], others: list[Node]) -> int:
+    """How many nodes of two lists are the very same: a document that was read on another's heels shares them."""
+    size = min(len(some), len(others))
+    same = list(map(is_, some, others))
+    return size if all(same) else same.index(False)
+
+
+def _place(thread: _Thread, document: Document, nodes: list[Node]) -> int:
+    """Finds the places of those changes in a document that the one before did not have; how many faults there are."""
+    known = min(_identical(thread.nodes, nodes), len(thread.upto))
+    many, faults = thread.upto[known - 1] if known else (0, 0)
+    del thread.edits[many:], thread.placed[many:], thread.upto[known:]
+    for element, node in zip(thread.elements[known:], nodes[known:], strict=True):
+        element.node = node
+        for edit, place in _places(document, element):
+            thread.edits.append(edit)
+            thread.placed.append(place)
+        faults += element.faults
+        thread.upto.append((len(thread.edits), faults))
+    thread.nodes = list(nodes)
+    return faults
 
 
 def _back_to(thread: _Thread, count: int) -> None:
@@ -201,11 +217,11 @@ def _back_to(thread: _Thread, count: int) -> None:
         thread.spans.back_to(thread.elements[count].spans)
         for number in range(len(thread.elements) - 1, count - 1, -1):
             thread.calls.back_to(number, thread.elements[number].passages)
-        del thread.elements[count:]
+        del thread.elements[count:], thread.nodes[count:], thread.upto[count:]
 
 
 def _shaped(node: Node, passages: tuple[Passage, ...], thread: _Thread) -> _Element:
-    element = _Element(node, passages, thread.standing.point(), thread.spans.point(), {}, 0)
+    element = _Element(node, passages, thread.standing.point(), thread.spans.point())
     for passage in passages:
         match passage:
             case Said():

@@ -31,7 +31,7 @@ _LOGGED = re.compile(
     r"|{(?=.{0,300}\"(?:level|levelname|severity)\":)",
     re.DOTALL,
 )
-_SET_APART = re.compile(_TIME)
+_TIMES = re.compile(_TIME)
 # Of what is well a figure says little, nor does an identifier.
 _FIGURE = re.compile(r"(?<![A-Za-z_.])\d[\w.:,%-]*|\b[a-f](?=[a-f-]*\d)[0-9a-f-]{6,}\b")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -52,12 +52,16 @@ def squeeze(text: str, what: Meaning) -> str:
         return text
     logged = [bool(_LOGGED.match(line)) for line in lines]
     alike: dict[str, list[int]] = {}
+    timeless, alarms = dict[int, str](), dict[str, bool]()
     for at, line in enumerate(lines):
         if logged[at] and (at + 1 >= len(lines) or logged[at + 1] or not lines[at + 1]):
-            alarm = alarming(line) or _REFUSED.search(line)
-            alike.setdefault((_SET_APART if alarm else _FIGURE).sub("#", line), []).append(at)
+            timeless[at] = _TIMES.sub("", line)
+            key = _FIGURE.sub("#", timeless[at])
+            if key not in alarms:
+                alarms[key] = alarming(key)
+            alike.setdefault(timeless[at] if alarms[key] or _REFUSED.search(line) else key, []).append(at)
     gone, counts = set[int](), dict[int, int]()
-    for where in (kind for places in alike.values() for kind in _kinds(places, lines)):
+    for where in (kind for places in alike.values() for kind in _kinds(places, timeless)):
         if len(where) >= _LEAST:
             counts[where[0]] = len(where)
             gone.update(where[1:-1])
@@ -73,11 +77,11 @@ def squeeze(text: str, what: Meaning) -> str:
     return new if len(new) < len(text) else text
 
 
-def _kinds(places: list[int], lines: list[str]) -> Iterator[list[int]]:
+def _kinds(places: list[int], timeless: dict[int, str]) -> Iterator[list[int]]:
     """Lines that differ in figures, by what those figures tell: a status apart from a count, what stands out alone."""
     if len(places) < _LEAST:
         return
-    rows = [_FIGURE.findall(_SET_APART.sub("", lines[at])) for at in places]
+    rows = [_FIGURE.findall(timeless[at]) for at in places]
     if len({len(row) for row in rows}) > 1:
         return
     columns = list(zip(*rows, strict=True))
