@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from json.decoder import scanstring  # type: ignore[attr-defined]  # C speed; public by name, absent from the stubs
 from typing import Any, NamedTuple
@@ -96,6 +96,18 @@ class Document:
             found = _child(self.text, found, step)
         return found
 
+    def places(self, node: Node, paths: Iterable[tuple[str | int, ...]]) -> dict[tuple[str | int, ...], Node]:
+        """The nodes that paths lead to from `node`, each container read once; one that leads nowhere is left out."""
+        found, further = dict[tuple[str | int, ...], Node](), dict[str | int, list[tuple[str | int, ...]]]()
+        for path in paths:
+            if path:
+                further.setdefault(path[0], []).append(path[1:])
+            else:
+                found[path] = node
+        for step, inner in _children(self.text, node, further) if further else ():
+            found |= {(step, *path): place for path, place in self.places(inner, further[step]).items()}
+        return found
+
     def elements(self, name: str) -> list[Node]:
         """The elements of the top-level array `name`; none where there is no array."""
         return self.lists.get(name, [])
@@ -141,6 +153,14 @@ class Document:
             said = json.dumps(fresh, ensure_ascii=True)[1:-1]
             edits.append(Edit(end, end, f", {said}" if kept_before else said))
         return edits
+
+
+def _children(text: str, node: Node, steps: Container[str | int]) -> Iterator[tuple[str | int, Node]]:
+    """Those of a node's members or elements that `steps` name."""
+    if isinstance(node.value, dict):
+        yield from ((key, inner) for key, inner in _members(text, node.start).items() if key in steps)
+    elif isinstance(node.value, list):
+        yield from ((n, inner) for n, inner in enumerate(_elements(text, node.start)) if n in steps)
 
 
 def _child(text: str, node: Node, step: str | int) -> Node | None:

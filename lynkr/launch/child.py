@@ -71,8 +71,10 @@ def reachable(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
     path = environment.get("PATH", os.defpath)
     if shutil.which("lynkr", path=path):
         return dict(environment)
-    folder.mkdir(mode=0o700)
     own = own_command()
+    if own.stem != "lynkr":  # run as a module, with no command of that name
+        return dict(environment)
+    folder.mkdir(mode=0o700)
     (folder / own.name).symlink_to(own)
     return {**environment, "PATH": f"{path}{os.pathsep}{folder}"}
 

@@ -11,6 +11,7 @@ one for each piece. What a compressor has left out of a text does not stand ther
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -76,15 +77,23 @@ class Standing:
     # A run has two lines at least, and two lines one after another stand in far fewer places than one.
     _pairs: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     _labels: dict[str, int] = field(default_factory=dict)
+    # Texts in which a number stands more than once: two files, one after the other.
+    _twice: set[int] = field(default_factory=set)
+    _last: int = 0
 
     def begin(self, label: str, path: str = "", *, more: bool = False) -> None:
         """Begins a text that is called `label` and shows the file `path`; `more` of the same call as the one before."""
+        self._last = 0
         self._labels[label] = self._labels.get(label, 0) + (not more)
         self.sources.append(Source(len(self.lines), label, path, self._labels[label]))
 
     def put(self, line: Line | None, *, hidden: bool = False) -> None:
         """Puts down a line of the text that was begun; None at its end."""
         if line is not None:
+            if line.number:
+                if line.number <= self._last:
+                    self._twice.add(len(self.sources) - 1)
+                self._last = line.number
             telling = _telling(line.text)
             if telling:
                 self._places.setdefault(line.text, []).append(len(self.lines))
@@ -118,6 +127,7 @@ class Standing:
         for source in self.sources[point[1] :]:
             self._labels[source.label] = min(self._labels[source.label], source.call - 1)
         del self.lines[point[0] :], self.hidden[point[0] :], self.sources[point[1] :]
+        self._twice = {n for n in self._twice if n < point[1]}
 
     def places(self, text: str, following: str) -> list[int]:
         """Where a line stands before another, the latest first."""
@@ -141,6 +151,10 @@ class Standing:
                 there = self.lines[max(start, 0) : start + len(texts)]
                 return [line and line.text for line in there] == texts
         return False
+
+    def counts(self, run: Copy) -> bool:
+        """Whether a run's lines are numbered, and in its text no number stands twice."""
+        return self._source_at(run.there) not in self._twice and _counted(self.lines, run.there, run.size)
 
     def tells(self, run: Copy) -> bool:
         """Whether within the text that it stands in, a run's first line is followed by nothing else anywhere."""
@@ -225,7 +239,7 @@ def referring(
     than looked for. `edit` is what its tool was asked to do, where it shows the outcome.
     """
     texts = text.split("\n")
-    lines = read(texts)
+    lines = _apart(read(texts), texts)
     if edit and (left := _edited(lines, standing, path, edit)):
         standing.begin(label, path)
         for n, line in enumerate(lines):
@@ -244,7 +258,7 @@ def referring(
             or _length(texts[run.at : run.at + run.size]) <= _length(new) + _GAIN
             or (run.size < least_alarming and any(map(alarming, texts[run.at + 1 : run.at + run.size])))
         ):
-            standing.put(None if _CLOSING in texts[at] else lines[at])
+            standing.put(None if lines[at] is _NOTHING or _CLOSING in texts[at] else lines[at])
             at += 1
             continue
         out += [*texts[done : run.at], *new]
@@ -259,6 +273,25 @@ def referring(
         tried.clear()
     standing.put(None)
     return "\n".join([*out, *texts[done:]])
+
+
+# What is told of the lines that follow holds for those alone.
+_TELLS = re.compile(r"\[lynkr: (?:each of the next )?(\d+) .*(?:begins with | as rows)")
+
+
+_NOTHING = Line("\0")
+
+
+def _apart(lines: list[Line], texts: list[str]) -> list[Line]:
+    """Lines under a head of ours (rows of a table, lines without what they begin with) like no other line anywhere."""
+    at = 0
+    while at < len(texts):
+        found = _TELLS.match(texts[at]) if texts[at].startswith(MARK) else None
+        end = min(at + 1 + int(found[1]), len(texts)) if found else at + 1
+        if found:
+            lines[at:end] = [_NOTHING] * (end - at)
+        at = end
+    return lines
 
 
 def _edited(lines: list[Line], standing: Standing, path: str, edit: Replaced) -> range | None:
@@ -310,7 +343,7 @@ def _worth(run: Copy, lines: list[Line], standing: Standing) -> tuple[int, bool]
 
 def _anchored(run: Copy, lines: list[Line], standing: Standing) -> Copy:
     """The run from where a reader can find it: by number, or from a line that was sent as it is."""
-    if _counted(lines, run.at, run.size) and _counted(standing.lines, run.there, run.size):
+    if _counted(lines, run.at, run.size) and standing.counts(run):
         return run
     for skipped in range(min(run.size, _SKIPPED)):
         rest = Copy(run.at + skipped, run.there + skipped, run.size - skipped)
@@ -393,7 +426,7 @@ def _said(run: Copy, lines: list[Line], texts: list[str], standing: Standing, pa
         signed = f", each with {here.sign}" if here.sign.strip() else f", without the {there.sign}"
     if counted:
         last = here.number + run.size - 1
-        if not _counted(standing.lines, run.there, run.size):
+        if not standing.counts(run):
             return [texts[run.at], f"{MARK}lines {here.number + 1}-{last}{signed} go on as {where}]"]
         if there.number == here.number:
             return [f"{MARK}lines {here.number}-{last} {'unchanged, ' if where == 'above' else ''}as {where}]"]

@@ -30,9 +30,12 @@ _LIMIT = 2000
 _HERE = re.compile(r"<<-?\s*(['\"]?)(\w+)\1([^\n]*\n)(?:.*?\n)??\s*\2[ \t]*(?=\n|\Z)", re.DOTALL)
 # Words that run another command, and how many words of their own they have beside options.
 _CARRIERS = {
-    "sudo": 0, "time": 0, "nice": 0, "nohup": 0, "env": 0, "exec": 0, "command": 0, "timeout": 1, "stdbuf": 0,
+    "sudo": 0, "doas": 0, "time": 0, "nice": 0, "nohup": 0, "env": 0, "exec": 0, "command": 0,
+    "timeout": 1, "stdbuf": 0,
     "npx": 0, "bunx": 0, "pnpx": 0, "dlx": 0, "uvx": 0, "xvfb-run": 0, "rtk": 0, "then": 0, "do": 0, "else": 0,
 }  # fmt: skip
+_WITH_A_WORD = {"sudo": ("-u", "-g", "-h", "-p", "-C", "-U", "-D", "-R", "-T"), "timeout": ("-s", "-k"),
+                "nice": ("-n",), "env": ("-u", "-C"), "stdbuf": ()}  # fmt: skip
 _RUNNERS = {"uv", "poetry", "pdm", "hatch", "rye", "pipenv", "conda", "mise", "bundle", "pnpm", "yarn", "npm", "bun"}
 _SHELLS = frozenset(("bash", "sh", "zsh", "dash", "fish", "powershell", "pwsh", "cmd"))
 _PYTHON = re.compile(r"python(?:\d(?:\.\d+)?)?$")
@@ -66,6 +69,8 @@ class Meaning:
     role: Role
     programs: tuple[tuple[str, ...], ...] = ()
     path: str = ""
+    # Whether the tool has put a number before each line of the file that it shows.
+    numbered: bool = False
 
     def ran(self, *names: str) -> bool:
         """Whether one of `names` ran: `pytest`, or `go test` for a program with its first word."""
@@ -74,12 +79,14 @@ class Meaning:
     @property
     def items(self) -> bool:
         """Whether what it writes are items of a list, none of which is like another: rows, commits, processes."""
-        return self.ran("git", "psql", "mysql", "sqlite3", "ps", "ls", "find", "jq")
+        return self.ran("git", "ps", "ls", "find", "jq") or any(
+            _ROWS.intersection(words[:8]) for words in self.programs
+        )
 
-    @property
-    def numbered(self) -> bool:
-        """Whether the tool has put a number before each line of the file that it shows."""
-        return self.role == "shown" and (not self.programs or any(_numbers(words) for words in self.programs))
+
+_ROWS = frozenset(
+    ("psql", "mysql", "mariadb", "sqlite3", "duckdb", "clickhouse", "clickhouse-client", "mongosh", "bq", "cqlsh")
+)
 
 
 def _numbers(words: tuple[str, ...]) -> bool:
@@ -88,15 +95,19 @@ def _numbers(words: tuple[str, ...]) -> bool:
 
 _PATHS = ("file_path", "filePath", "absolute_path", "path", "filename", "target_file", "notebook_path")
 UNKNOWN = Meaning("a tool", "output")
+# A result whose call is nowhere to be seen may be a file.
+UNSEEN = Meaning("a tool", "shown")
 
 
 def meaning(call: Called | None) -> Meaning:
     """What `call` did."""
     if call is None:
-        return UNKNOWN
+        return UNSEEN
     arguments = call.arguments if isinstance(call.arguments, Mapping) else {}
     path = _first(arguments, *_PATHS)
     name = call.name.rpartition("__")[2].lower()
+    if isinstance(call.arguments, str):
+        return _of_text(call.name, name, call.arguments)
     if _EDITOR.search(name) and path:
         role: Role = "shown" if arguments.get("command") == "view" else "written"
         return Meaning(f"{call.name} of {short(path)}", role, (), path)
@@ -105,7 +116,26 @@ def meaning(call: Called | None) -> Meaning:
     role = next((role for role, names in _OF_TOOLS if name in names), "output")
     if role == "output" and _READER.search(name):
         role = "shown"
-    return Meaning(f"{call.name} of {short(path)}" if path else call.name, role, (), path)
+    label = f"{call.name} of {short(path)}" if path else call.name
+    return Meaning(label, role, (), path, numbered=role == "shown" and name in _NUMBERING)
+
+
+# They put a number of their own before each line.
+_NUMBERING = frozenset(("read", "view"))
+# What runs in code that a model writes: tools.exec_command({cmd: "…"}).
+_WITHIN = re.compile(
+    r"""\b(?:cmd|command)["']?\s*:\s*("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`(?:\\.|[^`\\])*`)""", re.DOTALL
+)
+_RUNS = re.compile(r"shell|bash|exec|command|terminal|^run$|^sh$")
+
+
+def _of_text(label: str, name: str, text: str) -> Meaning:
+    """A call whose argument is a text: a patch, a command, code that runs commands, or what nobody knows."""
+    if "*** Begin Patch" in text or name == "apply_patch":
+        return Meaning(label, "written")
+    if found := _WITHIN.findall(text):
+        return of_command(" ; ".join(one[1:-1] for one in found))
+    return of_command(text) if _RUNS.search(name) else Meaning(label, "shown")
 
 
 def _command(arguments: Mapping[str, Any]) -> str:
@@ -113,6 +143,8 @@ def _command(arguments: Mapping[str, Any]) -> str:
         match arguments.get(key):
             case str(text) if text.strip():
                 return text
+            case [str(), *_] as words if key == "commands":
+                return " ; ".join(word for word in words if isinstance(word, str))
             case [str(), *_] as words:
                 texts = [word for word in words if isinstance(word, str)]
                 # bash -lc "…": the last word is what runs.
@@ -140,9 +172,13 @@ def of_command(command: str) -> Meaning:
     if any(words[:2] == ("lynkr", "expand") for words in programs):
         return Meaning(label, "ours", programs)
     if names and names <= _SHOWING:
-        shown = [word for words in programs if words[0] in _SHOWING for word in words[1:] if _like_a_file(word)]
-        return Meaning(label, "shown", programs, shown[-1] if shown else "")
-    if any(_shows_a_file(words) for words in programs):
+        shown = {word for words in programs if words[0] in _SHOWING for word in words[1:] if _like_a_file(word)}
+        # Of two files nobody knows which line is whose.
+        path = "/".join([*_folders(programs), *shown]) if len(shown) == 1 else ""
+        numbered = any(_numbers(words) for words in programs)
+        return Meaning(label, "shown", programs, path, numbered=numbered)
+    heads = _heads(command)
+    if any(_shows_a_file(words, first=words in heads) for words in programs):
         return Meaning(label, "shown", programs)
     if names and names <= _FINDING | _SHOWING:
         return Meaning(label, "found", programs)
@@ -152,22 +188,31 @@ def of_command(command: str) -> Meaning:
 
 
 _OBJECT = re.compile(r"[^\s:]*:[^\s:]+$")
-_INSIDE = frozenset(("ssh", "docker", "podman", "kubectl", "xargs", "adb", "vagrant", "wsl", "lxc", "su", "{", "("))
+_INSIDE = frozenset(("ssh", "docker", "docker-compose", "podman", "kubectl", "xargs", "adb", "vagrant", "wsl", "lxc",
+                     "su", "heroku", "fly", "flyctl", "railway", "gcloud", "multipass", "limactl", "nsenter", "chroot",
+                     "runuser", "{", "("))  # fmt: skip
 
 
-def _shows_a_file(words: tuple[str, ...]) -> bool:
-    """Whether a command among others shows a file that may be edited next, somewhere else than at its beginning."""
+def _shows_a_file(words: tuple[str, ...], *, first: bool) -> bool:
+    """Whether a command among others shows a file that may be edited next; into a `first` one nothing is piped."""
     head, rest = words[0], words[1:]
     if head == "git" and rest[:1] in (("show",), ("cat-file",)):
         return rest[0] == "cat-file" or any(_OBJECT.match(word.strip("'\"")) for word in rest[1:])
     if head in _SHOWING:
-        return any(_like_a_file(word) and not _LOG.search(word) for word in rest)
+        named = [word for word in rest if not word.startswith("-") and not word.isdigit()]
+        script = head in ("sed", "awk", "cut")
+        return first and len(named) > script and not all(map(_LOG.search, named[script:]))
     if head in _INSIDE:
         return any(word.strip("'\"").partition(" ")[0].rpartition("/")[2] in _SHOWING for word in rest)
     return head.lower() in ("get-content", "gc", "zcat", "xzcat", "bzcat", "gzcat", "type", "sops", "envsubst")
 
 
-_LOG = re.compile(r"\.(?:log|out|txt)(?:\.\d+)?['\"]?$|^/tmp/|^/var/log/")
+_LOG = re.compile(r"\.(?:log|out)(?:\.\d+)?['\"]?$|^/tmp/|^/var/log/")
+
+
+def _folders(programs: tuple[tuple[str, ...], ...]) -> list[str]:
+    """Where a command goes before it shows a file."""
+    return [words[1] for words in programs if words[0] in ("cd", "pushd") and len(words) > 1]
 
 
 def _like_a_file(word: str) -> bool:
@@ -216,7 +261,8 @@ def _carried(words: list[str]) -> list[str]:
             words = rest
         elif head in _CARRIERS:
             while rest and rest[0].startswith("-"):
-                rest = rest[1:]
+                # sudo -u somebody, timeout -s KILL: an option with a word of its own.
+                rest = rest[2:] if rest[0] in _WITH_A_WORD.get(head, ()) else rest[1:]
             words = rest[_CARRIERS[head] :]
         elif _PYTHON.match(head) and len(rest) > 1 and rest[0] == "-m":
             words = rest[1:]

@@ -92,7 +92,7 @@ class _Calls:
     """The calls so far, by id. Where a client gives none, an id is the tool's name, and stands for several calls."""
 
     _made: dict[str, list[tuple[int, Called]]] = field(default_factory=dict)
-    _answered: dict[str, list[int]] = field(default_factory=dict)
+    _answered: dict[str, list[tuple[int, tuple[str | int, ...]]]] = field(default_factory=dict)
 
     def put(self, element: int, call: Called) -> None:
         """Puts down a call that stands in the list's element of that number."""
@@ -100,10 +100,15 @@ class _Calls:
 
     def of(self, element: int, given: Given) -> Called | None:
         """The call that a result answers: of the latest with its id, the next one without a result."""
-        made, answered = self._made.get(given.id, []), self._answered.setdefault(given.id, [])
+        # A client may give the id with the result only.
+        made = self._made.get(given.id) or self._made.get(given.name, [])
+        answered = self._answered.setdefault(given.id, [])
+        # One answer may hold several texts.
+        place = (element, given.path[:2])
+        if not answered or answered[-1] != place:
+            answered.append(place)
         latest = [call for number, call in made if number == made[-1][0]]
-        count = sum(number > made[-1][0] for number in answered) if made else 0
-        answered.append(element)
+        count = sum(number > made[-1][0] for number, _ in answered) - 1 if made else 0
         return latest[min(count, len(latest) - 1)] if latest else None
 
     def back_to(self, element: int, passages: tuple[Passage, ...]) -> None:
@@ -112,7 +117,8 @@ class _Calls:
             if isinstance(passage, Called) and (made := self._made.get(passage.id)) and made[-1][0] >= element:
                 made.pop()
             if isinstance(passage, Given) and (answered := self._answered.get(passage.id)):
-                answered.pop()
+                while answered and answered[-1][0] >= element:
+                    answered.pop()
 
 
 @dataclass(slots=True)
@@ -221,12 +227,13 @@ def _back_to(thread: _Thread, count: int) -> None:
 
 
 def _shaped(node: Node, passages: tuple[Passage, ...], thread: _Thread) -> _Element:
-    element = _Element(node, passages, thread.standing.point(), thread.spans.point())
+    element, said = _Element(node, passages, thread.standing.point(), thread.spans.point()), False
     for passage in passages:
         match passage:
             case Said():
                 label = "the user's message" if passage.by == "user" else "your message"
-                thread.standing.add([Line(text) for text in passage.text.split("\n")], label)
+                thread.standing.add([Line(text) for text in passage.text.split("\n")], label, more=said)
+                said = True
             case Called():
                 thread.calls.put(len(thread.elements), passage)
                 _put_down(passage, thread.standing)
@@ -320,9 +327,9 @@ def alone(text: str, command: str = "", tool: str = "", path: str = "") -> Chang
 
 
 def _places(document: Document, element: _Element) -> Iterator[tuple[Edit, Placed]]:
+    nodes = document.places(element.node, element.changes)
     for path, change in element.changes.items():
-        node = document.within(element.node, path)
-        assert node is not None
+        node = nodes[path]
         # As the client has written this very text, whatever else its body may hold later; half a character can only
         # be escaped.
         escaped = not change.before.isascii() and document.text[node.start : node.end].isascii()

@@ -16,7 +16,7 @@ _LEAST = 100  # of a part that is replaced
 _SEED = 32  # of the words that a part begins with, and is found by
 # Words that stand in more places tell nothing.
 _MOST = 24
-_BOUND = re.compile(r"(?<=[\s\"<>,(\\/])(?=\S)")
+_BOUND = re.compile(r"(?<=[\s\"'<>,;:=(\[{|\\/])(?=\S)")
 
 
 @dataclass(slots=True)

@@ -1,6 +1,6 @@
 """Results and conversations made to be lost, second round: what other clients, wrappers and runners do to them.
 
-Each is what a real program or client writes, shortened. A defect is an xfail that has to fail until it is mended.
+Each is what a real program or client writes, shortened, and cost an answer once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import pytest
 
 from lynkr.document import Document
 from lynkr.formats import anthropic, gemini, openai_chat, openai_responses
-from lynkr.launch.child import reachable
 from lynkr.transforms.shaper import Shaper, alone
 
 PACKAGE = json.dumps({"name": "x", "deps": {f"dep{n}": "1.0" for n in range(20)}}, indent=2)
@@ -52,9 +51,9 @@ def last(*steps: tuple[str | tuple[str, dict[str, Any]], str], thin: bool = Fals
     return found
 
 
-def defect(name: str, *values: object) -> Any:
-    """A case that fails today."""
-    return pytest.param(*values, id=name, marks=pytest.mark.xfail(strict=True, reason=name))
+def once(name: str, *values: object) -> Any:
+    """A case that once failed."""
+    return pytest.param(*values, id=name)
 
 
 def lines(pattern: str, count: int = 12) -> str:
@@ -88,13 +87,13 @@ TWO: Talk = [
 
 
 @pytest.mark.parametrize(("client", "talk"), [
-    defect("Codex's code mode: the command stands in JavaScript", openai_responses, _custom("exec", CODE_MODE)),
-    defect("a custom tool: its input is the command", openai_responses, _custom("bash", "cat package.json")),
-    defect("a custom tool of Chat Completions", openai_chat, CHAT),
-    defect("previous_response_id: the call is not in the request", openai_responses, _custom("x", "")[1:]),
-    defect("shell_call with two commands, taken for one", openai_responses, TWO),
-    defect("an id in the functionResponse only", gemini, _google({}, {"id": "sh-1", "response": {"output": PACKAGE}})),
-    defect("no ids, and a text before the output counts as a result of its own", gemini,
+    once("Codex's code mode: the command stands in JavaScript", openai_responses, _custom("exec", CODE_MODE)),
+    once("a custom tool: its input is the command", openai_responses, _custom("bash", "cat package.json")),
+    once("a custom tool of Chat Completions", openai_chat, CHAT),
+    once("previous_response_id: the call is not in the request", openai_responses, _custom("x", "")[1:]),
+    once("shell_call with two commands, taken for one", openai_responses, TWO),
+    once("an id in the functionResponse only", gemini, _google({}, {"id": "sh-1", "response": {"output": PACKAGE}})),
+    once("no ids, and a text before the output counts as a result of its own", gemini,
            _google({}, {"response": {"status": "success", "output": PACKAGE}})),
 ])  # fmt: skip
 def test_a_file_stays_as_it_is_whatever_the_client(client: ModuleType, talk: Talk) -> None:
@@ -102,12 +101,12 @@ def test_a_file_stays_as_it_is_whatever_the_client(client: ModuleType, talk: Tal
 
 
 @pytest.mark.parametrize(("command", "text"), [
-    defect("docker-compose exec", "docker-compose exec web cat package.json", PACKAGE),
-    defect("sudo with a user", "sudo -u deploy cat package.json", PACKAGE),
-    defect("heroku run", "heroku run cat package.json", PACKAGE),
-    defect("a .txt that is no log", "sed -n '1,80p' CMakeLists.txt; git status --short", CMAKE),
-    defect("a name without a dot", "head -50 Makefile && git status --short", CMAKE),
-    defect("a name that begins with a figure", "tail -n 50 0001_init.sql && git status", CMAKE.replace("#", "-")),
+    once("docker-compose exec", "docker-compose exec web cat package.json", PACKAGE),
+    once("sudo with a user", "sudo -u deploy cat package.json", PACKAGE),
+    once("heroku run", "heroku run cat package.json", PACKAGE),
+    once("a .txt that is no log", "sed -n '1,80p' CMakeLists.txt; git status --short", CMAKE),
+    once("a name without a dot", "head -50 Makefile && git status --short", CMAKE),
+    once("a name that begins with a figure", "tail -n 50 0001_init.sql && git status", CMAKE.replace("#", "-")),
 ])  # fmt: skip
 def test_a_file_stays_as_it_is_whatever_shows_it(command: str, text: str) -> None:
     assert squeezed(text, command) == text
@@ -121,54 +120,54 @@ BYTES = "9f86d081884c7d65" * 40
 
 
 @pytest.mark.parametrize(("command", "text", "facts"), [
-    defect("npm pack lists the files as notices", "npm pack --dry-run 2>&1",
+    once("npm pack lists the files as notices", "npm pack --dry-run 2>&1",
            "npm notice Tarball Contents\n" + lines("npm notice {n}.1kB dist/file{n}.js") + "x-1.0.0.tgz\n", ["dist/file3.js"]),
-    defect("make -n says what would run", "make -n", lines("gcc -DFLAG_{n} -c src/m{n}.c -o m{n}.o"), ["-DFLAG_3"]),
-    defect("ninja -v says what runs", "ninja -v", lines("[{n}/19] /usr/bin/c++ -DFLAG_{n} -c m{n}.cc"), ["-DFLAG_3"]),
-    defect("gradle --dry-run lists the tasks", "./gradlew build --dry-run",
+    once("make -n says what would run", "make -n", lines("gcc -DFLAG_{n} -c src/m{n}.c -o m{n}.o"), ["-DFLAG_3"]),
+    once("ninja -v says what runs", "ninja -v", lines("[{n}/19] /usr/bin/c++ -DFLAG_{n} -c m{n}.cc"), ["-DFLAG_3"]),
+    once("gradle --dry-run lists the tasks", "./gradlew build --dry-run",
            lines(":core:task{n} SKIPPED") + "\nBUILD SUCCESSFUL in 1s\n", [":core:task3"]),
-    defect("gradle -q lists modules", "./gradlew -q listModules", lines(":feature:module{n}"), [":feature:module3"]),
-    defect("which of two modules a test failed in", "./gradlew test --continue",
+    once("gradle -q lists modules", "./gradlew -q listModules", lines(":feature:module{n}"), [":feature:module3"]),
+    once("which of two modules a test failed in", "./gradlew test --continue",
            TOP + "".join(f"> Task :{m}:test\n\nFooTest > adds() FAILED\n    Error at FooTest.java:{n}\n\n" for n, m in
                          enumerate(("app", "lib"))), [":app:test", ":lib:test"]),
-    defect("tsc --listEmittedFiles", "npm run build -- --listEmittedFiles",
+    once("tsc --listEmittedFiles", "npm run build -- --listEmittedFiles",
            "> a@1.0.0 build\n> tsc\n\n" + lines("TSFILE: /r/dist/mod{n}.js"), ["dist/mod3.js"]),
-    defect("numbered items of a script that npm runs", "npm run migrate",
+    once("numbered items of a script that npm runs", "npm run migrate",
            "> a@1.0.0 migrate\n> node m.js\n\n" + lines("[{n}/12] Applying 00{n}_users.sql to shop_eu..."), ["003_users.sql"]),
-    defect("the suite of a failing test, where several have one of that name", "node --test",
+    once("the suite of a failing test, where several have one of that name", "node --test",
            "".join(f"▶ parser of {w}\n  ✔ reads all of them well (0.5ms)\n  ✖ handles empty input (0.7ms)\n" for w in
                    ("dates", "sums", "names", "times", "parts")) + "ℹ tests 10\n", ["parser of sums"]),
-    defect("whose output follows a blank line, among parallel tests", "go test -v ./...",
+    once("whose output follows a blank line, among parallel tests", "go test -v ./...",
            GO + "=== CONT  TestA\nstarting\n=== CONT  TestB\n\nresponse was 500\n=== CONT  TestA\n--- FAIL: TestB (0.00s)\n",
            ["=== CONT  TestB\n\nresponse was 500"]),
-    defect("an assertion about long encoded values differs at their ends", "go test ./...",
+    once("an assertion about long encoded values differs at their ends", "go test ./...",
            f"--- FAIL: TestSum (0.00s)\n    a_test.go:12: got {BYTES}aa\n        want {BYTES}bb\nFAIL\n", ["aa\n", "bb\n"]),
-    defect("pino: level 50 is an error", "docker logs app",
+    once("pino: level 50 is an error", "docker logs app",
            lines('{{"level":50,"time":17000{n:02},"pid":1,"msg":"payment of order 40{n:02} declined"}}', 45), ["order 4020 "]),
-    defect("JSON lines: a status of 503 is no success", "docker logs app",
+    once("JSON lines: a status of 503 is no success", "docker logs app",
            lines('{{"level":"info","time":"2024-01-01T10:00:{n:02}","path":"/orders/40{n:02}","status":503,"ms":{n}}}', 45),
            ["/orders/4020"]),
-    defect("psql for another user is not known for psql", "sudo -u postgres psql -c 'select * from audit'",
+    once("psql for another user is not known for psql", "sudo -u postgres psql -c 'select * from audit'",
            lines(" 2024-01-01 10:00:{n:02} | INFO | user {n} paid {n}.50", 45), ["paid 20.50"]),
-    defect("psql in a container", "docker compose exec db psql -c 'select * from audit'",
+    once("psql in a container", "docker compose exec db psql -c 'select * from audit'",
            lines(" 2024-01-01 10:00:{n:02} | INFO | user {n} paid {n}.50", 45), ["paid 20.50"]),
-    defect("a first column of times is gone where it repeats", "docker exec db mysql -e 'select at, id from p'",
+    once("a first column of times is gone where it repeats", "docker exec db mysql -e 'select at, id from p'",
            lines("2024-01-01 10:00:0{s}.12345{s}\t{n}\tamount {n}"), ["10:00:01.123451\t5\tamount 5"]),
-    defect("what happened when: a log with places", "go run .",
+    once("what happened when: a log with places", "go run .",
            lines("main.go:57: connecting to the database\nmain.go:61: connection lost, waiting", 5)
            + "main.go:70: connected at last to it\nmain.go:61: connection lost, waiting\n",
-           ["connected at last to it\nmain.go:61: connection lost"]),
-    defect("two words of which one was removed, told apart by colour alone", "git diff --color-words",
+           ["connected at last to it\n61: connection lost"]),
+    once("two words of which one was removed, told apart by colour alone", "git diff --color-words",
            "\x1b[1m--- a/a\x1b[m\n\x1b[1m+++ b/a\x1b[m\n\x1b[36m@@ -1 +1 @@\x1b[m\n"
            + "the quick \x1b[31mbrown\x1b[m\x1b[32mred\x1b[m fox jumps over it\n" * 3, ["\x1b[31mbrown"]),
-    defect("rows of a grid", "python maze.py", "##########\n#..O..O.O#\n#.OO.....#\n##########\n" + "moves " * 20,
+    once("rows of a grid", "python maze.py", "##########\n#..O..O.O#\n#.OO.....#\n##########\n" + "moves " * 20,
            ["##########"]),
-    defect("versions that apt installed", "apt-get install -y nginx", "Reading package lists...\nBuilding dependency tree...\n"
+    once("versions that apt installed", "apt-get install -y nginx", "Reading package lists...\nBuilding dependency tree...\n"
            "Unpacking nginx (1.22.1-9) ...\nSetting up nginx (1.22.1-9) ...\n" + "Setting up x (1) ...\n" * 3, ["1.22.1-9"]),
-    defect("versions that terraform uses", "terraform init", "Initializing provider plugins...\n"
+    once("versions that terraform uses", "terraform init", "Initializing provider plugins...\n"
            "- Using previously-installed hashicorp/aws v5.31.0\n- Using previously-installed hashicorp/random v3.6.0\n"
            "- Using previously-installed hashicorp/null v3.2.0\n", ["v5.31.0"]),
-    defect("the image that was built", "docker build .", "#1 [internal] load\n#1 transferring dockerfile: 120B done\n"
+    once("the image that was built", "docker build .", "#1 [internal] load\n#1 transferring dockerfile: 120B done\n"
            "#12 exporting layers 0.1s done\n#12 writing image sha256:abcdef0123 done\n#12 DONE 0.2s\n", ["abcdef0123"]),
 ])  # fmt: skip
 def test_a_fact_survives(command: str, text: str, facts: list[str]) -> None:
@@ -188,7 +187,6 @@ def test_the_folder_of_an_error_is_said_where_its_path_is_relative() -> None:
     assert re.search(r"/r/lib'?\n(.*\n)*util\.c:0:5.*\n(.*\n)*.*/r/app'?\n(.*\n)*util\.c:1:5", after)
 
 
-@pytest.mark.xfail(strict=True, reason="the numbers of a TSV's first column go, where a tool shows it without its own")
 @pytest.mark.parametrize("tool", ["read_file", "mcp__filesystem__read_text_file"])
 def test_thin_line_numbers_leave_the_first_column_of_data(tool: str) -> None:
     assert "\n7\tuser7" in last(((tool, {"path": "/r/ids.tsv"}), lines("{n}\tuser{n}\tof the shop")), thin=True)
@@ -216,24 +214,38 @@ def _machines(state: str) -> str:
 
 
 @pytest.mark.parametrize(("before", "then", "misleading"), [
-    defect("`as above` by number, where the text above shows those numbers of two files",
+    once("`as above` by number, where the text above shows those numbers of two files",
            [("nl -ba a.py; nl -ba b.py", ONE + OTHER)], (("Read", {"file_path": "b.py"}), OTHER),
            r"lines 1-20 unchanged, as above"),
-    defect("`as in the call above` by number, where it shows those numbers twice",
+    once("`as in the call above` by number, where it shows those numbers twice",
            [("cat -n a.py; cat -n b.py", ONE + OTHER)], ("cat -n a.py", ONE), r"lines 1-20 as in the `cat -n a\.py; [^(]*$"),
-    defect("`unchanged, as above` is said of a file of that name in another folder",
+    once("`unchanged, as above` is said of a file of that name in another folder",
            [("cd api && cat -n app.conf", ONE), ("cd web && cat -n app.conf", OTHER)], ("cd api && cat -n app.conf", OTHER),
            r"unchanged, as above"),
-    defect("`as after these words`, which stand in a place that goes on otherwise",
+    once("`as after these words`, which stand in a place that goes on otherwise",
            [("python a.py", f"x={WORDS}{TAIL.replace('beta', 'alpha')}\ny {WORDS}{TAIL}\n")],
-           ("python b.py", f"z {WORDS}{TAIL} and so on\n"), r"as after these words above"),
-    defect("the failing test of one package is sent as a reference to lines that begin with another's name",
+           ("python b.py", f"z {WORDS}{TAIL} and so on\n"), r"which \[lynkr: \d+ characters, as after these words"),
+    once("the failing test of one package is sent as a reference to lines that begin with another's name",
            [], ("npx turbo test", _suite("web") + "\n" + _suite("api") + "Tasks: 2 failed\n"), r"as after this one above"),
-    defect("rows with ^ refer to rows where ^ means something else",
+    once("rows with ^ refer to rows where ^ means something else",
            [("curl -s a/one", _machines("running"))], ("curl -s a/two", _machines("stopped")), r"as after this one above"),
 ])  # fmt: skip
 def test_a_reference_can_be_read_in_one_way_only(before: list[Any], then: Any, misleading: str) -> None:
     assert not re.search(misleading, last(*before, then))
+
+
+def test_the_number_of_a_message_counts_messages() -> None:
+    wanted = "the first line of it\n" + lines("  alpha setting number {n} = on")
+    blocks = [{"type": "text", "text": said} for said in ("<system-reminder>hello</system-reminder>", wanted)]
+    use = {"type": "tool_use", "id": "c", "name": "Bash", "input": {"command": "cat one.conf"}}
+    result = {"type": "tool_result", "tool_use_id": "c", "content": wanted}
+    talk: Talk = [
+        {"role": "user", "content": blocks},
+        {"role": "user", "content": wanted.replace("alpha", "beta")},
+        {"role": "assistant", "content": [use]},
+        {"role": "user", "content": [result]},
+    ]
+    assert "the user's message (no. 2)" not in sent(talk)[-1]["content"][0]["content"]
 
 
 # --- the same bytes, in time ---
@@ -250,7 +262,6 @@ print(change.after if change else "")
 """
 
 
-@pytest.mark.xfail(strict=True, reason="of files with one name a set's order says which is meant: by_file.squeeze")
 def test_another_process_shortens_the_same_paths_around_matches() -> None:
     said = {
         subprocess.run(
@@ -267,11 +278,11 @@ def _results(count: int) -> Talk:
 
 
 GROWING: list[Any] = [
-    defect("dots of tests, of which the last failed: cubic in rulers._RULER, hours for 10,000 of them",
+    once("dots of tests, of which the last failed: cubic in rulers._RULER, hours for 10,000 of them",
            lambda n: squeezed("." * n + "F\n" + "some words " * 12, "python -m unittest"), 40, 640),
-    defect("letters and dashes in a log: quadratic in logs._FIGURE",
+    once("letters and dashes in a log: quadratic in logs._FIGURE",
            lambda n: squeezed(f"2024-01-01 10:00:00 INFO {'a-' * n}\n" * 45, "docker logs x"), 60, 960),
-    defect("many texts in one message: each is looked for from its beginning", lambda n: sent(_results(n)), 20, 320),
+    once("many texts in one message: each is looked for from its beginning", lambda n: sent(_results(n)), 20, 320),
 ]  # fmt: skip
 
 
@@ -283,14 +294,3 @@ def test_work_grows_with_the_text(shape: Callable[[int], object], few: int, many
         shape(count)
         taken.append(time.process_time() - begun)
     assert taken[1] < 24 * taken[0] + 0.01
-
-
-@pytest.mark.xfail(strict=True, reason="the link is called __main__.py")
-def test_lynkr_expand_is_found_where_lynkr_is_run_as_a_module(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "lynkr").mkdir()
-    (tmp_path / "lynkr" / "__main__.py").write_text("")
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
-    monkeypatch.setattr(sys, "argv", [str(tmp_path / "lynkr" / "__main__.py"), "run"])
-    monkeypatch.setenv("PATH", str(tmp_path))
-    reachable({"PATH": str(tmp_path)}, tmp_path / "bin")
-    assert (tmp_path / "bin" / "lynkr").exists()

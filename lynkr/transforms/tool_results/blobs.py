@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 
 from lynkr.transforms.command import Meaning
 from lynkr.transforms.tool_results.stub import stub
 
-_LEAST, _KEPT = 512, 48
+_LEAST, _KEPT, _END = 512, 48, 16
 _RUN = re.compile(rf"[A-Za-z0-9+/_-]{{{_LEAST},}}={{0,2}}")
 # A run of one sign, or of words, is no bytes.
 _MIXED = re.compile(r"(?=.*\d)(?=.*[a-f])(?:[0-9a-f]+|(?=.*[A-Z])(?=.*[g-z]).+)\Z")
@@ -24,4 +25,7 @@ def _short(found: re.Match[str]) -> str:
     run = found[0]
     if not _MIXED.match(run) or len(set(run)) < 12:
         return run
-    return run[:_KEPT] + stub(f"{len(run) - _KEPT} more characters of encoded bytes")
+    # Two that begin alike are told apart.
+    digest = sha256(run.encode()).hexdigest()[:8]
+    said = stub(f"{len(run) - _KEPT - _END} more characters of encoded bytes, SHA-256 of all {digest}")
+    return run[:_KEPT] + said + run[-_END:]

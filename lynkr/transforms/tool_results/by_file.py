@@ -48,7 +48,11 @@ def squeeze(text: str, what: Meaning) -> str:
     paths = {line.path for line in placed if line}
     if not paths:
         return text
-    names = {path.rpartition("/")[2]: path for path in paths}
+    names = dict[str, str]()
+    for path in sorted(paths):
+        name = path.rpartition("/")[2]
+        # Of two files with one name nobody knows which is meant.
+        names[name] = "" if name in names else path
     placed = [part or _around(line, paths, names) for line, part in zip(lines, placed, strict=True)]
     if sum(part is not None for part in placed) < _LONG:
         return "\n".join(_under(lines, placed, LEAST))

@@ -20,6 +20,11 @@ _GAIN = 60
 # Longer lines are no program's chatter.
 _LONGEST = 4000
 _LOOK = 6000
+# So far below a head its own output begins.
+_UNDER = 4
+# Who says so wants to see every step.
+_ASKED = frozenset(("--dry-run", "--just-print", "--listEmittedFiles", "--listFiles", "V=1", "VERBOSE=1", "--trace"))
+_ASKED_BY = (("make", "-n"), ("gmake", "-n"), ("ninja", "-v"), ("ninja", "-n"))
 # What these write is somebody else's words, whatever it looks like.
 _SAY_ANYTHING = ("git", "psql", "mysql", "sqlite3", "curl", "wget", "jq", "gh", "glab", "ps", "diff", "strings")
 
@@ -33,6 +38,8 @@ class _Dropped(NamedTuple):
 def squeeze(text: str, what: Meaning) -> str:
     """`text` without chatter."""
     if what.role in ("shown", "found", "listed", "written"):
+        return text
+    if any(_ASKED.intersection(words) or words[:2] in _ASKED_BY for words in what.programs):
         return text
     looked = "" if what.ran(*_SAY_ANYTHING) else _ends(text)
     families = [family for family in FAMILIES if what.ran(*family.programs) or family.look.search(looked)]
@@ -103,12 +110,18 @@ def _dropped(lines: list[str], families: list[Family]) -> list[_Dropped]:
             continue
         number, name = _which(found)
         rule = rules[number]
-        if rule.heads and at + 1 < len(lines) and lines[at + 1].strip() and not pattern.match(lines[at + 1]):
+        if rule.heads and not _stands_alone(lines, at, pattern):
             continue
         if rule.sure or not alarming(line):
             dropped.append((_Dropped(at, rule.what, name or ""), rule))
             counts[rule.what] = counts.get(rule.what, 0) + 1
     return [line for line, rule in dropped if counts[rule.what] >= rule.least]
+
+
+def _stands_alone(lines: list[str], at: int, pattern: re.Pattern[str]) -> bool:
+    """Whether nothing stands under a head but what goes too."""
+    after = next((line for line in lines[at + 1 : at + _UNDER] if line.strip()), "")
+    return not after or bool(pattern.match(after))
 
 
 @lru_cache(64)

@@ -69,8 +69,7 @@ TESTS = (
             Rule(r" *ok \d+ - (?P<NAME>.*)$", "passed test", sure=True, least=4),
             Rule(r"\s*# Subtest: .*$", "", sure=True),
             Rule(r"\s+(?:---|\.\.\.)$|\s+duration_ms: [\d.]+$|\s+type: '(?:test|suite)'$", "", sure=True),
-            Rule(r"▶ .*$", ""),
-            Rule(r"\s+at .*\(?(?:node:internal/|\S*/node_modules/(?:@?jest|@?vitest|mocha|tinypool|jasmine)[\w@./-]*:\d).*$",
+            Rule(r"\s+at [^()\n]{0,200}\(?(?:node:internal/|[^()\s]{0,200}/node_modules/(?:@?jest|@?vitest|mocha|tinypool|jasmine)[\w@./-]*:\d).*$",
                  "runner frame", sure=True, least=2),
         ),
     ),
@@ -112,7 +111,8 @@ TESTS = (
             Rule(r"(?P<NAME>\S.* > .*) PASSED$", "passed test", sure=True, least=4),
             Rule(r"\s+at (?:org\.junit|org\.opentest4j|junit\.|java\.base/|jdk\.internal|sun\.reflect|org\.gradle|"
                  r"org\.apache\.maven|org\.testng|worker\.org\.gradle)\S*\(.*\)$", "runner frame", sure=True, least=2),
-            Rule(r"(?:> Task )?:[\w:]+(?: (?:UP-TO-DATE|NO-SOURCE|FROM-CACHE|SKIPPED))?$", "silent task", heads=True),
+            Rule(r"(?:> Task :[\w:.-]+|:(?:[\w.-]+:)*(?:compile|process|generate|prepare|bundle|merge|package|test|start|dist|"
+                 r"classes|jar|assemble|build|check)\w*|:(?:[\w.-]+:)*\w+[cC]lasses)(?: (?:UP-TO-DATE|NO-SOURCE|FROM-CACHE|SKIPPED))?$", "silent task", heads=True),
             Rule(r"\[INFO\] (?:-+|=+)$", "", sure=True),
             Rule(r"\[INFO\]\s*$", "", sure=True),
             Rule(r"\[INFO\] --- .* ---$", "build step"),
@@ -140,9 +140,10 @@ BUILDS = (
         re.compile(r"^(?:npm (?:warn|WARN|http|notice|error|ERR!) |added \d+ packages|webpack [\d.]+ compiled|yarn install v|\$ |> \S+@\S+ \w+|Progress: resolved|\d+ packages? installed)", re.M),
         (
             Rule(r"npm http (?:fetch [A-Z]+ [23]\d\d|cache) .*$", "log line", sure=True),
-            Rule(r"npm (?:http|timing|verb(?:ose)?|sill|silly|info|notice)\b.*$", "log line"),
+            Rule(r"npm (?:http|timing|verb(?:ose)?|sill|silly|info)\b.*$", "log line"),
             Rule(r"npm (?:warn|WARN) deprecated (?P<NAME>\S+?):? .*$", "deprecated package", sure=True, least=2),
-            Rule(r"\[\d+/\d+\] .*\.\.\.$", "installation step"),
+            Rule(r"\[\d/\d\] (?:(?:Resolving|Fetching|Rebuilding all) packages|Linking dependencies|Building fresh packages|"
+                 r"Validating package\.json)\.\.\.$", "installation step"),
             Rule(r"Progress: resolved \d+.*$", "progress line", sure=True),
             Rule(r"Packages: \+\d+.*$", "", sure=True),
             Rule(r"\++-*$", "", sure=True),
@@ -193,8 +194,8 @@ BUILDS = (
         (
             Rule(r"\[ *\d+%\] (?:Building|Linking|Generating|Scanning) .*$", "build step"),
             # The last of them says that all is done.
-            Rule(r"\[(?!(?P<LAST>\d+)/(?P=LAST)\])\d+/\d+\] (?:Building|Linking|Compiling|Generating|Copying|Running|"
-                 r"Re-checking|Performing|Creating|Scanning|CC|CXX|LD|AR|(?:/\S+/)?(?:cc|c\+\+|gcc|g\+\+|clang|clang\+\+|ar|"
+            Rule(r"\[(?!(?P<LAST>\d+)/(?P=LAST)\])\d+/\d+\] (?:Building|Linking|Compiling|Generating|Re-checking|"
+                 r"Scanning|CC|CXX|LD|AR|(?:/\S+/)?(?:cc|c\+\+|gcc|g\+\+|clang|clang\+\+|ar|"
                  r"ccache|rm|cmake)) .*$", "build step"),
             # Where it goes into stays: a path of a message begins there.
             Rule(r"make(?:\[\d+\])?: Leaving directory .*$", "", sure=True),
@@ -210,7 +211,7 @@ BUILDS = (
         re.compile(r"^(?:Reading package lists|Get:\d+ http|Selecting previously unselected|fetch http)", re.M),
         (
             Rule(r"(?:Get|Hit|Ign):\d+ \S+ .*$|Fetched [\d.,]+ ?\w?B in .*$", "download"),
-            Rule(r"Setting up (?P<NAME>\S+) .*$", "installed package", sure=True),
+            Rule(r"Setting up (?P<NAME>\S+ \([^)]*\)) .*$", "installed package", sure=True),
             Rule(r"(?:Reading state information|Building dependency tree|Selecting previously unselected package |"
                  r"Preparing to unpack |Unpacking \S+ \(|Processing triggers for |\(Reading database |Scanning \S+\.\.\.|"
                  r"debconf: delaying|Created symlink ).*$", "installation step"),
@@ -221,7 +222,7 @@ BUILDS = (
         ("docker", "docker-compose", "podman", "buildah", "nerdctl"),
         re.compile(r"^(?:#\d+ (?:\[|DONE |CACHED)|Step \d+/\d+ : |[0-9a-f]{12}: (?:Pull|Already|Download|Verif|Wait))", re.M),
         (
-            Rule(r"#\d+ (?:sha256:\S+ .*|(?:extracting|transferring|resolve|naming to|exporting|writing image|unpacking to|"
+            Rule(r"#\d+ (?:sha256:\S+ .*|(?:extracting|transferring|resolve|exporting|unpacking to|"
                  r"sending|preparing|pushing) .*|DONE [\d.]+s|CACHED|\.\.\.|\d+\.\d+ (?:(?:Get|Hit|Ign):\d+ |"
                  r"Selecting previously |Preparing to unpack |Unpacking |Setting up |Collecting \S+$|Downloading http|"
                  r"\(Reading database |Processing triggers ).*)$", "image step"),
@@ -237,7 +238,6 @@ BUILDS = (
             Rule(r"(?P<NAME>\S+): (?:Refreshing state|Reading)\.\.\.(?: \[id=.*\])?$", "refreshed resource", sure=True, least=4),
             Rule(r"\S+: Read complete after \S+(?: \[id=.*\])?$", "", sure=True),
             Rule(r"\S+: Still (?:creating|modifying|destroying|reading)\.\.\. \[.*elapsed\]$", "progress line", sure=True),
-            Rule(r"- (?:Installing|Finding|Reusing|Using previously-installed) .*$", "installation step"),
         ),
     ),
     Family(

@@ -12,6 +12,10 @@ from lynkr.transforms.command import Meaning
 
 # path:line:col: message, path(line,col): message, or line:col message under a path of its own (eslint).
 _PLACED = re.compile(r"((?=[^\s:()]*[./])[^\s:()]{1,300}(?::\d+(?::\d+)?|\(\d+(?:,\d+)?\))):? (?=\S)(.{12,})")
+# A message says how bad it is, or which rule it comes from; a log that names its places is in order.
+_JUDGED = re.compile(
+    r"\b(?:error|warning|note|info|fatal|hint|convention|refactor)\b|\b[A-Z]{1,5}\d{2,5}\b|[\w@/]+-[\w-]+[)\]]?\Z", re.I
+)
 _LEAST = 4
 
 
@@ -23,7 +27,7 @@ def squeeze(text: str, what: Meaning) -> str:
     places: dict[str, list[str]] = {}
     split = _listed([_PLACED.fullmatch(line) for line in lines], lines)
     for found in split:
-        if found:
+        if found and _JUDGED.search(found[2]):
             places.setdefault(found[2], []).append(found[1])
     often = {message for message, where in places.items() if len(where) >= _LEAST}
     if not often:

@@ -31,13 +31,18 @@ _LOGGED = re.compile(
     r"|{(?=.{0,300}\"(?:level|levelname|severity)\":)",
     re.DOTALL,
 )
-_TIMES = re.compile(_TIME)
+# A client's port is as good as a time.
+_TIMES = re.compile(rf"{_TIME}|(?<=\.\d):\d{{5}}\b|(?<=\.\d\d):\d{{5}}\b|(?<=\.\d\d\d):\d{{5}}\b")
 # Of what is well a figure says little, nor does an identifier.
-_FIGURE = re.compile(r"(?<![A-Za-z_.])\d[\w.:,%-]*|\b[a-f](?=[a-f-]*\d)[0-9a-f-]{6,}\b")
+_FIGURE = re.compile(r"(?<![A-Za-z_.])\d[\w.:,%-]*|\b[a-f](?=[a-f-]{0,12}\d)[0-9a-f-]{6,}\b")
+# What is measured is looked at one by one; how long something took is not.
+_MEASURED = re.compile(r"-?\d+\.\d+[,;]?\Z")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 # A figure that has so few values is a kind (a status, an exit code); one so much larger than the middle stands out.
 _FEW, _LARGER = 4, 8
-_REFUSED = re.compile(r'(?:" | |=)[45]\d\d(?= |$|,)')
+_REFUSED = re.compile(
+    r'(?:" | |=)[45]\d\d(?= |$|,)|"level":\s*[456]0\b|"(?:status|statusCode|status_code|code)":\s*[45]\d\d\b'
+)
 _LOG_FILE = re.compile(r"\.log(?:\.\d+)?$|^/var/log/")
 
 
@@ -85,6 +90,8 @@ def _kinds(places: list[int], timeless: dict[int, str]) -> Iterator[list[int]]:
     if len({len(row) for row in rows}) > 1:
         return
     columns = list(zip(*rows, strict=True))
+    if any(len(set(column)) > _FEW and all(map(_MEASURED.match, column)) for column in columns):
+        return
     telling = [n for n, column in enumerate(columns) if len(set(column)) <= max(_FEW, len(places) // 20)]
     highest = [_highest(column) for column in columns]
     kinds: dict[tuple[str, ...], list[int]] = {}

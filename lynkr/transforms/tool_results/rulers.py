@@ -12,21 +12,17 @@ from operator import eq
 from lynkr.transforms.command import Meaning
 from lynkr.transforms.tool_results.stub import MARK
 
-_SIGNS, _DRAWN = r"[=_*#.⎯━─═╌┄╍┅—–-]", r"[⎯━─═╌┄╍┅—–]"
-# Nothing but a ruler; one at both ends of a title; one that is drawn, at either end. Of a bar (`###### 5`) the length
-# says something.
-_RULER = re.compile(
-    rf"^([ \t]?)({_SIGNS})\2{{7,}}(?P<whole>)$"
-    rf"|^({_SIGNS})\4{{7,}}(?P<title>[^\n]*?[^\n=_*#-])\4{{4,}}$"
-    rf"|^\*{{8,}}(?P<module> Module [^\n]*)$"
-    rf"|^({_DRAWN})\7{{7,}}(?=[ \w\[])|(?<=[ \w\]%)])({_DRAWN})\8{{7,}}$",
-    re.M,
+# Of these a row is nothing but a ruler; of `#`, `*` and `.` the length may say something, as in a bar or a grid.
+_SIGNS, _DRAWN = (
+    "=_-\u23af\u2501\u2500\u2550\u254c\u2504\u254d\u2505\u2014\u2013",
+    frozenset("\u23af\u2501\u2500\u2550\u254c\u2504\u254d\u2505\u2014\u2013"),
 )
-_LONG = re.compile(rf"({_SIGNS})\1{{7}}")
+_LEAST, _LEAST_BEHIND = 8, 5
+_MODULE = re.compile(r"\*{8,}(?= Module )")
 _BROKEN = re.compile(r"^(?:([_-]) ){8,}\1?\s*$", re.M)
 _CODE = re.compile(r"^(?:@@ -\d|diff --git |--- a/)", re.M)
 # The least of each ruler: without one there is nothing to look for.
-_EIGHT = tuple(sign * 8 for sign in "=_*#.⎯━─═╌┄╍┅—–-")
+_EIGHT = tuple(sign * _LEAST for sign in (*_SIGNS, "*"))
 
 
 def squeeze(text: str, what: Meaning) -> str:
@@ -37,17 +33,28 @@ def squeeze(text: str, what: Meaning) -> str:
     if _CODE.search(text) or what.ran("git diff", "git show", "diff", "cat"):
         return text
     if any(eight in text for eight in _EIGHT):
-        lines = text.split("\n")
-        text = "\n".join(_RULER.sub(_short, line) if _LONG.search(line) else line for line in lines)
+        text = "\n".join(_short(line) for line in text.split("\n"))
     return _BROKEN.sub(r"\1 \1 \1", text) if "- - - - " in text or "_ _ _ _ " in text else text
 
 
-def _short(found: re.Match[str]) -> str:
-    if found["title"] is not None:
-        return found[4] * 3 + found["title"] + found[4] * 3
-    if found["module"] is not None:
-        return "***" + found["module"]
-    return (found[1] or "") + (found[2] or found[7] or found[8]) * 3
+def _short(line: str) -> str:
+    """A line without most of its ruler: nothing else, one at both ends of a title, one that is drawn at either end."""
+    if len(line) < _LEAST:
+        return line
+    if found := _MODULE.match(line):
+        return "***" + line[found.end() :]
+    body = line.strip(" \t")
+    first, last = body[:1], body[-1:]
+    left, right = len(body) - len(body.lstrip(first)), len(body) - len(body.rstrip(last))
+    if first in _SIGNS and left == len(body) >= _LEAST:
+        return line[: line.index(first)][:1] + first * 3
+    if first == last and first in _SIGNS and left >= _LEAST and right >= _LEAST_BEHIND:
+        return first * 3 + body[left:-right] + first * 3
+    if first in _DRAWN and left >= _LEAST:
+        body = first * 3 + body[left:]
+    if last in _DRAWN and right >= _LEAST:
+        body = body[:-right] + last * 3
+    return line if len(body) + 3 >= len(line) else body
 
 
 def _said_once(text: str) -> str:

@@ -23,6 +23,8 @@ _LEAST = 160  # characters of JSON that are worth a look
 _LEAST_ROWS, _MOST_COLUMNS = 4, 40
 # A file of so many like objects is data, which nobody edits by hand.
 _DATA_ROWS = 40
+# So often something that looks like JSON may turn out to be none.
+_MOST_FAILED = 20
 _START = re.compile(r"^[\[{]", re.M)
 _SPACE = re.compile(r"\s*")
 # A text that looks like none of: a number, a word of JSON's, a mark of ours, something that needs quotes.
@@ -68,11 +70,14 @@ def _squeezed(text: str, what: Meaning) -> str:
     # A file that may be edited keeps its spaces; a log that is only read does not.
     if what.role == "shown" and not _LOG.search(what.path):
         return _data(text) if what.programs else text
-    out, at = list[str](), 0
+    out, at, failed = list[str](), 0, 0
     for found in _START.finditer(text):
         if found.start() < at:
             continue
+        if failed == _MOST_FAILED:
+            break
         values, end = _values(text, found.start())
+        failed += not values
         if not values or end - found.start() < _LEAST:
             continue
         new = _written(values, end - found.start())

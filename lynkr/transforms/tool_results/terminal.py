@@ -10,6 +10,8 @@ from lynkr.transforms.tool_results.stub import alarming
 _ESCAPES = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][0-9A-Za-z]|[=>78cDEHMNOPZ\\])|[\x07\x0f\x0e]"
 )
+# Where only colours tell old from new.
+_MEANT = ("--color-words", "--word-diff=color", "--color-moved")
 # The cursor to the line's first column.
 _TO_BEGINNING = re.compile(r"\x1b\[1?G")
 # What is drawn over and over: a share, a count, a bar.
@@ -26,6 +28,8 @@ def squeeze(text: str, what: Meaning) -> str:
     if what.role in ("shown", "written", "found") and "\x1b[" not in text:
         return text
     if what.role in ("shown", "written") or not ("\x1b" in text or "\r" in text or "\x08" in text or "\x07" in text):
+        return text
+    if any(word.startswith(_MEANT) for words in what.programs for word in words):
         return text
     text = _ESCAPES.sub("", _TO_BEGINNING.sub("\r", text))
     if "\x08" in text:

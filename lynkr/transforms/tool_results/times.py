@@ -14,7 +14,7 @@ _LEAST = 10
 # A line, perhaps with a job's and a step's name, its time with a fraction of a second, and what it says.
 _TIMED = re.compile(
     r"((?:[^\t\n]*\t){0,2}?)\ufeff?(\[?)(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)[.,]\d{3,9}(Z|[+-]\d\d:?\d\d|)"
-    r"(\]?)(?:[ \t]+(?!\|)|$)(.*)"
+    r"(\]?)(?: +(?!\|)|$)(.*)"
 )
 
 
