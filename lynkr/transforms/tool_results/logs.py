@@ -1,7 +1,7 @@
 """Lines of a log that differ in nothing but times and figures: the first and the last stay, and how many there were.
 
-Every line that gives alarm stays unless only its time sets it apart from another. A line with
-more lines under it (a traceback) is no repetition.
+Every line that gives alarm stays unless only its time sets it apart from another, and so does one whose figure is rare
+(a status, an exit code), stands out or was measured. A line with more lines under it (a traceback) is no repetition.
 """
 
 from __future__ import annotations

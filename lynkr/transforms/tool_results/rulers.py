@@ -1,7 +1,7 @@
 """Rulers: rows of one sign that only part or frame what is said, cut to three; and lines that come again at once.
 
-Only at a line's beginning or end, and never in what may be code: signs under a place (`^^^^`, `~~~~`) show
-how wide it is.
+Only at a line's beginning or end, and never in what may be code: signs under a place (`^^^^`, `~~~~`) show how wide it
+is.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ def _short(line: str) -> str:
         body = first * 3 + body[left:]
     if last in _DRAWN and right >= _LEAST:
         body = body[:-right] + last * 3
-    return line if len(body) + 3 >= len(line) else body
+    indent = line[: len(line) - len(line.lstrip(" \t"))]
+    return line if len(indent) + len(body) + 3 >= len(line) else indent + body
 
 
 def _said_once(text: str) -> str:
