@@ -31,7 +31,7 @@ _TELLING = 6
 _PLACES = 6
 _ALL_PLACES = 16
 # What is replaced must be so much longer than what replaces it: a reader who has to look back pays too.
-_GAIN = 20
+_GAIN = 12
 _LEAST_LINES = 2
 # So many lines at a run's beginning are tried as the one by which it is found.
 _SKIPPED = 6
