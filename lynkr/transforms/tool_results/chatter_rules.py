@@ -152,6 +152,8 @@ BUILDS = (
             Rule(r"(?:transforming|rendering chunks|computing gzip size)(?: \(\d+\).*|\.\.\.)$", "progress line"),
             Rule(r" *\[[#=>. -]{8,}\] *\d+/\d+.*$", "progress line", sure=True),
             Rule(r" +\S.* \[built\](?: \[code generated\])?$| +modules by path .*$| +\+ \d+ modules$", "built module"),
+            Rule(r"(?:\[[\d:. APM]{5,14}\]|\d+:\d\d:\d\d [AP]M -) (?:Project '[^']*' is (?:up to date|out of date) .*|"
+                 r"Building project '[^']*'\.\.\.|Updating (?:unchanged output )?timestamps? .*)$", "project line"),
             Rule(r"TSFILE: .*$", "emitted file", sure=True),
             Rule(r"\d+ packages are looking for funding$| *run `npm fund` for details$", "funding line", sure=True),
         ),
@@ -254,5 +256,5 @@ BUILDS = (
 
 # What has a name that may be wanted next, and how many names are still worth their place.
 NAMED = {"passed test": 48, "PASSED line": 48, "passed file": 48, "passed package": 0, "passed test class": 48, "met requirement": 256,
-         "collected package": 64, "installed package": 256, "deprecated package": 64, "built crate": 0}  # fmt: skip
+         "collected package": 64, "installed package": 256, "deprecated package": 20, "built crate": 0}  # fmt: skip
 FAMILIES = (*TESTS, *BUILDS)
