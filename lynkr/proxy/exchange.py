@@ -116,7 +116,7 @@ class _Case:
     ear: Ear | None = None
     listener: Ear | Interpreting | None = None
     changes: Changes = field(default_factory=Changes)
-    removed: tuple[Removed, ...] = ()
+    removed: Callable[[], tuple[Removed, ...]] = tuple
     size: int = 0
     sent: bool = False
 
@@ -355,7 +355,7 @@ class _Case:
         # Free of charge, or of a kind that nobody bills by the token.
         if (self.match is None and heard.usage is None) or (self.match is not None and not self.match.metered):
             return row
-        cost = self.house.meter.count(heard, lane, row.model, row.asked_model, self.size, self.removed)
+        cost = self.house.meter.count(heard, lane, row.model, row.asked_model, self.size, self.removed())
         return replace(
             row,
             usage=cost.usage,

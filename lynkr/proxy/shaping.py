@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from lynkr.changes import Changes, Removed
 from lynkr.document import Document, Edit, MalformedDocument
@@ -55,10 +56,13 @@ def _alike(one: bytes, other: bytes) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A request as it is to go on: what was taken out of it, how often a compressor failed, what else was changed."""
+    """A request as it is to go on, how often a compressor failed, and what else was changed.
+
+    `removed` makes up what was taken out: nobody need wait for that before the answer is over.
+    """
 
     inbound: Inbound
-    removed: tuple[Removed, ...] = ()
+    removed: Callable[[], tuple[Removed, ...]] = tuple
     faults: int = 0
     changes: Changes = field(default_factory=Changes)
 
@@ -114,8 +118,8 @@ class Shaping:
         if not edits:
             return Outcome(replace(inbound, document=document), faults=shaped.faults)
         new = self._written.read(*document.spliced(edits))
-        removed = [*_removed(new, codec.TALK, shaped), *_trimmed(new, offers)]
-        return Outcome(inbound.instead(new), tuple(removed), shaped.faults, changes)
+        removed = partial(_removed, new, codec.TALK, shaped, offers)
+        return Outcome(inbound.instead(new), removed, shaped.faults, changes)
 
     def _offers(self, document: Document, codec: Codec, changes: Changes) -> list[Edit]:
         """The edit that changes the list of tools, if it is to be changed."""
@@ -164,7 +168,7 @@ def _trimmed(new: Document, offers: list[Edit]) -> list[Removed]:
     return [Removed("tools", gone / len(new.text), 0.0)] if gone > 0 else []
 
 
-def _removed(new: Document, talk: str, shaped: Shaped) -> list[Removed]:
+def _removed(new: Document, talk: str, shaped: Shaped, offers: list[Edit]) -> tuple[Removed, ...]:
     """What was taken out, as shares of what is sent, and where in the provider's order (tools, system, talk) it was."""
     total, start, end = len(new.text), new.members[talk].start, new.members[talk].end
     # How far into what is sent a place of the old body's list stands, once what went before it is gone.
@@ -174,4 +178,4 @@ def _removed(new: Document, talk: str, shaped: Shaped) -> list[Removed]:
         place = (at + offset) / total
         removed += [Removed(kind, chars / total, place) for kind, chars in cuts]
         offset -= gone
-    return removed
+    return (*removed, *_trimmed(new, offers))
