@@ -182,10 +182,17 @@ class _Pair(NamedTuple):
     node: Node
 
 
+# Pieces that are compared at once: large ones would have to be copied into memory that is new each time.
+_PIECE = 16 * 1024
+
+
 def _common(text: str, known: str) -> int:
     """How many characters two texts have in common at their beginning."""
-    low, high = 0, min(len(text), len(known))
-    # A wrong half is found early, a right one is compared once: about twice the length in all.
+    most = min(len(text), len(known))
+    low = 0
+    while low < most and text[low : low + _PIECE] == known[low : low + _PIECE]:
+        low += _PIECE
+    low, high = min(low, most), min(low + _PIECE, most)
     while low < high:
         middle = (low + high + 1) // 2
         if text.startswith(known[low:middle], low):
