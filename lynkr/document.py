@@ -82,19 +82,9 @@ class Document:
 
     def find(self, *path: str | int) -> Node | None:
         """The node at `path` (member names and array indexes), or None where there is none."""
-        if not path or not isinstance(path[0], str):
+        if not path or not isinstance(path[0], str) or (node := self.members.get(path[0])) is None:
             return None
-        node = self.members.get(path[0])
-        return self.within(node, path[1:]) if node else None
-
-    def within(self, node: Node, path: tuple[str | int, ...]) -> Node | None:
-        """The node that `path` leads to from `node`, or None where there is none."""
-        found: Node | None = node
-        for step in path:
-            if found is None:
-                return None
-            found = _child(self.text, found, step)
-        return found
+        return self.places(node, [path[1:]]).get(path[1:])
 
     def places(self, node: Node, paths: Iterable[tuple[str | int, ...]]) -> dict[tuple[str | int, ...], Node]:
         """The nodes that paths lead to from `node`, each container read once; one that leads nowhere is left out."""
@@ -161,17 +151,6 @@ def _children(text: str, node: Node, steps: Container[str | int]) -> Iterator[tu
         yield from ((key, inner) for key, inner in _members(text, node.start).items() if key in steps)
     elif isinstance(node.value, list):
         yield from ((n, inner) for n, inner in enumerate(_elements(text, node.start)) if n in steps)
-
-
-def _child(text: str, node: Node, step: str | int) -> Node | None:
-    if isinstance(step, str):
-        return _members(text, node.start).get(step) if isinstance(node.value, dict) else None
-    if not isinstance(node.value, list) or not 0 <= step < len(node.value):
-        return None
-    for index, element in enumerate(_elements(text, node.start)):
-        if index == step:
-            return element
-    return None
 
 
 class _Pair(NamedTuple):

@@ -114,7 +114,7 @@ class _World:
         part = file.lines[first - 1 : last]
         match self.pick(0, 5):
             case 0 | 1 | 2:
-                said = {"file_path": f"/work/{file.path}", "offset": first, "limit": last - first + 1}
+                said = {"file_path": f"/repo/{file.path}", "offset": first, "limit": last - first + 1}
                 mark = "→" if file.path.endswith(".go") else "\t"
                 return "Read", said, numbered(part, first, mark), "file", said["file_path"]
             case 3:
@@ -127,7 +127,7 @@ class _World:
     def edit(self) -> tuple[str, dict[str, Any], str, str, str]:
         file = self.one(*self.files)
         file.former.append(list(file.lines))
-        path = f"/work/{file.path}"
+        path = f"/repo/{file.path}"
         if self.kind.reverts and self.pick(0, 2) == 0:
             file.lines = list(self.one(*file.former))
             return *bash("git checkout -q ."), "", "output", ""
@@ -173,7 +173,7 @@ class _World:
             case 1:
                 return *bash("find . -name '*'"), "\n".join(f"./src/{name}" for name in names), "names", ""
             case _:
-                return "Glob", {"pattern": "**/*"}, "\n".join(f"/work/src/{name}" for name in names), "names", ""
+                return "Glob", {"pattern": "**/*"}, "\n".join(f"/repo/src/{name}" for name in names), "names", ""
 
     # --- programs ---
 
@@ -283,7 +283,7 @@ def conversations(draw: st.DrawFn, kind: Kind = TAME, most: int = 8) -> list[Tur
             if acts and deed == world.edit:
                 continue
             name, arguments, result, what, path = deed()
-            acts.append(Act(f"call_{next(numbers)}", name, arguments, result, what, path.removeprefix("/work/")))
+            acts.append(Act(f"call_{next(numbers)}", name, arguments, result, what, path.removeprefix("/repo/")))
             if deed == world.edit:
                 break
         file = world.one(*world.files)

@@ -46,7 +46,7 @@ def acts(*told: tuple[tuple[str, dict[str, Any]], str]) -> tuple[Act, ...]:
 
 
 def turns() -> list[Turn]:
-    read = ("Read", {"file_path": "/work/src/a.py"})
+    read = ("Read", {"file_path": "/repo/src/a.py"})
     return [
         Turn("mend it", "hm", "I will look.", acts((bash("pytest -v"), TESTS), (read, numbered(FILE, 1, "\t")))),
         Turn("", "", "", acts((bash("git status"), "On branch main\nnothing to commit, working tree clean"))),

@@ -255,7 +255,7 @@ from lynkr.transforms.shaper import alone
 lines = []
 for folder in "abc":
     for n in range(1, 50, 9):
-        around = [f"/work/repo/src/{folder}/index.ts-{n + k}-  around the match" for k in (0, 2)]
+        around = [f"/repo/repo/src/{folder}/index.ts-{n + k}-  around the match" for k in (0, 2)]
         lines += [around[0], f"src/{folder}/index.ts:{n + 1}:  the match", around[1], "--"]
 change = alone("\\n".join(lines), tool="Grep")
 print(change.after if change else "")

@@ -70,6 +70,8 @@ def _squeezed(text: str, what: Meaning) -> str:
     # A file that may be edited keeps its spaces; a log that is only read does not.
     if what.role == "shown" and not _LOG.search(what.path):
         return _data(text) if what.programs else text
+    if rows := _separated(text):
+        return _shorter(_table(rows, "lines of CSV"), text)
     out, at, failed = list[str](), 0, 0
     for found in _START.finditer(text):
         if found.start() < at:
@@ -92,6 +94,8 @@ _LOG = re.compile(r"\.(?:log|jsonl|ndjson)$")
 
 def _data(text: str) -> str:
     """A file that is one long list of objects as its table; any other as it is."""
+    if (rows := _separated(text)) and len(rows) >= _DATA_ROWS:
+        return _recoverable(_table(rows, "lines of CSV"), text)
     if not text.startswith("["):
         return text
     values, end = _values(text, 0)
@@ -100,6 +104,28 @@ def _data(text: str) -> str:
             table = _table(rows, "objects of the list") if all(isinstance(row, _Object) for row in rows) else None
         case _:
             return text
+    return _recoverable(table, text)
+
+
+# `id,name,state` and then as many in every line; what is quoted may hold anything and stays as it is.
+_CSV_HEAD = re.compile(r"[A-Za-z_][\w .-]*(?:,[A-Za-z_][\w .-]*){2,}\Z")
+_CSV_ROWS = 10
+
+
+def _separated(text: str) -> list[_Object] | None:
+    """The rows of a CSV text, its cells as they were written; None where it is something else."""
+    head, *lines = text.rstrip("\n").split("\n")
+    if len(lines) < _CSV_ROWS or not _CSV_HEAD.match(head) or '"' in text or "^" in text or "\r" in text:
+        return None
+    names = head.split(",")
+    rows = [line.split(",") for line in lines]
+    if len(set(names)) < len(names) or "." in head or any(len(row) != len(names) for row in rows):
+        return None
+    return [_Object(zip(names, map(_Number, row), strict=True)) for row in rows]
+
+
+def _recoverable(table: str | None, text: str) -> str:
+    """A table in place of a file, with the way back; the file where that saves less than a quarter."""
     if not table or len(table) * 4 > len(text) * 3:
         return text
     head, _, lines = table.partition("\n")
