@@ -41,6 +41,30 @@ class Saving:
     usd: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """A conversation that changed lanes, or was to and did not (`made`), with the arithmetic.
+
+    `kind` is `cold` (its cache had run out), `prompt` or `trouble` (the work is harder than it looked), `user` (by the
+    user's word), `return` (home after a failure) or `fallback`. `tokens` were in the cache of the lane that was left;
+    writing them anew at the other costs `cost_usd`. On the other side of the scales stands `worth_usd`: for a step up,
+    what the conversation has saved so far; for a return, what the `calls` to come will save. None where no price is
+    known.
+    """
+
+    kind: str
+    from_lane: str
+    to_lane: str
+    from_tier: str
+    to_tier: str
+    why: str
+    tokens: int = 0
+    cost_usd: float | None = None
+    worth_usd: float | None = None
+    calls: int | None = None
+    made: bool = True
+
+
 @dataclass(slots=True)
 class Changes:
     """A list of changes in the making; the same change is noted once and counted."""

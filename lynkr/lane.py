@@ -48,7 +48,7 @@ class Lane:
     `base_url` is None where the request goes to the provider's own address, or, with `auth` CLIENT, to wherever the
     tool would have sent it. `model` None leaves the model to the tool. `timeout_s` bounds the wait for any
     one byte; without it the client decides. `region`, `project` and `api_version` are parts of some providers'
-    addresses.
+    addresses. `concurrency` is how many requests may be under way at once; more wait.
     """
 
     name: str
@@ -66,6 +66,7 @@ class Lane:
     region: str | None = None
     project: str | None = None
     api_version: str | None = None
+    concurrency: int | None = None
 
     def format_for(self, spoken: Format) -> Format | None:
         """The format in which a request that speaks `spoken` goes down this lane; None where it cannot.

@@ -54,6 +54,11 @@ class Paths:
         """The folder of what sessions that run need on disk, one folder each."""
         return self.state / "sessions"
 
+    @property
+    def healths(self) -> Path:
+        """The folder of what sessions know of lanes that rest."""
+        return self.state / "lanes"
+
 
 def paths(environ: Mapping[str, str]) -> Paths:
     """lynkr's folders as `environ` wants them."""

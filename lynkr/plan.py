@@ -13,13 +13,14 @@ from pathlib import Path
 from lynkr import credentials, profiles
 from lynkr.credentials import Held
 from lynkr.errors import ClientError, ConfigError, UsageError
-from lynkr.lane import Auth, Lane
+from lynkr.lane import Auth, Format, Lane
 from lynkr.launch.child import locate
 from lynkr.launch.launch import Call, Launch, child_environment
 from lynkr.launch.tools import ANY, TOOLS, Tool
 from lynkr.paths import Paths, home_folder, paths
 from lynkr.profiles import Profile
-from lynkr.routing.router import Router, router
+from lynkr.routing.router import TIERS, Router, router
+from lynkr.routing.settings import Budget
 from lynkr.secrets import Key
 from lynkr.secrets.store import PASSPHRASE, Store
 from lynkr.transforms.settings import OFF, Settings
@@ -44,6 +45,7 @@ class Options:
     verbose: bool = False
     nested: bool = False
     compress: bool = True
+    budget: float | None = None
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     # A profile made in memory, and the name the report gives the tool: for `lynkr demo`.
     made: Profile | None = None
@@ -62,6 +64,14 @@ class Plan:
     tool_name: str
     argv: tuple[str, ...]
     where: Paths
+    # What the user is told at the start.
+    notes: tuple[str, ...] = ()
+
+    @property
+    def budget(self) -> Budget:
+        """What may be spent: `--budget` says it of the session, the profile and the nearest .lynkr.toml of the rest."""
+        given = self.options.budget
+        return self.profile.budget if given is None else replace(self.profile.budget, session_usd=given)
 
     @property
     def compress(self) -> Settings:
@@ -86,8 +96,26 @@ def plan(options: Options, say: Callable[[str], None], ask: Callable[[str], str]
     """
     planned = without_credentials(options)
     store = Store(planned.where, options.environ, say, ask)
-    lanes = reachable(planned.router, planned.tool)
-    return replace(planned, held={lane.name: credentials.find(lane, store, options.environ) for lane in lanes})
+    needed = reachable(planned.router, planned.tool)
+    held = {lane.name: credentials.find(lane, store, options.environ) for lane in needed}
+    notes, without = list[str](), list[str]()
+    for lane in planned.router.lanes:
+        if lane.name in held or not any(map(lane.format_for, planned.tool.SPEAKS)):
+            continue
+        try:
+            held[lane.name] = credentials.find(lane, store, options.environ)
+        except ConfigError as error:
+            # The session can do without: it only stands behind others.
+            without.append(lane.name)
+            notes.append(f"lane '{lane.name}' cannot step in for others in this session: {error.sentence}")
+    usable = {lane.name for spoken in planned.tool.SPEAKS for lane in _serving(planned.router, spoken)}
+    notes += [
+        f"lane '{lane.name}' cannot step in for others: it needs the tool's own login, and '{needed[0].name}' has a key"
+        for lane in planned.router.lanes
+        if lane.auth is Auth.CLIENT and lane.name not in usable and set(lane.formats) & set(planned.tool.SPEAKS)
+    ]
+    kept = planned.router.only([lane for lane in planned.router.lanes if lane.name not in without])
+    return replace(planned, held=held, router=kept, notes=tuple(notes))
 
 
 def without_credentials(options: Options) -> Plan:
@@ -108,7 +136,8 @@ def without_credentials(options: Options) -> Plan:
         known = ", ".join(profile.tiers) or "none"
         raise ConfigError(f"profile {profile.name!r} has no lanes for the tier {options.tier!r}; it has: {known}")
     tool_name, tool = _tool(options)
-    chosen = _allowed(router(profile.lanes, profile.tiers, lane=options.lane, tier=options.tier), tool_name)
+    made = router(profile.lanes, profile.tiers, profile.routing, lane=options.lane, tier=options.tier)
+    chosen = _allowed(made, tool_name)
     _check_spoken(tool_name, tool, chosen)
     path = locate(options.words[0], options.environ, tool.INSTALL)
     name = options.tool_name or tool_name
@@ -147,7 +176,7 @@ def _allowed(chosen: Router, tool: str) -> Router:
             f"a lane with a key, or run it with --profile direct",
             kind=NOT_FOR_THIS,
         )
-    return replace(chosen, lanes=tuple(lanes))
+    return chosen.only(lanes)
 
 
 def _check_spoken(name: str, tool: Tool, chosen: Router) -> None:
@@ -169,17 +198,23 @@ def _check_spoken(name: str, tool: Tool, chosen: Router) -> None:
             )
 
 
+def _serving(chosen: Router, spoken: Format) -> tuple[Lane, ...]:
+    try:
+        return chosen.serving(spoken)
+    except ClientError:
+        return ()
+
+
 def reachable(chosen: Router, tool: Tool) -> list[Lane]:
-    """The lanes that this session can send anything down: for each format the tool speaks, the first."""
-    found = []
+    """The lanes that this session begins with: for each format the tool speaks, the first of every tier."""
+    found = list[Lane]()
     for spoken in tool.SPEAKS:
         try:
-            lane = chosen.plan(spoken).lane
+            first = [chosen.of_tier(tier, spoken)[0] for tier in (chosen.tier, *(chosen.tiers and TIERS))]
         except ClientError:
             continue
-        if lane not in found:
-            found.append(lane)
-    return found
+        found += [lane for lane in first if lane not in found]
+    return list({lane.name: lane for lane in found}.values())
 
 
 def call_of(planned: Plan, port: int, secret: str, folder: Path) -> Call:

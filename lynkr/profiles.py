@@ -17,6 +17,7 @@ from lynkr.errors import ConfigError
 from lynkr.lane import Auth, Format, Lane, Price
 from lynkr.paths import Paths, shipped
 from lynkr.routing.router import TIERS
+from lynkr.routing.settings import WHO, Budget, Routing, Rule
 from lynkr.transforms.settings import Settings
 from lynkr.upstream.catalog import Provider, check_url, formats, missing
 from lynkr.upstream.providers import PROVIDERS
@@ -43,24 +44,28 @@ class Profile:
     later: tuple[str, ...] = ()
     compress: Settings = field(default_factory=Settings)
     text: str = field(default="", repr=False)
+    routing: Routing = field(default_factory=Routing)
+    budget: Budget = field(default_factory=Budget)
 
 
 class Choice(NamedTuple):
-    """The name of the profile to use, and who said so; `budget` is the file that lowers its budget."""
+    """The name of the profile to use, and who said so; `budget` is what the nearest .lynkr.toml allows at most."""
 
     name: str
     source: str
-    budget: Path | None = None
+    budget: Budget | None = None
 
 
 def chosen(name: str | None, environ: Mapping[str, str], folder: Path, where: Paths) -> Choice:
     """What is to be used: `name`, LYNKR_PROFILE, the nearest .lynkr.toml from `folder` up, `lynkr use`, `direct`."""
-    if name:
-        return Choice(name, "--profile")
-    if name := environ.get("LYNKR_PROFILE"):
-        return Choice(name, "LYNKR_PROFILE")
+    if said := (name and "--profile") or (environ.get("LYNKR_PROFILE") and "LYNKR_PROFILE"):
+        try:
+            local = _local(folder)
+        except ConfigError:  # it has no say in what was chosen
+            local = None
+        return Choice(name or environ["LYNKR_PROFILE"], said, local.budget if local else None)
     local = _local(folder)
-    budget = local.path if local and local.budget else None
+    budget = local.budget if local else None
     if local and local.profile:
         return Choice(local.profile, str(local.path), budget)
     if name := _used(where):
@@ -78,7 +83,7 @@ def choose(name: str | None, environ: Mapping[str, str], folder: Path, where: Pa
             raise
         # Whoever named it is where it can be mended.
         raise ConfigError(f"{choice.source} names a profile that is not there: {error.sentence}") from error
-    return replace(profile, later=(*profile.later, f"the budget in {choice.budget}")) if choice.budget else profile
+    return replace(profile, budget=profile.budget.lowered(choice.budget)) if choice.budget else profile
 
 
 def load(name: str, where: Paths) -> Profile:
@@ -138,7 +143,7 @@ class _Local(NamedTuple):
 
     path: Path
     profile: str | None
-    budget: bool
+    budget: Budget | None
 
 
 def _local(folder: Path) -> _Local | None:
@@ -157,8 +162,8 @@ def _local(folder: Path) -> _Local | None:
     named = data.get("profile")
     if named is not None and not isinstance(named, str):
         raise ConfigError(f"{path}: profile must be a name in quotes")
-    _Reader(path, LOCAL_FILE, text).budget(data)
-    return _Local(path, named, "budget" in data)
+    budget = _Reader(path, LOCAL_FILE, text).budget(data)
+    return _Local(path, named, budget if "budget" in data else None)
 
 
 def _used(where: Paths) -> str | None:
@@ -177,8 +182,16 @@ def _nearest(word: str, known: list[str]) -> str:
 
 
 # Section → key → what it may be: one of some words, a switch, or an amount of money.
-_SECTIONS: dict[str, dict[str, tuple[str, ...] | type]] = {
-    "route": {"mode": ("tiered", "off")},
+_SECTIONS: dict[str, dict[str, tuple[str, ...] | type | None]] = {
+    "route": {
+        "mode": ("tiered", "off"),
+        "retries": int,
+        "wait_s": float,
+        "breaker_failures": int,
+        "breaker_rest_s": float,
+        "models": dict,
+        "rules": None,
+    },
     "compress": {
         "tool_results": bool,
         "tool_schemas": bool,
@@ -191,12 +204,13 @@ _SECTIONS: dict[str, dict[str, tuple[str, ...] | type]] = {
     "budget": {"session_usd": float, "day_usd": float, "month_usd": float, "on_exceed": ("warn", "downgrade", "stop")},
 }
 # Checked, and not acted on yet.
-_LATER = ("route", "cache", "budget")
+_LATER = ("cache",)
 _LANE = ("provider", "auth", "model", "base_url", "format", "headers", "timeout_s", "price", "key", "key_env",
-         "context", "region", "project", "api_version")  # fmt: skip
+         "context", "region", "project", "api_version", "concurrency")  # fmt: skip
 # What other programs call the place for a key.
 _SECRETS = ("api_key", "apikey", "token", "secret", "password")
 _LIKE_A_KEY = re.compile(r"(?:sk-|sk_|AIza|dapi|xai-|gsk_|ya29\.|ABSK)|.{41}")
+_RULE = ("who", "model", "words", "path", "tool", "tier", "lane")
 _RATES = tuple(Price.__dataclass_fields__)
 
 
@@ -221,11 +235,42 @@ class _Reader:
         later = tuple(f"[{s}]" for s in _LATER if any(v not in (False, "off") for v in data.get(s, {}).values()))
         said: dict[str, Any] = data.get("compress", {})
         compress: Any = {key: tuple(value) if isinstance(value, list) else value for key, value in said.items()}
-        return Profile(self.name, self.path, description, lanes, tiers, later, Settings(**compress), self.text)
+        return Profile(
+            self.name, self.path, description, lanes, tiers, later, Settings(**compress), self.text,
+            self._routing(data.get("route", {}), lanes), Budget(**data.get("budget", {})),
+        )  # fmt: skip
 
-    def budget(self, data: dict[str, Any]) -> None:
-        """Checks a budget that stands outside of a profile."""
+    def budget(self, data: dict[str, Any]) -> Budget:
+        """A budget that stands outside of a profile."""
         self._section("budget", self._table(data, "budget", ()))
+        return Budget(**data.get("budget", {}))
+
+    def _routing(self, data: dict[str, Any], lanes: Mapping[str, Lane]) -> Routing:
+        """`[route]`, its rules and its models as well."""
+        at = ("route", "models")
+        models = self._table(data, "models", ("route",))
+        for pattern in models:
+            self._one_of(models, pattern, at, list(TIERS))
+        rules = data.get("rules", [])
+        if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
+            raise self._mistake(("route", "rules"), "a rule is a section [[route.rules]]")
+        made = tuple(self._rule(number, rule, lanes) for number, rule in enumerate(rules, 1))
+        return Routing(**{**data, "models": models, "rules": made})
+
+    def _rule(self, number: int, data: dict[str, Any], lanes: Mapping[str, Lane]) -> Rule:
+        at = ("route", "rules")
+        self._keys(data, _RULE, at)
+        words = data.get("words", [])
+        if not isinstance(words, list) or not all(isinstance(word, str) and word for word in words):
+            raise self._mistake((*at, "words"), 'it must be a list of words, such as ["migration"]')
+        texts = {key: self._take(data, key, at, str, "a pattern in quotes") for key in ("model", "path", "tool")}
+        tier, lane = self._one_of(data, "tier", at, list(TIERS)), self._one_of(data, "lane", at, list(lanes))
+        who = self._one_of(data, "who", at, list(WHO))
+        if (tier is None) == (lane is None):
+            raise self._mistake(at, f"rule {number} needs a tier or a lane to send things to, and not both")
+        if who is None and not words and not any(texts.values()):
+            raise self._mistake(at, f"rule {number} says nothing of what it is for: who, model, words, path or tool")
+        return Rule(number, tier, lane, who, texts["model"], tuple(words), texts["path"], texts["tool"])
 
     def _section(self, name: str, data: dict[str, Any]) -> None:
         self._keys(data, tuple(_SECTIONS[name]), (name,))
@@ -234,6 +279,10 @@ class _Reader:
                 self._one_of(data, key, (name,), list(kind))
             elif kind is float:
                 self._positive(data, key, (name,))
+            elif kind is int:
+                self._whole(data, key, (name,), least=0, what="a whole number, 0 or more")
+            elif kind is None or kind is dict:
+                continue  # read where its words are known
             elif kind is list:
                 names = data.get(key, [])
                 if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
@@ -293,6 +342,7 @@ class _Reader:
             region=self._take(data, "region", at, str, "a name in quotes") or entry.region,
             project=self._take(data, "project", at, str, "a name in quotes"),
             api_version=version,
+            concurrency=self._whole(data, "concurrency", at, what="a number of requests"),
         )
         return self._addressed(lane, entry, said, at)
 
@@ -358,10 +408,12 @@ class _Reader:
             raise self._mistake((*at, key), "it must be a number above 0")
         return float(value)
 
-    def _whole(self, data: dict[str, Any], key: str, at: tuple[str, ...]) -> int | None:
+    def _whole(
+        self, data: dict[str, Any], key: str, at: tuple[str, ...], least: int = 1, what: str = "a number of tokens"
+    ) -> int | None:
         value = data.get(key)
-        if value is not None and (not _is_number(value) or value != int(value) or value <= 0):
-            raise self._mistake((*at, key), "it must be a number of tokens")
+        if value is not None and (not _is_number(value) or value != int(value) or value < least):
+            raise self._mistake((*at, key), f"it must be {what}")
         return None if value is None else int(value)
 
     def _take(self, data: dict[str, Any], key: str, at: tuple[str, ...], kind: type, what: str) -> Any:

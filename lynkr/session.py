@@ -83,7 +83,7 @@ class Ended(NamedTuple):
 def run(planned: Plan, say: Callable[[str], None]) -> Ended:
     """Runs a session to its end. Raises LynkrError where the child could not be started."""
     with _prepared(planned) as session:
-        for note in (*session.launch.notes, *_unacted(planned)):
+        for note in (*planned.notes, *session.launch.notes, *_unacted(planned)):
             say(note)
         began, started = time.monotonic(), _now()
         line = Session(session.id, planned.tool_name, planned.profile.name, str(cwd()), started)
@@ -179,8 +179,28 @@ def _start_proxy(session: Prepared, recorder: Recorder, say: Callable[[str], Non
         new_id=_new_id,
         compress=session.plan.compress,
         keep=_keeping(session, say),
+        budget=session.plan.budget,
+        spent=lambda: _spent(session),
+        healths=session.plan.where.healths,
     )
     return ProxyThread(setting)
+
+
+def _spent(session: Prepared) -> dict[str, float]:
+    """What other sessions have spent with this profile, today and this month, by the local calendar."""
+    from lynkr.ledger.store import Ledger
+
+    today = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+    begins = {"day": today, "month": today.replace(day=1)}
+    try:
+        with Ledger(session.plan.where.ledger) as ledger:
+            return {
+                period: ledger.spent(session.plan.profile.name, begin.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S"),
+                                     session.id)
+                for period, begin in begins.items()
+            }  # fmt: skip
+    except LynkrError:
+        return {}  # the recorder says what is wrong with the ledger
 
 
 def _keeping(session: Prepared, say: Callable[[str], None]) -> Callable[[Change, str], None] | None:

@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from lynkr.formats import CODECS
@@ -15,6 +16,7 @@ from lynkr.lane import Auth, Format, Lane
 from lynkr.ledger.row import Row
 from lynkr.proxy.thread import ProxyThread, Setting
 from lynkr.routing.router import Router
+from lynkr.routing.settings import Budget
 from lynkr.secrets import Key
 from lynkr.transforms.settings import OFF, Settings
 from lynkr.transforms.shaper import Change
@@ -60,6 +62,9 @@ def proxy(
     speaks: tuple[Format, ...] = tuple(CODECS),
     compress: Settings = OFF,
     keep: Callable[[Change, str], None] | None = None,
+    router: Router | None = None,
+    budget: Budget | None = None,
+    healths: Path | None = None,
 ) -> Iterator[Proxy]:
     listener = socket.create_server(("127.0.0.1", 0), backlog=256)
     found = Proxy(listener.getsockname()[1])
@@ -70,7 +75,7 @@ def proxy(
             port=found.port,
             secret=SECRET,
             carriers=carriers,
-            router=Router(lanes, "complex", "first lane of the tier"),
+            router=router or Router(lanes, "complex", "first lane of the tier"),
             origins=origins or {},
             keys=keys or {},
             environ=environ or {},
@@ -81,6 +86,8 @@ def proxy(
             new_id=lambda: f"{next(counter):06}",
             compress=compress,
             keep=keep,
+            budget=budget or Budget(),
+            healths=healths,
         )
     )
     try:

@@ -43,6 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "proxy": {
         "formats",
         "framing",
+        "health",
         "ledger",
         "routing",
         "secrets",
@@ -57,6 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "secrets": {"paths", "vocabulary"},
     "credentials": {"secrets", "upstream", "vocabulary"},
     "kept": {"paths", "vocabulary"},
+    "health": {"paths", "routing", "vocabulary"},
     "profiles": {"paths", "routing", "transforms", "upstream", "vocabulary"},
     "probe": {"formats", "secrets", "translate", "upstream", "vocabulary"},
     "local": {"upstream", "vocabulary"},

@@ -60,6 +60,12 @@ class _Words(click.Command):
     "--lane", metavar="NAME", shell_complete=lane_names, help="Send everything down this lane of the profile."
 )
 @click.option("--tier", type=click.Choice(TIERS), help="Use the lanes of this tier.")
+@click.option(
+    "--budget",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="USD",
+    help="What this session may cost; when it is spent, what [budget] on_exceed says happens.",
+)
 @click.option("--dry-run", is_flag=True, help="Print what would be injected; start nothing.")
 @click.option("--report", type=click.Path(path_type=Path), metavar="PATH", help="Also write the JSON report there.")
 @click.option("--no-compress", is_flag=True, help="Send tool results as they are, whatever the profile says.")
@@ -72,6 +78,7 @@ def command(
     profile: str | None,
     lane: str | None,
     tier: str | None,
+    budget: float | None,
     dry_run: bool,
     report: Path | None,
     no_compress: bool,
@@ -103,7 +110,7 @@ def command(
     if report is not None and (report.is_dir() or not report.resolve().parent.is_dir()):
         what = "is a folder" if report.is_dir() else f"cannot be written: there is no folder {report.resolve().parent}"
         raise ConfigError(f"--report {report} {what}")
-    options = Options(words, as_command, profile, lane, tier, report, quiet, verbose, nested, not no_compress)
+    options = Options(words, as_command, profile, lane, tier, report, quiet, verbose, nested, not no_compress, budget)
     if join and options.environ.get("LYNKR_SESSION"):
         from lynkr.join import join as joining
         from lynkr.launch.child import become

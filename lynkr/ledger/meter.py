@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from math import fsum
 
 from lynkr.changes import Removed, Saving
-from lynkr.lane import Lane
+from lynkr.lane import Lane, Price
 from lynkr.ledger.prices import Entry, Table, cost
 from lynkr.usage import Heard, Usage
 
@@ -31,6 +31,15 @@ _MANY = 1000
 def _alone(*, written: bool) -> tuple[Usage, Usage]:
     """Tokens read from a cache, and as many that are new to it."""
     return Usage(cache_read=_MANY), Usage(cache_write=_MANY) if written else Usage(input=_MANY)
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What the cache of a lane would have held of a request, in tokens; `grows` says that the conversation goes on, so
+    that what is new would have been written to it."""
+
+    tokens: int
+    grows: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +69,12 @@ class Meter:
         asked: str | None,
         request_bytes: int,
         removed: Sequence[Removed] = (),
+        before: Before | None = None,
     ) -> Cost:
-        """What a request that was sent to a model, and not refused by it, cost; and what was `removed` would have."""
+        """What a request that was sent to a model, and not refused by it, cost; and what was `removed` would have.
+
+        `before` is what the cache of the lane that it was taken from would have held, where it was.
+        """
         known = (lane.name, model)
         usage, estimated = heard.usage, False
         if usage is None:
@@ -77,7 +90,9 @@ class Meter:
         whole, savings = self._saved(usage, lane, model or "", removed)
         saved = None if any(saving.usd is None for saving in savings) else fsum(s.usd or 0.0 for s in savings)
         baseline = usd if usd is None else usd + (saved or 0.0)
-        if baseline is not None and asked and asked != model:
+        if baseline is not None and asked and before is not None:
+            baseline = self._elsewhere(usage, whole, asked, before, baseline)
+        elif baseline is not None and asked and asked != model:
             baseline = self._baseline(whole, asked, baseline)
         return Cost(usage, estimated or guessed, usd, baseline, saved, savings)
 
@@ -134,6 +149,27 @@ class Meter:
         original = self._prices.find(asked)
         cached = usage.cache_read or usage.cache_write or usage.cache_write_1h
         return cost(usage, original)[0] if original and cached else usd
+
+    def _elsewhere(self, usage: Usage, whole: Usage, asked: str, before: Before, usd: float) -> float:
+        """The same, of a conversation that is followed: what its own lane's cache would have held is known."""
+        original = self._prices.find(asked)
+        if original is None:
+            return usd
+        read = min(round(before.tokens * whole.prompt / usage.prompt), whole.prompt) if usage.prompt else 0
+        new = whole.prompt - read
+        cached = before.tokens > 0 or before.grows
+        return cost(
+            replace(
+                whole, billed=None, cache_read=read, cache_write=new if cached else 0, cache_write_1h=0,
+                input=0 if cached else new,
+            ),
+            original,
+        )[0]  # fmt: skip
+
+    def rates(self, lane: Lane, model: str | None, prompt: int) -> Price | None:
+        """The rates of `model` on `lane` for a prompt of so many tokens; None where they are not known."""
+        entry = self._entry(lane, lane.model or model or "")
+        return entry.at(prompt) if entry else None
 
     def _estimate(self, heard: Heard, known: tuple[str, str | None], request_bytes: int) -> Usage:
         prompt = request_bytes // CHARS_PER_TOKEN

@@ -49,4 +49,18 @@ def what_was_compressed(db: Executes) -> None:
     db.execute("ALTER TABLE requests ADD COLUMN faults INTEGER NOT NULL DEFAULT 0")
 
 
-STEPS: tuple[Callable[[Executes], None], ...] = (sessions_and_requests, what_was_changed, what_was_compressed)
+def who_asked(db: Executes) -> None:
+    """Who asked, in which conversation, how hard it looked, and the switch that it was (JSON, null where none)."""
+    db.execute("ALTER TABLE requests ADD COLUMN who TEXT")
+    db.execute("ALTER TABLE requests ADD COLUMN conversation TEXT")
+    db.execute("ALTER TABLE requests ADD COLUMN score REAL")
+    db.execute("ALTER TABLE requests ADD COLUMN switch TEXT")
+    db.execute("CREATE INDEX requests_by_time ON requests (at)")
+
+
+STEPS: tuple[Callable[[Executes], None], ...] = (
+    sessions_and_requests,
+    what_was_changed,
+    what_was_compressed,
+    who_asked,
+)

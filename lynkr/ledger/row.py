@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from lynkr.changes import Change, Saving
+from lynkr.changes import Change, Saving, Switch
 from lynkr.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """A lane that was asked and did not serve; `status` is None where it gave none."""
+    """A lane that was asked and did not serve; `status` is None where it gave none, `why` is its own word for it."""
 
     lane: str
     status: int | None
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,8 @@ class Row:
     has no known price; `baseline_usd` is what the same would have cost on the model that was asked for. `changes` is
     what was dropped or said otherwise on the way to a lane of another format or model, and on the way back. `savings`
     is what compression took out, by kind, and `compression_usd` its worth (None where no price is known); `faults`
-    counts results that were left alone because a compressor failed.
+    counts results that were left alone because a compressor failed. `who` asked (main, subagent, title, …), in which
+    `conversation`; `score` is how hard its prompt looked, `switch` the change of lanes that this request was.
     """
 
     id: str
@@ -55,6 +57,10 @@ class Row:
     compression_usd: float | None = 0.0
     savings: tuple[Saving, ...] = ()
     faults: int = 0
+    who: str | None = None
+    conversation: str | None = None
+    score: float | None = None
+    switch: Switch | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,11 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
-from lynkr.changes import Change, Saving
+from lynkr.changes import Change, Saving, Switch
 from lynkr.errors import LynkrError
 from lynkr.ledger.migrations import STEPS
 from lynkr.ledger.row import Row, Session, Try
@@ -26,7 +27,7 @@ _ROW = (
     "id, session, at, method, path, format, tier, why, lane, provider, model, asked_model, status, outcome, error, "
     "tried, input_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, output_tokens, "
     "reasoning_tokens, extras, estimated, cost_usd, baseline_usd, removed_tokens, first_byte_ms, ms, changes, "
-    "savings, compression_usd, faults"
+    "savings, compression_usd, faults, who, conversation, score, switch"
 )
 
 
@@ -123,6 +124,16 @@ class Ledger:
             found = self._db.execute(f"SELECT {_ROW} FROM requests WHERE session = ? ORDER BY id", (session,))  # noqa: S608
             return [_row(values) for values in found]
 
+    def spent(self, profile: str, since: str, but: str) -> float:
+        """USD that sessions with `profile` have cost since `since` (RFC 3339, UTC), without session `but`."""
+        with self._explained():
+            found = self._db.execute(
+                "SELECT total(cost_usd) FROM requests JOIN sessions ON sessions.id = session "
+                "WHERE at >= ? AND profile = ? AND session != ?",
+                (since, profile, but),
+            ).fetchone()
+            return float(found[0])
+
     @contextmanager
     def _writing(self) -> Iterator[None]:
         self._db.execute("BEGIN IMMEDIATE")
@@ -163,7 +174,7 @@ def _wal(db: sqlite3.Connection, wait_s: float) -> None:
 
 def _values(session: str, row: Row) -> tuple[object, ...]:
     usage = row.usage
-    tried = json.dumps([[attempt.lane, attempt.status] for attempt in row.tried])
+    tried = json.dumps([[attempt.lane, attempt.status, attempt.why] for attempt in row.tried])
     return _storable((
         row.id, session, row.at, row.method, row.path, row.format, row.tier, row.why, row.lane, row.provider, row.model,
         row.asked_model, row.status, row.outcome, row.error, tried, usage.input, usage.cache_read, usage.cache_write,
@@ -171,7 +182,7 @@ def _values(session: str, row: Row) -> tuple[object, ...]:
         row.baseline_usd, row.removed_tokens, row.first_byte_ms, row.ms,
         json.dumps([[change.what, change.did, change.why, change.count] for change in row.changes]),
         json.dumps([[saving.kind, saving.tokens, saving.usd] for saving in row.savings]), row.compression_usd,
-        row.faults,
+        row.faults, row.who, row.conversation, row.score, json.dumps(asdict(row.switch)) if row.switch else None,
     ))  # fmt: skip
 
 
@@ -191,9 +202,12 @@ def _row(values: tuple[Any, ...]) -> Row:
         reasoning=found.pop("reasoning_tokens"),
         extras=bool(found.pop("extras")),
     )
-    tried = tuple(Try(lane, status) for lane, status in json.loads(found.pop("tried")))
+    tried = tuple(Try(*attempt) for attempt in json.loads(found.pop("tried")))
+    switch = json.loads(found.pop("switch") or "null")
     changes = tuple(Change(*change) for change in json.loads(found.pop("changes")))
     savings = tuple(Saving(*saving) for saving in json.loads(found.pop("savings")))
     del found["session"]
     found["estimated"] = bool(found["estimated"])
-    return Row(**found, usage=usage, tried=tried, changes=changes, savings=savings)
+    return Row(
+        **found, usage=usage, tried=tried, changes=changes, savings=savings, switch=Switch(**switch) if switch else None
+    )

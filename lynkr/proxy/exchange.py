@@ -1,9 +1,10 @@
 """The conductor: one request from its arrival to its row. Nobody else calls anybody.
 
-    read the body → what does it speak → which lane → which bytes → open the lane → relay, or translate → record
+    read the body → what does it speak → where may it go → which bytes → open the lane → relay, or translate → record
 
-Two promises: every request that was let in ends in exactly one row, also when the client hangs up or the stream is cut;
-and a body that we have nothing to change in leaves as the bytes that came.
+Three promises: every request that was let in ends in exactly one row, also when the client hangs up or the stream is
+cut; a body that we have nothing to change in leaves as the bytes that came; and as long as the client has heard nothing
+of an answer, a lane that fails is one that another can step in for.
 """
 
 from __future__ import annotations
@@ -19,39 +20,36 @@ from lynkr import formats
 from lynkr.answer import Refused
 from lynkr.changes import Changes, Removed
 from lynkr.errors import ClientError, LynkrError, UpstreamError
-from lynkr.events import Refusal
-from lynkr.formats import Codec, Match
+from lynkr.formats import Match
 from lynkr.lane import Auth, Format, Lane
-from lynkr.ledger.meter import Meter
-from lynkr.ledger.row import Row, Try
+from lynkr.ledger.meter import CHARS_PER_TOKEN, Cost, Meter
+from lynkr.ledger.row import Row
 from lynkr.proxy.ear import Ear
 from lynkr.proxy.interpret import ERROR_LIMIT, PING_S, Interpreting, refusal_in, whole_body
-from lynkr.proxy.outbound import Inbound, outbound
-from lynkr.proxy.refused import FINAL, about_the_lane
-from lynkr.proxy.relay import give_up, relay
+from lynkr.proxy.lanes import Lanes, Unserved
+from lynkr.proxy.outbound import Inbound, Outbound, outbound
+from lynkr.proxy.peek import begun, first_event, late
+from lynkr.proxy.planning import Placed, Planning
+from lynkr.proxy.refused import about_the_lane
+from lynkr.proxy.relay import relay
 from lynkr.proxy.server import ClientGone, Reply, Request
 from lynkr.proxy.shaping import Shaping
+from lynkr.proxy.telling import JSON, Telling
 from lynkr.routing.router import Route, Router
 from lynkr.secrets import Key
 from lynkr.upstream import ollama
-from lynkr.upstream.auth import Headers, connection_headers, credential, outgoing
+from lynkr.upstream.auth import Headers, credential, outgoing
 from lynkr.upstream.catalog import address, base_url, way
 from lynkr.upstream.client import Answer, Upstreams
 from lynkr.upstream.clouds import Login
 from lynkr.usage import Heard
 
-JSON = (b"Content-Type", b"application/json")
-# Clients of Anthropic's SDKs obey this header; without it Claude Code tries for three minutes.
-# Others heed only how long to wait, and then go through their retries at once.
-NO_RETRY = [(b"x-should-retry", b"false"), (b"retry-after-ms", b"1")]
-# Kinds of refusals that trying again cannot mend.
-_FINAL = frozenset(("invalid", "context", "authentication", "billing", "permission", "not_found", "too_large", "quota"))
-# Asking again does not mend these, whatever their status.
-_HOPELESS = frozenset(("billing", "quota", "too_large"))
-# So many different ones are told at a session's end.
-_TROUBLES = 3
 # What the proxy answers itself, for whoever wants to know that it is there.
 _HERE = frozenset(("/health/live", "/health/ready"))
+# Tries again on one lane where there is another to turn to and the conversation's cache is worth waiting for.
+_RETRIES = 2
+# A lane that need not stream, or reads long prompts on this machine, may take so many times longer to begin.
+_SLOW = 5
 
 
 class Clock(NamedTuple):
@@ -78,6 +76,8 @@ class Exchange:
     meter: Meter
     clock: Clock
     record: Callable[[Row], None]
+    planning: Planning
+    lanes: Lanes = field(default_factory=Lanes)
     ping_s: float = PING_S
     shaping: Shaping = field(default_factory=Shaping)
     sizes: dict[str, int | None] = field(default_factory=dict)
@@ -90,7 +90,8 @@ class Exchange:
             await reply.whole(200, b'{"status": "ok"}', [JSON])
             return
         notes = {"id": self.clock.new_id(), "at": self.clock.now(), "method": request.method, "path": request.path}
-        await _Case(self, request, reply, notes, self.clock.ms()).serve()
+        telling = Telling(reply, notes, self.keys, self.troubles)
+        await _Case(self, request, reply, telling, self.clock.ms()).serve()
 
 
 def _named(headers: Headers) -> dict[str, str]:
@@ -104,35 +105,41 @@ def _named(headers: Headers) -> dict[str, str]:
 
 @dataclass(slots=True)
 class _Case:
-    """One request on its way. `notes` are what its row will say."""
+    """One request on its way. `telling` holds what its row will say."""
 
     house: Exchange
     request: Request
     reply: Reply
-    notes: dict[str, Any]
+    telling: Telling
     began: float
     match: Match | None = None
-    codec: Codec = formats.CODECS[Format.OPENAI_RESPONSES]
-    ear: Ear | None = None
+    placed: Placed | None = None
+    route: Route | None = None
     listener: Ear | Interpreting | None = None
     changes: Changes = field(default_factory=Changes)
     removed: Callable[[], tuple[Removed, ...]] = tuple
     size: int = 0
-    sent: bool = False
+    # Whether more fits into a lane that could still step in.
+    wider: bool = False
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        return self.telling.notes
 
     async def serve(self) -> None:
         try:
             await self._serve()
         except Refused as error:
-            await self._refuse(self._clean(error.refusal))
+            await self.telling.refusal(self.telling.clean(error.refusal))
         except LynkrError as error:
-            await self._fail(error)
+            await self.telling.error(error, self.listener)
         except (ClientGone, anyio.BrokenResourceError, anyio.get_cancelled_exc_class()):
             if not self.reply.finished:
                 self._note(outcome="gone")
             raise
         except Exception as error:  # noqa: BLE001 - a fault of ours must not end the user's session
-            await self._fail(LynkrError(f"lynkr: a fault of its own ({type(error).__name__}); please report it"))
+            fault = LynkrError(f"lynkr: a fault of its own ({type(error).__name__}); please report it")
+            await self.telling.error(fault, self.listener)
         finally:
             self.house.record(self._finished())
 
@@ -141,13 +148,15 @@ class _Case:
         headers = _named(request.headers)
         self.match = formats.match(request.method, request.path)
         spoken = self.match.format if self.match else self._house(headers)
-        self.codec = formats.CODECS[spoken or Format.OPENAI_RESPONSES]
+        self.telling.codec = formats.CODECS[spoken or Format.OPENAI_RESPONSES]
         self._note(format=self.match.format if self.match else None)
         body = await request.body()
         if "websocket" in headers.get("upgrade", "").lower():
             raise ClientError("lynkr: no WebSocket here; use HTTP", status=426, kind="upgrade")
+        at = int(datetime.fromisoformat(self.notes["at"]).timestamp())
         try:
-            route = house.router.plan(spoken, as_it_is=self.match is None or not self.match.metered)
+            inbound = Inbound(request, headers, self.match, body, self.notes["id"], at)
+            self.placed = placed = house.planning.place(inbound, spoken)
         except ClientError:
             if request.method != "HEAD":
                 raise
@@ -155,10 +164,74 @@ class _Case:
             self._note(why="answered here", status=200)
             await self.reply.whole_head(200, [])
             return
+        plan = placed.plan
+        self._note(who=plan.who, conversation=plan.key, score=plan.score)
+        if len(plan.routes) == 1:
+            # Whoever stands alone is always asked: to rest would only turn the provider's words into ours.
+            await self._alone(placed, plan.routes[0], spoken)
+            return
+        usable, resting = house.lanes.open(plan.routes)
+        failures = list[tuple[Lane, Unserved]]()
+        while usable:
+            route, *rest = usable
+            failure = await self._persist(placed, route, rest, spoken)
+            if failure is None:
+                return
+            failures.append((route.lane, failure))
+            usable = [each for each in rest if failure.kind != "context" or _wider(each.lane, route.lane)]
+        await self.telling.nobody(failures, resting)
+
+    async def _alone(self, placed: Placed, route: Route, spoken: Format | None) -> None:
+        """Asks the only lane there is; what it says in the end is what the client hears."""
+        retries, attempt = self.house.lanes.routing.retries or 0, 1
+        while True:
+            try:
+                await self._once(placed, route, spoken, final=attempt > retries)
+            except Unserved as failure:
+                wait = self.house.lanes.pause(route.lane, attempt, failure, retries)
+                self.telling.failed(failure.status, failure.why)
+                attempt = attempt + 1 if wait is not None else retries + 1
+                await anyio.sleep(wait or 0)
+            else:
+                return
+
+    async def _persist(self, placed: Placed, route: Route, rest: list[Route], spoken: Format | None) -> Unserved | None:
+        """Asks one lane of several, again where that is worth it; what kept it from serving, None if nothing did."""
+        lanes, plan, attempt = self.house.lanes, placed.plan, 1
+        said = lanes.routing.retries
+        # A cache that others would have to write anew is worth some patience.
+        retries = said if said is not None else _RETRIES if plan.warm and route is plan.routes[0] else 0
+        self.wider = any(_wider(each.lane, route.lane) for each in rest)
+        while True:
+            lanes.asked(route.lane)
+            try:
+                await self._once(placed, route, spoken, final=False)
+            except Unserved as failure:
+                self.telling.failed(failure.status, failure.why)
+                lanes.failed(route.lane, failure)
+                wait = lanes.pause(route.lane, attempt, failure, retries)
+                if wait is None:
+                    return failure
+                await anyio.sleep(wait)
+                attempt += 1
+            except UpstreamError as error:
+                # In the middle of its answer.
+                lanes.failed(route.lane, Unserved(None, error.kind, error.sentence, again=False))
+                raise
+            else:
+                return None
+
+    async def _once(self, placed: Placed, route: Route, spoken: Format | None, *, final: bool) -> None:
+        """Takes the request down one lane, once. Raises Unserved where it is not `final`, the lane fails, and the
+        client has heard nothing of an answer."""
         lane = await self._sized(route.lane)
-        self._take(replace(route, lane=lane))
-        at = int(datetime.fromisoformat(self.notes["at"]).timestamp())
-        shaped = house.shaping(Inbound(request, headers, self.match, body, self.notes["id"], at), lane)
+        async with self.house.lanes.slot(lane):
+            await self._down(placed, replace(route, lane=lane), spoken, final=final)
+
+    async def _down(self, placed: Placed, route: Route, spoken: Format | None, *, final: bool) -> None:
+        house, lane = self.house, route.lane
+        self._take(route, placed)
+        shaped = house.shaping(placed.inbound, lane)
         self.removed = shaped.removed
         self._note(faults=shaped.faults)
         out = outbound(shaped.inbound, lane)
@@ -166,8 +239,36 @@ class _Case:
         self.size, self.changes = out.size, out.changes
         if self.match is not None:
             self._note(asked_model=out.asked, model=out.model)
-        goes_as = out.spoken or spoken
-        where = address(lane, goes_as, base_url(lane, goes_as, house.origins, headers), out.target)
+        known = placed.plan.known or 0
+        house.planning.purse.reserve(
+            self.notes["id"], house.planning.estimate(lane, out.model, out.size // CHARS_PER_TOKEN, known)
+        )
+        opening = await self._opening(out, lane, spoken, final=final)
+        self.telling.sent = True
+        try:
+            if out.translation is not None:
+                await self._translate(out, lane, opening, final=final)
+            else:
+                await self._relayed(opening, lane, final=final)
+        except UpstreamError as error:
+            failure = Unserved.by(error, lane, wider=self.wider)
+            if final or self.reply.started or failure is None:
+                raise
+            raise failure from error
+        except Refused as error:
+            cleaned = self.telling.clean(error.refusal)
+            failure = Unserved.by(cleaned, lane, wider=self.wider)
+            if final or failure is None:
+                house.lanes.answered(lane)
+                raise
+            raise failure from error
+
+    async def _opening(
+        self, out: Outbound, lane: Lane, spoken: Format | None, *, final: bool
+    ) -> Callable[[], Awaitable[Answer]]:
+        """What opens the lane, once it is wanted."""
+        house, goes_as = self.house, out.spoken or spoken
+        where = address(lane, goes_as, base_url(lane, goes_as, house.origins, _named(self.request.headers)), out.target)
         held = house.keys.get(lane.name)
         if held is None and lane.auth in (Auth.KEY, Auth.CLOUD):
             raise ClientError(
@@ -176,57 +277,75 @@ class _Case:
                 status=403,
                 kind="no_credential",
             )
-        own = await credential(held, way(lane, goes_as), goes_as, request.method, where, out.body or b"")
+        own = await credential(held, way(lane, goes_as), goes_as, self.request.method, where, out.body or b"")
         length = None if out.body is None else len(out.body)
         sent = outgoing(out.headers, lane, own, host=where.authority, length=length, metered=bool(self.match))
-        self.sent = True
+        wait_s = house.lanes.routing.wait_s * (1 if _streams(out) and lane.auth is not Auth.NONE else _SLOW)
 
         async def opening() -> Answer:
-            answer = await house.upstreams.open(lane, where, request.method, sent, out.body)
+            if final or lane.timeout_s is not None:
+                answer = await house.upstreams.open(lane, where, self.request.method, sent, out.body)
+            else:
+                with anyio.move_on_after(wait_s) as waited:
+                    answer = await house.upstreams.open(lane, where, self.request.method, sent, out.body)
+                if waited.cancelled_caught:
+                    raise late(lane, wait_s)
             self._note(status=answer.status)
-            return answer
+            if final or answer.status >= 400:
+                return answer
+            try:
+                return await begun(answer, lane, lane.timeout_s or wait_s)
+            except BaseException:
+                with anyio.CancelScope(shield=True):
+                    await answer.aclose()
+                raise
 
-        if out.translation is not None:
-            await self._translate(
-                Interpreting(out.translation, out.changes, lane.name, house.ping_s, self._clean), opening
-            )
-            return
+        return opening
+
+    async def _translate(
+        self, out: Outbound, lane: Lane, opening: Callable[[], Awaitable[Answer]], *, final: bool
+    ) -> None:
+        assert out.translation is not None
+        # While another lane can step in, the client hears nothing: with a sign of life it would have its status.
+        quiet_s = 0.0 if final else (lane.timeout_s or self.house.lanes.routing.wait_s)
+        interpreting = Interpreting(
+            out.translation, out.changes, lane.name, self.house.ping_s, self.telling.clean, quiet_s
+        )
+        self.listener = interpreting
+        await interpreting.run(opening, self.reply, self.telling.added(), self._first_byte)
+        if late_refusal := interpreting.refused_late:
+            self.telling.failed(late_refusal.status, late_refusal.message)
+            self._note(outcome="refused", status=200, error=(late_refusal.code or late_refusal.kind)[:80])
+
+    async def _relayed(self, opening: Callable[[], Awaitable[Answer]], lane: Lane, *, final: bool) -> None:
         answer = await opening()
         try:
-            await self._relay(answer, lane)
+            await self._relay(answer, lane, final=final)
         finally:
             with anyio.CancelScope(shield=True):
                 await answer.aclose()
 
-    async def _translate(self, interpreting: Interpreting, opening: Callable[[], Awaitable[Answer]]) -> None:
-        self.listener = interpreting
-        await interpreting.run(opening, self.reply, self._added(), self._first_byte)
-        if late := interpreting.refused_late:
-            tried = (Try(self.notes["lane"], late.status),)
-            self._note(outcome="refused", status=200, error=(late.code or late.kind)[:80], tried=tried)
-
-    async def _relay(self, answer: Answer, lane: Lane) -> None:
-        if lane.auth is not Auth.CLIENT and answer.status >= 400 and not self.reply.connection.asked_for_head:
-            await self._relay_refusal(answer, lane)
+    async def _relay(self, answer: Answer, lane: Lane, *, final: bool) -> None:
+        head = self.reply.connection.asked_for_head
+        if answer.status >= 400 and not head and (lane.auth is not Auth.CLIENT or not final):
+            refusal, body = await refusal_in(answer, self.telling.codec)
+            refusal = self.telling.clean(refusal)
+            if not final and Unserved.by(refusal, lane, wider=self.wider):
+                raise Refused(refusal)
+            if self.match and about_the_lane(refusal, lane, answer.status) is not refusal:
+                raise Refused(refusal)
+            if not final:
+                self.house.lanes.answered(lane)
+            self._first_byte()
+            await self.telling.as_it_came(answer, refusal, body)
             return
+        if not final and not head:
+            answer, first = await first_event(answer, self.telling.codec)
+            if first is not None and Unserved.by(first, lane, wider=self.wider):
+                raise Refused(first)
         self._listen(answer.status, answer.headers)
-        await relay(answer, self.reply, self.ear, self._added(), self._first_byte)
-
-    async def _relay_refusal(self, answer: Answer, lane: Lane) -> None:
-        """Relays an error as it is, unless it is about a credential that is not the tool's."""
-        refusal, body = await refusal_in(answer, self.codec)
-        refusal = self._clean(refusal)
-        if self.match and about_the_lane(refusal, lane, answer.status) is not refusal:
-            raise Refused(refusal)
-        self._note(outcome="refused", error=(refusal.code or refusal.kind)[:80], tried=(Try(lane.name, answer.status),))
-        ends_here = connection_headers(answer.headers) | {b"content-length"}
-        headers = [(name, value) for name, value in answer.headers if name.lower() not in ends_here] + self._added()
-        if answer.status in FINAL or refusal.kind in _HOPELESS:
-            headers += NO_RETRY
-            self._trouble(f"lane '{lane.name}': {lane.provider} says {answer.status}: {refusal.message}")
-        body = self._without_key(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
-        self._first_byte()
-        await self.reply.whole(answer.status, body, headers, answer.reason)
+        ear = self.listener if isinstance(self.listener, Ear) else None
+        await relay(answer, self.reply, ear, self.telling.added(), self._first_byte)
 
     async def _sized(self, lane: Lane) -> Lane:
         """The lane with the size of its context, where that has to be said and only its server knows it."""
@@ -266,96 +385,44 @@ class _Case:
         served = {name for lane in house.router.lanes for name in lane.formats}
         return Format.OPENAI_CHAT if spoken is Format.OPENAI_RESPONSES and spoken not in served else spoken
 
-    def _take(self, route: Route) -> None:
-        lane = route.lane
-        self._note(tier=route.tier, why=route.why, lane=lane.name, provider=lane.provider)
+    def _take(self, route: Route, placed: Placed) -> None:
+        lane, self.route, self.telling.lane = route.lane, route, route.lane
+        why = f"{route.why}; {placed.over}" if placed.over and placed.over not in route.why else route.why
+        for stale in ("outcome", "error", "status"):
+            self.notes.pop(stale, None)
+        self._note(tier=route.tier, why=why, lane=lane.name, provider=lane.provider)
+        self.listener = None
 
     def _listen(self, status: int, headers: Headers) -> None:
         if status >= 400:
-            self._note(outcome="refused", tried=(Try(self.notes["lane"], status),))
+            self._note(outcome="refused")
+            self.telling.failed(status)
         if self.match is None and self.request.method != "POST":
             return
         named = {name.lower(): value.decode("latin-1") for name, value in headers}
         kind = named.get(b"content-type", "")
-        self.ear = self.listener = Ear(self.codec.AnswerWatch(), kind, named.get(b"content-encoding", ""))
-
-    def _added(self) -> Headers:
-        return [
-            (b"x-lynkr-lane", self.notes.get("lane", "").encode()),
-            (b"x-lynkr-tier", self.notes.get("tier", "").encode()),
-            (b"x-lynkr-request", self.notes["id"].encode()),
-        ]
+        self.listener = Ear(self.telling.codec.AnswerWatch(), kind, named.get(b"content-encoding", ""))
 
     def _first_byte(self) -> None:
         self._note(first_byte_ms=self._elapsed())
-
-    async def _fail(self, error: LynkrError) -> None:
-        """Tells the client what went wrong, in its own format, as far as that is still possible."""
-        self._note(error=error.kind)
-        if self.reply.started:
-            if self.notes.get("status") is None:
-                # The client heard pings, the lane never answered.
-                self._note(outcome="refused", status=200, tried=(Try(self.notes["lane"], None),))
-            else:
-                self._note(outcome="cut")
-            if isinstance(error, UpstreamError):
-                await self._break_off(error)
-            return
-        if error.kind == "context":
-            await self._refuse(Refusal("context", error.sentence, code=error.kind))
-            return
-        if isinstance(error, UpstreamError):
-            self._note(tried=(Try(self.notes["lane"], None),))
-            if not error.retry:
-                self._trouble(error.sentence)
-        self._note(outcome="refused", status=error.status)
-        headers = [JSON, *self._added()] + ([] if error.retry else NO_RETRY)
-        if error.status == 426:
-            headers += [(b"Connection", b"Upgrade"), (b"Upgrade", b"HTTP/1.1")]
-        await self.reply.whole(error.status, self.codec.error_body(error), headers)
-
-    async def _break_off(self, error: UpstreamError) -> None:
-        if isinstance(self.listener, Interpreting):
-            # What was said so far ends between two events.
-            await self.reply.send(self.codec.error_event(error))
-            await self.reply.end()
-            return
-        await give_up(self.reply, self.ear, self.codec.error_event(error), self.codec.AFTER_BROKEN)
-
-    async def _refuse(self, refusal: Refusal) -> None:
-        """Tells the client, in its own format, what a lane refused."""
-        lane = self._lane()
-        if lane is not None and refusal.status:
-            told = about_the_lane(refusal, lane, refusal.status)
-            if lane.auth is not Auth.CLIENT and (told is not refusal or refusal.kind in _FINAL):
-                self._trouble(told.message)
-            refusal = told
-        status, body = self.codec.refusal_body(refusal)
-        if self.sent:
-            self._note(tried=(Try(self.notes["lane"], refusal.status),))
-        self._note(outcome="refused", status=status, error=(refusal.code or refusal.kind)[:80])
-        headers = [JSON, *self._added()]
-        if refusal.kind in _FINAL:
-            headers += NO_RETRY
-        if refusal.retry_after:
-            headers.append((b"retry-after", refusal.retry_after.encode("latin-1", "replace")))
-        await self.reply.whole(status, body, headers)
+        if self.route is not None and self.notes.get("status", 500) < 400:
+            self.house.lanes.answered(self.route.lane)
 
     def _finished(self) -> Row:
         """The row, with what the answer said it cost."""
         heard = self.listener.heard() if self.listener else Heard()
-        self.notes.setdefault("error", heard.failure and self._without_key(heard.failure))
-        self._note(changes=self.changes.listed())
+        if self.notes.get("error") is None:
+            self._note(error=heard.failure and self.telling.without_key(heard.failure))
+        self._note(changes=self.changes.listed(), tried=tuple(self.telling.tried))
         if not self.reply.finished:
             self.notes.setdefault("outcome", "gone")
+        cost = self._cost(heard)
+        if self.placed is not None and self.placed.plan.switch is not None:
+            self._note(switch=self.placed.plan.switch)
         row = Row(**self.notes, ms=self._elapsed())
-        lane = self._lane()
-        if lane is None or not self.sent or row.outcome == "refused":
+        self.house.planning.purse.settle(self.notes["id"], cost.cost_usd if cost else None)
+        if cost is None:
             return row
-        # Free of charge, or of a kind that nobody bills by the token.
-        if (self.match is None and heard.usage is None) or (self.match is not None and not self.match.metered):
-            return row
-        cost = self.house.meter.count(heard, lane, row.model, row.asked_model, self.size, self.removed())
         return replace(
             row,
             usage=cost.usage,
@@ -367,28 +434,37 @@ class _Case:
             savings=cost.savings,
         )
 
-    def _trouble(self, sentence: str) -> None:
-        """Remembers what only the user can mend: tools show it badly, or not at all."""
-        words = " ".join(self._without_key(sentence).removeprefix("lynkr: ").split())
-        words = "".join(letter for letter in words if letter.isprintable())  # a terminal obeys some that are not
-        if len(self.house.troubles) < _TROUBLES and words[:400] not in self.house.troubles:
-            self.house.troubles.append(words[:400])
-
-    def _clean(self, refusal: Refusal) -> Refusal:
-        """A refusal without the lane's key."""
-        code = self._without_key(refusal.code) if refusal.code else refusal.code
-        return replace(refusal, message=self._without_key(refusal.message), code=code)
-
-    def _without_key(self, text: str) -> str:
-        """`text` without the lane's key, which gateways repeat."""
-        held = self.house.keys.get(self.notes.get("lane", ""))
-        return held.hidden_in(text) if isinstance(held, Key) and held.is_in(text) else text
-
-    def _lane(self) -> Lane | None:
-        return next((lane for lane in self.house.router.lanes if lane.name == self.notes.get("lane")), None)
+    def _cost(self, heard: Heard) -> Cost | None:
+        """What the request cost; None where nothing is billed for it. Its conversation is told, too."""
+        lane, placed = self.telling.lane, self.placed
+        if lane is None or placed is None or not self.telling.sent or self.notes.get("outcome") == "refused":
+            return None
+        # Free of charge, or of a kind that nobody bills by the token.
+        if (self.match is None and heard.usage is None) or (self.match is not None and not self.match.metered):
+            return None
+        before = self.house.planning.before(placed, lane)
+        cost = self.house.meter.count(
+            heard, lane, self.notes.get("model"), self.notes.get("asked_model"), self.size, self.removed(), before
+        )
+        if self.route is not None:
+            plan = self.house.planning.served(placed, self.route, cost.usage.prompt, cost.usage.output)
+            self.placed = replace(placed, plan=plan)
+        return cost
 
     def _elapsed(self) -> float:
         return round(self.house.clock.ms() - self.began, 3)
 
     def _note(self, **changes: object) -> None:
         self.notes.update(changes)
+
+
+def _streams(out: Outbound) -> bool:
+    """Whether the answer is to come as a stream, so that it begins early."""
+    if out.translation is not None:
+        return out.translation.streamed
+    return b'"stream":true' in (out.body or b"") or b'"stream": true' in (out.body or b"") or ":stream" in out.target
+
+
+def _wider(lane: Lane, than: Lane) -> bool:
+    """Whether more fits into a lane than into another, as far as the profile says."""
+    return than.context is not None and (lane.context is None or lane.context > than.context)

@@ -48,10 +48,11 @@ class Interpreting:
         lane: str,
         ping_s: float = PING_S,
         clean: Callable[[Refusal], Refusal] = lambda refusal: refusal,
+        quiet_s: float = 0.0,
     ) -> None:
-        """`clean` takes out of a refusal what the client must not see."""
+        """`clean` takes out of a refusal what the client must not see; no sign of life comes in the first `quiet_s`."""
         self._translation, self._changes, self._lane, self._ping_s = translation, changes, lane, ping_s
-        self._clean = clean
+        self._clean, self._quiet_s = clean, quiet_s
         self._told = Told()
         # What the lane refused with, where the client had got its status already.
         self.refused_late: Refusal | None = None
@@ -107,7 +108,7 @@ class Interpreting:
         problem: Exception | None = None
         async with anyio.create_task_group() as group:
             # From now on: a local server reads a long prompt for minutes before it sends so much as a head.
-            group.start_soon(teller.keep_alive, self._ping_s)
+            group.start_soon(teller.keep_alive, self._ping_s, self._quiet_s)
             try:
                 async with _opened(opening) as answer:
                     await self._interpreted(answer, interpreter, teller)
@@ -239,8 +240,9 @@ class _Teller:
             self._over = self._busy = True
             await self._reply.end()
 
-    async def keep_alive(self, ping_s: float) -> None:
-        """Sends a ping whenever nothing was said for `ping_s` seconds."""
+    async def keep_alive(self, ping_s: float, quiet_s: float = 0.0) -> None:
+        """Sends a ping whenever nothing was said for `ping_s` seconds, but in the first `quiet_s`."""
+        self._last += quiet_s
         while not self._over:
             rest = self._last + ping_s - anyio.current_time()
             if rest > 0:

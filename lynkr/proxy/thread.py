@@ -11,21 +11,26 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lynkr.lane import Format
 from lynkr.ledger.row import Row
 from lynkr.routing.router import Router
+from lynkr.routing.settings import Budget
 from lynkr.secrets import Key
 from lynkr.transforms.settings import OFF, Settings
 from lynkr.upstream.clouds import Login
 
 if TYPE_CHECKING:
+    from lynkr.routing.budget import Purse
     from lynkr.transforms.shaper import Change
 
 # In rising order of what stands on what, so that each import is a short one.
 _HEAVY = ("ssl", "anyio", "anyio._backends._asyncio", "h11", "httpcore", "httpx", "lynkr.proxy.exchange")
+# So often what other sessions spend of the same budget is looked up.
+_LOOK_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,19 @@ class Setting:
     new_id: Callable[[], str]
     compress: Settings = OFF
     keep: Callable[[Change, str], None] | None = None
+    budget: Budget = field(default_factory=Budget)
+    # What other sessions have spent, by period; called now and then, from another thread.
+    spent: Callable[[], Mapping[str, float]] = dict
+    healths: Path | None = None
+
+
+async def _watch(purse: Purse, spent: Callable[[], Mapping[str, float]]) -> None:
+    """Keeps up with what other sessions spend meanwhile."""
+    import anyio.to_thread
+
+    while True:
+        await anyio.sleep(_LOOK_S)
+        purse.before = await anyio.to_thread.run_sync(spent)
 
 
 class ProxyThread:
@@ -95,13 +113,18 @@ class ProxyThread:
         import anyio
         import anyio.from_thread
         import anyio.lowlevel
+        import anyio.to_thread
 
+        from lynkr.health import Healths
         from lynkr.ledger.meter import Meter
         from lynkr.ledger.prices import table
         from lynkr.proxy.exchange import Clock, Exchange
         from lynkr.proxy.gate import Carrier, Gate
+        from lynkr.proxy.lanes import Lanes
+        from lynkr.proxy.planning import Planning
         from lynkr.proxy.server import serve
         from lynkr.proxy.shaping import Shaping
+        from lynkr.routing.budget import Purse
         from lynkr.upstream.client import Upstreams
 
         setting, stop = self._setting, anyio.Event()
@@ -121,21 +144,30 @@ class ProxyThread:
             self._halt = halt
         upstreams = Upstreams(setting.environ)
         clock = Clock(ms=lambda: time.perf_counter() * 1000, now=setting.now, new_id=setting.new_id)
+        meter, purse = Meter(table()), Purse(setting.budget)
+        private = frozenset(lane.name for lane in setting.router.lanes if lane.base_url is None and setting.origins)
         exchange = Exchange(
             setting.router,
             setting.speaks,
             setting.origins,
             setting.keys,
             upstreams,
-            Meter(table()),
+            meter,
             clock,
             setting.record,
+            Planning(setting.router, meter, time.time, purse),
+            Lanes(setting.router.routing, Healths(setting.healths, time.time), time.time, private=private),
             troubles=self.troubles,
             shaping=Shaping(setting.compress, setting.keep),
         )
         carriers = tuple(Carrier(*carrier) for carrier in setting.carriers)
         try:
-            await serve(setting.listener, Gate(setting.secret, setting.port, carriers), exchange, stop, fault)
+            async with anyio.create_task_group() as group:
+                if set(setting.budget.limits) - {"session"}:
+                    purse.before = await anyio.to_thread.run_sync(setting.spent)
+                    group.start_soon(_watch, purse, setting.spent)
+                await serve(setting.listener, Gate(setting.secret, setting.port, carriers), exchange, stop, fault)
+                group.cancel_scope.cancel()
         finally:
             with anyio.CancelScope(shield=True):
                 await upstreams.aclose()

@@ -7,10 +7,11 @@ Every figure is a sum over the rows, so that the parts add up in every view. Mon
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from math import fsum
 from typing import Any
 
-from lynkr.changes import Change, Saving
+from lynkr.changes import Change, Saving, Switch
 from lynkr.ledger.row import Row, Session, Try
 from lynkr.usage import Usage
 
@@ -158,7 +159,11 @@ def _request(row: Row) -> dict[str, Any]:
         "status": row.status,
         "outcome": row.outcome,
         "error": row.error,
-        "tried": [{"lane": attempt.lane, "status": attempt.status} for attempt in row.tried],
+        "tried": [{"lane": attempt.lane, "status": attempt.status, "why": attempt.why} for attempt in row.tried],
+        "who": row.who,
+        "conversation": row.conversation,
+        "score": row.score,
+        "switch": asdict(row.switch) if row.switch else None,
         **_counts(row.usage),
         "cache_write_1h_tokens": row.usage.cache_write_1h,
         "reasoning_tokens": row.usage.reasoning,
@@ -189,4 +194,12 @@ def _row(request: dict[str, Any]) -> Row:
     tried = tuple(Try(**attempt) for attempt in values.pop("tried"))
     changes = tuple(Change(**change) for change in values.pop("changes", ()))
     savings = tuple(Saving(**saving) for saving in values.pop("savings", ()))
-    return Row(**values, usage=usage, tried=tried, changes=changes, savings=savings)
+    switch = values.pop("switch", None)
+    return Row(
+        **values,
+        usage=usage,
+        tried=tried,
+        changes=changes,
+        savings=savings,
+        switch=Switch(**switch) if switch else None,
+    )

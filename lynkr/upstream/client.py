@@ -46,9 +46,15 @@ class Answer:
     headers: Headers
     response: httpx.Response
     lane: Lane
+    # The body, where somebody has begun to read it.
+    read: AsyncIterator[bytes] | None = None
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body's bytes as they come, undecoded. Raises UpstreamError where they stop before the end."""
+        if self.read is not None:
+            async for chunk in self.read:
+                yield chunk
+            return
         assert isinstance(self.response.stream, httpx.AsyncByteStream)
         try:
             async for chunk in self.response.stream:

@@ -99,7 +99,7 @@ def test_every_key_of_the_contract_is_there() -> None:
         assert CONTRACT[part] <= set(found[part]), part
     for part in ("lanes", "requests"):
         assert CONTRACT[part] <= set(found[part][0]), part
-    assert set(found["requests"][0]["tried"][0]) == CONTRACT["tried"]
+    assert CONTRACT["tried"] <= set(found["requests"][0]["tried"][0])
     assert found["schema"] == SCHEMA == 1
 
 

@@ -1,0 +1,73 @@
+"""What requests have shown of each lane, shared by all sessions on this machine: a small file for each lane that rests.
+
+So a new session does not find an outage out for itself. Whoever writes last is right: all of them saw the same lane. A
+file that cannot be read or written costs a session nothing but that knowledge.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from lynkr.lane import Lane
+from lynkr.paths import private_folder, write_private
+from lynkr.routing.breaker import Health
+
+# A file of another session is looked at again after so many seconds.
+_FRESH_S = 1.0
+
+
+@dataclass(slots=True)
+class Healths:
+    """The health of lanes, by what is behind them: two profiles may call the same lane by different names."""
+
+    folder: Path | None
+    now: Callable[[], float]
+    _held: dict[str, Health] = field(default_factory=dict)
+    _read: dict[str, float] = field(default_factory=dict)
+
+    def of(self, lane: Lane) -> Health:
+        """What is known of `lane`."""
+        key = identity(lane)
+        now = self.now()
+        if self.folder is not None and now - self._read.get(key, 0.0) > _FRESH_S:
+            self._read[key] = now
+            if (found := self._load(key)) is not None:
+                self._held[key] = found
+            elif self._held.get(key, Health()).until:
+                del self._held[key]  # another session has found it well again
+        return self._held.get(key, Health())
+
+    def put(self, lane: Lane, health: Health, *, shared: bool = True) -> None:
+        """Takes what is known now. `shared` is False where it is about this session's credential alone."""
+        key = identity(lane)
+        was, self._held[key] = self._held.get(key, Health()), health
+        if not shared or self.folder is None or not (health.until or was.until):
+            return
+        path = self.folder / f"{key}.json"
+        with suppress(OSError):
+            if not health.until:
+                path.unlink(missing_ok=True)
+                return
+            part = private_folder(self.folder) / f"{key}.{id(self):x}.part"
+            write_private(part, json.dumps({**asdict(health), "lane": lane.name}))
+            part.replace(path)
+            self._read[key] = self.now()
+
+    def _load(self, key: str) -> Health | None:
+        assert self.folder is not None
+        try:
+            value = json.loads((self.folder / f"{key}.json").read_text("utf-8"))
+            return Health(**{name: value[name] for name in Health.__dataclass_fields__})
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+
+def identity(lane: Lane) -> str:
+    """What is behind a lane, as a name for a file."""
+    parts = (lane.provider, lane.base_url, lane.region, lane.project, lane.model, lane.auth, lane.key, lane.key_env)
+    return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()[:24]

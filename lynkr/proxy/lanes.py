@@ -1,0 +1,129 @@
+"""The lanes of one session as they are in use: who rests, who may be asked again, how many at once."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import anyio
+
+from lynkr.errors import UpstreamError
+from lynkr.events import Refusal
+from lynkr.health import Healths
+from lynkr.lane import Auth, Lane
+from lynkr.routing.breaker import SPENT_S, Health
+from lynkr.routing.retry import Allowance, pause, seconds
+from lynkr.routing.router import Route
+from lynkr.routing.settings import Routing
+
+# Refusals that another lane may well not have; asking the same one again helps with the first alone.
+PASSING = frozenset(("rate_limit", "server", "overloaded", "timeout"))
+_SPENT = frozenset(("quota", "billing"))
+# About the lane's own credential or model: a mistake in the profile, which stays as long as the session does.
+_MISSET = frozenset(("authentication", "permission", "not_found"))
+_MISSET_S = 300.0
+
+
+class Unserved(Exception):
+    """A lane did not serve, and nothing of an answer has reached the client."""
+
+    def __init__(self, status: int | None, kind: str, why: str, *, again: bool, retry_after: str | None = None) -> None:
+        """`again` says that the same lane may be asked once more, `why` is for the user."""
+        super().__init__(why)
+        self.status, self.kind, self.why, self.again, self.retry_after = status, kind, why, again, retry_after
+
+    @classmethod
+    def by(cls, cause: Refusal | UpstreamError, lane: Lane, *, wider: bool = False) -> Unserved | None:
+        """What `cause` means where others can step in; None where it is an answer that every lane would give.
+
+        `wider` says that one of the others has a longer context.
+        """
+        if isinstance(cause, UpstreamError):
+            return cls(None, cause.kind, cause.sentence.removeprefix("lynkr: "), again=cause.retry)
+        own = lane.auth is not Auth.CLIENT
+        too_long = cause.kind == "context" and wider
+        if cause.kind in PASSING or cause.kind in _SPENT or (own and cause.kind in _MISSET) or too_long:
+            words = " ".join(cause.message.split())[:200]
+            return cls(cause.status, cause.kind, f"{cause.status or 'an error in its stream'}: {words}",
+                       again=cause.kind in PASSING, retry_after=cause.retry_after)  # fmt: skip
+        return None
+
+
+class Resting(NamedTuple):
+    """A lane that is not asked for `seconds` more, because of `why`."""
+
+    lane: str
+    seconds: float
+    why: str
+
+
+@dataclass(slots=True)
+class Lanes:
+    """The state of a session's lanes. `chance` gives a number from 0 to 1, `now` seconds since the epoch."""
+
+    routing: Routing = field(default_factory=Routing)
+    healths: Healths = field(default_factory=lambda: Healths(None, lambda: 0.0))
+    now: Callable[[], float] = lambda: 0.0
+    chance: Callable[[], float] = random.random
+    # Those whose address is this session's own, so that others' of the same name may be elsewhere.
+    private: frozenset[str] = frozenset()
+    _allowances: dict[str, Allowance] = field(default_factory=dict)
+    _slots: dict[str, anyio.Semaphore] = field(default_factory=dict)
+
+    def open(self, routes: Sequence[Route]) -> tuple[list[Route], list[Resting]]:
+        """The routes whose lanes may be asked, in order, and the lanes that rest."""
+        usable, resting, now = list[Route](), list[Resting](), self.now()
+        for route in routes:
+            health = self.healths.of(route.lane)
+            if health.state(now) == "open":
+                until = max(health.until, health.trial)
+                resting.append(Resting(route.lane.name, until - now, health.why))
+            else:
+                usable.append(route)
+        return usable, resting
+
+    def asked(self, lane: Lane) -> None:
+        """A request goes to `lane`: where it was resting, this is the one that tries."""
+        health = self.healths.of(lane)
+        if health.state(self.now()) == "half-open":
+            self.healths.put(lane, health.tried(self.now()))
+
+    def answered(self, lane: Lane) -> None:
+        """`lane` has answered, be it with an error of the request's."""
+        self._allowance(lane).answered()
+        if self.healths.of(lane) != Health():
+            self.healths.put(lane, Health())
+
+    def failed(self, lane: Lane, failure: Unserved) -> None:
+        """`lane` did not serve."""
+        if failure.kind == "context":
+            return  # it does well with shorter ones
+        self._allowance(lane).failed()
+        if not self.routing.breaker_failures:
+            return
+        after = seconds(failure.retry_after)
+        after = SPENT_S if failure.kind in _SPENT else _MISSET_S if failure.kind in _MISSET else after
+        limit, rest = self.routing.breaker_failures, self.routing.breaker_rest_s
+        health = self.healths.of(lane).failed(self.now(), failure.why, limit, rest, after)
+        self.healths.put(lane, health, shared=failure.kind not in _MISSET and lane.name not in self.private)
+
+    def pause(self, lane: Lane, attempt: int, failure: Unserved, retries: int) -> float | None:
+        """Seconds until `lane` is asked again after attempt `attempt` (from 1); None where it is not."""
+        if attempt > retries or not failure.again or not self._allowance(lane).left:
+            return None
+        return pause(attempt, seconds(failure.retry_after), self.chance())
+
+    @asynccontextmanager
+    async def slot(self, lane: Lane) -> AsyncIterator[None]:
+        """Waits until fewer requests are under way than the lane takes at once."""
+        if lane.concurrency is None:
+            yield
+            return
+        async with self._slots.setdefault(lane.name, anyio.Semaphore(lane.concurrency)):
+            yield
+
+    def _allowance(self, lane: Lane) -> Allowance:
+        return self._allowances.setdefault(lane.name, Allowance())

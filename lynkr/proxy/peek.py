@@ -1,0 +1,81 @@
+"""Looks at the beginning of an answer while another lane could still step in: an error may come in its first event."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import anyio
+
+from lynkr.changes import Changes
+from lynkr.conversation import Home
+from lynkr.errors import UpstreamError
+from lynkr.events import Event, Failed, MalformedStream, Ping, Refusal
+from lynkr.formats import Codec
+from lynkr.lane import Format, Lane
+from lynkr.target import Label
+from lynkr.translate.answer import silent
+from lynkr.upstream.client import Answer
+
+# More than this is no first event.
+_MOST = 256 * 1024
+
+
+async def begun(answer: Answer, lane: Lane, wait_s: float) -> Answer:
+    """`answer` with the first bytes of its body there. Raises UpstreamError where they do not come in time."""
+    chunks = answer.chunks()
+    first = b""
+    with anyio.move_on_after(wait_s) as waited:
+        first = await anext(chunks, b"")
+    if waited.cancelled_caught:
+        raise late(lane, wait_s)
+    return replace(answer, read=_after([first], chunks))
+
+
+def late(lane: Lane, wait_s: float) -> UpstreamError:
+    """What is said of a lane that has not begun to answer."""
+    sentence = f"lynkr: lane '{lane.name}': no answer within {wait_s:g} s; raise wait_s in [route] if it needs longer"
+    return UpstreamError(sentence, status=504, kind="upstream_timeout", retry=False)
+
+
+async def first_event(answer: Answer, codec: Codec) -> tuple[Answer, Refusal | None]:
+    """`answer`, unread, and what it refuses with in its first event or instead of one.
+
+    Raises UpstreamError where it is something else than an answer of `codec`'s format.
+    """
+    kind = next((value for name, value in answer.headers if name.lower() == b"content-type"), b"")
+    kind = kind.partition(b";")[0].strip().lower()
+    if kind not in (b"text/event-stream", b"application/json", b""):
+        said = kind.decode("latin-1")
+        raise UpstreamError(f"lynkr: lane '{answer.lane.name}' answered with {said}, which is no answer of a model",
+                            kind="upstream_malformed")  # fmt: skip
+    if kind != b"text/event-stream":
+        return answer, None
+    framing, reader = codec.Framing(), codec.AnswerReader(Label(Home("", ""), "", ""), Changes())
+    held, chunks = list[bytes](), answer.chunks()
+    refusal: Refusal | None = None
+    events = list[Event]()
+    while _open(events, codec) and sum(map(len, held)) < _MOST and (chunk := await anext(chunks, b"")):
+        held.append(chunk)
+        try:
+            events += [event for frame in framing.feed(chunk) for event in reader.frame(frame)]
+        except MalformedStream:
+            break  # the client is to judge
+        refusal = next((event.refusal for event in events if isinstance(event, Failed)), None)
+    return replace(answer, read=_after(held, chunks)), refusal
+
+
+def _open(events: list[Event], codec: Codec) -> bool:
+    """Whether what was heard so far is not yet an answer that has begun. OpenAI's Responses tell of a failure only
+    after saying that they begin; both come in one go. Of the others, the first event is one or the other."""
+    if codec.NAME is Format.OPENAI_RESPONSES:
+        return silent(events)
+    return all(isinstance(event, Ping) for event in events)
+
+
+async def _after(held: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    for chunk in held:
+        if chunk:
+            yield chunk
+    async for chunk in rest:
+        yield chunk

@@ -1,0 +1,164 @@
+"""From a request as it came to where it may go: read as far as that takes, and put before the desk and the purse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from lynkr.document import MalformedDocument
+from lynkr.errors import ClientError
+from lynkr.formats import CODECS
+from lynkr.lane import Auth, Format, Lane
+from lynkr.ledger.meter import CHARS_PER_TOKEN, Before, Meter
+from lynkr.proxy.coding import Unreadable
+from lynkr.proxy.marker import without_marker
+from lynkr.proxy.outbound import Inbound
+from lynkr.proxy.shaping import Documents
+from lynkr.routing.asking import asking
+from lynkr.routing.budget import Purse
+from lynkr.routing.desk import Ask, Desk, Plan
+from lynkr.routing.economy import FREE, OUTPUT, Rates, cost
+from lynkr.routing.router import Route, Router
+from lynkr.routing.seats import Seats
+from lynkr.routing.settings import Budget
+from lynkr.upstream.capabilities import gives_verdicts
+from lynkr.upstream.client import is_loopback
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where a request may go; `ask` is None where it was not looked into. `over` is the budget that is spent."""
+
+    plan: Plan
+    inbound: Inbound
+    ask: Ask | None = None
+    over: str | None = None
+
+
+@dataclass(slots=True)
+class Planning:
+    """One session's. `now` gives seconds since the epoch."""
+
+    router: Router
+    meter: Meter
+    now: Callable[[], float]
+    purse: Purse = field(default_factory=lambda: Purse(Budget()))
+    _seats: Seats = field(default_factory=Seats)
+    _documents: Documents = field(default_factory=Documents)
+    _verdicts: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        self._verdicts = frozenset(lane.name for lane in self.router.lanes if gives_verdicts(lane))
+
+    def place(self, inbound: Inbound, spoken: Format | None) -> Placed:
+        """Where `inbound` may go. Raises ClientError where no lane understands it, Spent where the money is gone."""
+        match = inbound.match
+        as_it_is = match is None or not match.metered
+        lanes = self.router.serving(spoken, as_it_is=as_it_is)
+        if match is None or spoken is None or as_it_is:
+            # What is not answered by a model goes where it always would; nothing steps in for it.
+            return Placed(Plan((Route(lanes[0], self.router.tier, self.router.why),)), inbound)
+        exceeded = self.purse.exceeded()
+        if exceeded and self.purse.budget.on_exceed == "stop":
+            raise ClientError(_stopped(*exceeded), status=400, kind="budget")
+        downgraded = exceeded is not None and self.purse.budget.on_exceed == "downgrade"
+        over = f"the budget of a {exceeded[0]} is spent" if exceeded else None
+        looked = self._look(inbound, spoken) if self.router.chooses(spoken) or downgraded else None
+        if looked is None:
+            routes = tuple(Route(lane, self.router.tier, self.router.why) for lane in lanes)
+            # The tool's own credentials belong to different houses: one cannot stand in for another.
+            return Placed(Plan(_alike(routes)), inbound, over=over)
+        ask, inbound = looked
+        desk = self._desk(ask)
+        plan = desk.plan(ask) if self.router.chooses(spoken) else Plan((Route(lanes[0], self.router.tier, ""),))
+        if downgraded:
+            plan = replace(plan, routes=desk.cheapest(ask, f"{over}: the cheapest lane"))
+        return Placed(plan, inbound, ask, over)
+
+    def served(self, placed: Placed, route: Route, prompt: int, output: int) -> Plan:
+        """Notes who has served; gives the plan with the switch that it became."""
+        plan, ask = placed.plan, placed.ask
+        if ask is None:
+            return plan
+        switch = self._desk(ask).served(plan, route.lane, route.tier, ask, prompt, output)
+        return replace(plan, switch=switch)
+
+    def before(self, placed: Placed, lane: Lane) -> Before | None:
+        """What the cache of the lane asked for would have held, where the request was taken elsewhere."""
+        plan = placed.plan
+        if plan.known is None or placed.ask is None:
+            return None
+        if plan.seat is None:
+            return Before(0, grows=False)
+        at_home = lane.name == plan.seat.home and plan.seat.lane in ("", lane.name)
+        return None if at_home else Before(plan.known)
+
+    def estimate(self, lane: Lane, model: str | None, tokens: int, known: int) -> float:
+        """About what a request will cost, in USD, while nobody knows."""
+        rates = self._rates(lane, model, tokens)
+        return cost(rates, known, tokens, OUTPUT) if rates else 0.0
+
+    def _look(self, inbound: Inbound, spoken: Format) -> tuple[Ask, Inbound] | None:
+        """The request as it is to be placed; None where it cannot be read: then it goes on as it came."""
+        assert inbound.match is not None
+        try:
+            document = inbound.read(self._documents.read)
+        except (Unreadable, MalformedDocument):
+            return None
+        if not isinstance(document.value, dict):
+            return None
+        codec, now = CODECS[spoken], self.now()
+        try:
+            conversation = codec.read_request(document.value)
+        except ClientError:
+            return None  # the lane will say what is wrong with it
+        if inbound.match.model:
+            conversation = replace(conversation, model=inbound.match.model)
+        found = asking(conversation, inbound.named)
+        tokens = len(document.body) // CHARS_PER_TOKEN
+        verdict = "safeguards" in conversation.rest
+        inbound = replace(inbound, document=document)
+        if found.marked is not None:
+            inbound = without_marker(inbound, document, codec.TALK)
+        return Ask(spoken, found, conversation, tokens, now, verdict), inbound
+
+    def _desk(self, ask: Ask) -> Desk:
+        def prices(lane: Lane, tokens: int) -> Rates | None:
+            return self._rates(lane, ask.conversation.model, tokens)
+
+        return Desk(self.router, prices, self._verdicts, self._seats)
+
+    def _rates(self, lane: Lane, model: str | None, tokens: int) -> Rates | None:
+        """A lane's rates in USD per token; a server on this machine, and one that nobody pays for, costs nothing."""
+        price = self.meter.rates(lane, model, tokens)
+        if price is None:
+            return FREE if lane.auth is Auth.NONE or _here(lane) else None
+        new = price.input if price.cache_write is None else price.cache_write
+        read = price.input if price.cache_read is None else price.cache_read
+        return Rates(new / 1e6, read / 1e6, price.output / 1e6)
+
+
+def _here(lane: Lane) -> bool:
+    host = (lane.base_url or "").partition("://")[2].partition("/")[0].rpartition(":")[0]
+    return is_loopback(host.strip("[]")) if host else False
+
+
+def _alike(routes: tuple[Route, ...]) -> tuple[Route, ...]:
+    """The routes that can stand in for the first: of several with the tool's own credential only that one."""
+    first = routes[0].lane
+    kept = [
+        route
+        for route in routes
+        if route.lane is first or route.lane.auth is not Auth.CLIENT or route.lane.provider == first.provider
+    ]
+    return tuple(kept)
+
+
+def _stopped(period: str, limit: float, gone: float) -> str:
+    spent = f"${gone:.2f} of ${limit:.2f}"
+    more = "--budget USD" if period == "session" else f"{period}_usd"
+    return (
+        f"lynkr: the budget of this {period} is spent ({spent}), and the profile says to stop then. To go on: start "
+        f"again with a higher {more}, or change [budget] in the profile (lynkr profile edit); lynkr report says what "
+        f"it was spent on"
+    )

@@ -1,0 +1,158 @@
+"""Who asks: the main loop, a subagent, or the tool's housekeeping; and which conversation it is.
+
+Clients that say so are believed (Claude Code's headers, Codex' turn metadata); of the others the shape of the request
+tells. A conversation is known by what the client calls it and by what its user said first: the beginning never changes
+while it goes on, because the provider's cache depends on it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from lynkr.conversation import Conversation, Text, Turn
+from lynkr.routing.settings import Who
+
+# What nobody sees the work of: it may go to whoever is cheapest. Compaction is not among it: what it leaves out is gone
+# for the rest of the conversation, and the lane that has the conversation in its cache reads it for a tenth of the
+# price.
+HOUSEKEEPING: frozenset[Who] = frozenset(("title", "summary", "probe", "classifier", "commit", "auxiliary"))
+
+_CLASSES: dict[str, Who] = {"main": "main", "subagent": "subagent", "compaction": "compaction"}
+_THREADS: dict[str, Who] = {"user": "main", "subagent": "subagent", "thread_title": "title", "review": "subagent"}
+# By these a client names a conversation. A user's id is none: it is the same in all of them, or another each time.
+_IDS = ("x-claude-code-session-id", "x-claude-code-agent-id", "thread-id", "session-id", "x-session-id")
+_AGENT = "x-claude-code-agent-id"
+
+# What tools put among a user's words.
+_ADDED = re.compile(
+    r"<(system-reminder|environment_context|user_instructions|INSTRUCTIONS|permissions instructions|ide_\w+"
+    r"|local-command-\w+|collaboration_mode|skills_instructions|apps_instructions|plugins_instructions)\b[^>]*>"
+    r".*?</\1>|^# AGENTS\.md instructions[^\n]*",
+    re.DOTALL | re.MULTILINE,
+)
+# What a request without tools is for, by the words of its instructions.
+_CHORES: tuple[tuple[Who, re.Pattern[str]], ...] = (
+    ("commit", re.compile(r"\bcommit message", re.I)),
+    ("classifier", re.compile(
+        r"\bclassif(?:y|ier)\b|\bis ?new ?topic\b|\btask rout|\bnew (?:conversation )?topic\b", re.I)),
+    ("title", re.compile(
+        r"\b(?:title|headline)\b.{0,80}\b(?:conversation|session|thread|chat|task|message)"
+        r"|\b(?:conversation|session|thread|chat|task|message|generate|write|create|short|concise)\b.{0,80}"
+        r"\b(?:title|headline)\b", re.I | re.S)),
+    ("summary", re.compile(r"\bsummar(?:y|i[sz]e|i[sz]ing)\b", re.I)),
+)  # fmt: skip
+_COMPACTS = re.compile(
+    r"\b(?:summary|summari[sz]e|prompt for continuing|handoff)\b.{0,60}\b(?:our|the|this) conversation|context checkpoint",
+    re.IGNORECASE | re.DOTALL,
+)
+_PROBES = frozenset(("quota", "test", "ping", "warmup", "hi", "hello", "foo"))
+# A probe's answer is this short, and a chore's request has no more words of instructions.
+_PROBE_OUTPUT, _INSTRUCTIONS = 16, 4000
+_MARK = re.compile(r"(?:(?<=\s)|\A)/tier[ =:](simple|medium|complex|reasoning|auto)(?=\s|\Z)")
+
+
+class Asking(NamedTuple):
+    """One request's place. `prompt` are the user's last words; `fresh` says that they are new in this request, not
+    the results of calls; `begins` that nothing was answered before. `marked` is what the last `/tier` said."""
+
+    who: Who
+    key: str
+    prompt: str
+    fresh: bool
+    begins: bool
+    marked: str | None = None
+
+
+def asking(conversation: Conversation, named: Mapping[str, str]) -> Asking:
+    """Who asks in `conversation`, that came with the headers `named` (lower case)."""
+    metadata = _metadata(conversation, named)
+    first, last, fresh, marked = "", "", False, None
+    answered = False
+    for turn in conversation.turns:
+        if turn.role == "assistant":
+            answered, fresh = True, False
+        elif turn.role == "user" and (words := human(turn)):
+            if not answered:
+                first += words
+            last, fresh = words, True
+            if found := _MARK.findall(words):
+                marked = found[-1]
+    who = _who(conversation, named, metadata, last)
+    ids = [value for name in _IDS if (value := named.get(name))] + [conversation.cache_key or ""]
+    ids += [str(metadata.get(name, "")) for name in ("session_id", "thread_id")]
+    key = hashlib.sha256("\0".join([*ids, first]).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return Asking(who, key, unmarked(last), fresh, not answered, marked)
+
+
+def human(turn: Turn) -> str:
+    """What a user's turn says in the user's own words."""
+    words = "\n".join(part.text for part in turn.parts if isinstance(part, Text))
+    return (_ADDED.sub("", words) if "<" in words or words.startswith("#") else words).strip()
+
+
+def unmarked(text: str) -> str:
+    """A user's text without the marker that names a tier; itself where nothing else would be left of it."""
+    if "/tier" not in text or not (found := _MARK.search(text)):
+        return text
+    before, after = text[: found.start()].rstrip(" \t"), text[found.end() :].lstrip(" \t")
+    rest = before + (" " if before and after and before[-1] != "\n" and after[0] != "\n" else "") + after
+    return unmarked(rest) if rest.strip() else text
+
+
+def _metadata(conversation: Conversation, named: Mapping[str, str]) -> Mapping[str, Any]:
+    """What Codex says of a turn, in a header or in the body."""
+    held = conversation.rest.get("client_metadata")
+    text = named.get("x-codex-turn-metadata") or (held.get("x-codex-turn-metadata") if isinstance(held, dict) else None)
+    try:
+        value = json.loads(text) if isinstance(text, str) else text
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _who(conversation: Conversation, named: Mapping[str, str], metadata: Mapping[str, Any], last: str) -> Who:
+    if conversation.summary or metadata.get("request_kind") == "compaction":
+        return "compaction"
+    said = _CLASSES.get(named.get("x-claude-code-request-class", "")) or _THREADS.get(
+        str(metadata.get("thread_source"))
+    )
+    if said is not None:
+        return said
+    if "safeguards" in conversation.rest:
+        return "main"  # whether a call is safe is the conversation's own model to say
+    if chore := _chore(conversation, last):
+        return chore
+    if named.get("x-claude-code-request-class") == "auxiliary":
+        # Something of the tool's own; where it is large it may be a judgement on the conversation.
+        return "auxiliary" if len(conversation.turns) == 1 and len(last) < _INSTRUCTIONS else "main"
+    if conversation.tools and len(conversation.turns) > 2 and _COMPACTS.search(last[:600]):
+        return "compaction"
+    return "subagent" if named.get(_AGENT) else "main"
+
+
+def _chore(conversation: Conversation, last: str) -> Who | None:
+    """What a request is for that offers no tools, or forbids them."""
+    if conversation.tools and not (conversation.choice and conversation.choice.mode == "none"):
+        return None
+    short = (conversation.max_output or 0) in range(1, _PROBE_OUTPUT + 1)
+    if short and len(conversation.turns) == 1 and (conversation.max_output == 1 or last.lower() in _PROBES):
+        return "probe"
+    told = "\n".join(part.text for part in conversation.system if "x-anthropic-billing-header" not in part.text)
+    told += "".join(
+        part.text
+        for turn in conversation.turns
+        if turn.role == "system"
+        for part in turn.parts
+        if isinstance(part, Text)
+    )
+    if len(told) > _INSTRUCTIONS:
+        return None  # a whole agent's instructions: aider's edits come without tools
+    named = set((conversation.output.schema or {}).get("properties", ())) if conversation.output else set()
+    if "title" in named and len(named) <= 2:
+        return "title"
+    seen = told if told else last[:300]
+    return next((who for who, pattern in _CHORES if pattern.search(seen)), None)
