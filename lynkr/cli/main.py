@@ -18,6 +18,7 @@ GROUPS = {
     "Work": ("run", "demo"),
     "Set up": ("init", "use", "profile", "key", "doctor", "shim", "completion"),
     "See what it cost": ("report", "sessions", "prices"),
+    "See where things go": ("route",),
     "See what is left out": ("squeeze", "expand", "cache"),
 }
 

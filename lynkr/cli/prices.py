@@ -28,7 +28,7 @@ def command(models: tuple[str, ...], as_json: bool) -> None:
     MODEL is a name or a part of one, of a maker's or of a cloud's; without any, all are shown.
     """
     from lynkr.ledger.prices import table
-    from lynkr.report.terminal import table as columns
+    from lynkr.report.table import table as columns
 
     prices = table()
     # A cloud's name of a model, or "" for its maker's; a dict because two words can find the same.

@@ -28,7 +28,7 @@ def command(session: str, changes: bool, full: bool, as_json: bool) -> None:
 
     if full and not changes:
         raise UsageError("--full goes with --changes")
-    found = _find(paths(os.environ).ledger, session)
+    found = find(paths(os.environ).ledger, session)
     if changes:
         _show_changes(*found, full=full, as_json=as_json)
         return
@@ -52,7 +52,8 @@ def _show_changes(session: Session, rows: list[Row], *, full: bool, as_json: boo
     show(lines if as_json else [*noted(rows), *lines])
 
 
-def _find(path: Path, wanted: str) -> tuple[Session, list[Row]]:
+def find(path: Path, wanted: str) -> tuple[Session, list[Row]]:
+    """The session that is called `wanted`, and its requests. Raises UsageError where that is none, or not one."""
     from lynkr.ledger.store import Ledger
 
     if not path.exists():

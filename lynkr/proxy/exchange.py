@@ -189,7 +189,7 @@ class _Case:
                 await self._once(placed, route, spoken, final=attempt > retries)
             except Unserved as failure:
                 wait = self.house.lanes.pause(route.lane, attempt, failure, retries)
-                self.telling.failed(failure.status, failure.why)
+                self.telling.failed(failure.status, failure.name)
                 attempt = attempt + 1 if wait is not None else retries + 1
                 await anyio.sleep(wait or 0)
             else:
@@ -207,7 +207,7 @@ class _Case:
             try:
                 await self._once(placed, route, spoken, final=False)
             except Unserved as failure:
-                self.telling.failed(failure.status, failure.why)
+                self.telling.failed(failure.status, failure.name)
                 lanes.failed(route.lane, failure)
                 wait = lanes.pause(route.lane, attempt, failure, retries)
                 if wait is None:
@@ -314,7 +314,7 @@ class _Case:
         self.listener = interpreting
         await interpreting.run(opening, self.reply, self.telling.added(), self._first_byte)
         if late_refusal := interpreting.refused_late:
-            self.telling.failed(late_refusal.status, late_refusal.message)
+            self.telling.failed(late_refusal.status, late_refusal.code or late_refusal.kind)
             self._note(outcome="refused", status=200, error=(late_refusal.code or late_refusal.kind)[:80])
 
     async def _relayed(self, opening: Callable[[], Awaitable[Answer]], lane: Lane, *, final: bool) -> None:

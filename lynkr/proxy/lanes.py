@@ -30,10 +30,14 @@ _MISSET_S = 300.0
 class Unserved(Exception):
     """A lane did not serve, and nothing of an answer has reached the client."""
 
-    def __init__(self, status: int | None, kind: str, why: str, *, again: bool, retry_after: str | None = None) -> None:
-        """`again` says that the same lane may be asked once more, `why` is for the user."""
+    def __init__(
+        self, status: int | None, kind: str, why: str, *, again: bool, retry_after: str | None = None, name: str = ""
+    ) -> None:
+        """`again` says that the same lane may be asked once more; `why` is what the client is told, `name` what the
+        ledger gets: a provider's sentence may quote the prompt."""
         super().__init__(why)
         self.status, self.kind, self.why, self.again, self.retry_after = status, kind, why, again, retry_after
+        self.name = name or kind
 
     @classmethod
     def by(cls, cause: Refusal | UpstreamError, lane: Lane, *, wider: bool = False) -> Unserved | None:
@@ -42,13 +46,15 @@ class Unserved(Exception):
         `wider` says that one of the others has a longer context.
         """
         if isinstance(cause, UpstreamError):
-            return cls(None, cause.kind, cause.sentence.removeprefix("lynkr: "), again=cause.retry)
+            words = cause.sentence.removeprefix("lynkr: ").removeprefix(f"lane '{lane.name}': ")
+            return cls(None, cause.kind, words, again=cause.retry, name=words)
         own = lane.auth is not Auth.CLIENT
         too_long = cause.kind == "context" and wider
         if cause.kind in PASSING or cause.kind in _SPENT or (own and cause.kind in _MISSET) or too_long:
             words = " ".join(cause.message.split())[:200]
             return cls(cause.status, cause.kind, f"{cause.status or 'an error in its stream'}: {words}",
-                       again=cause.kind in PASSING, retry_after=cause.retry_after)  # fmt: skip
+                       again=cause.kind in PASSING, retry_after=cause.retry_after,
+                       name=cause.code or cause.kind)  # fmt: skip
         return None
 
 

@@ -136,7 +136,7 @@ class Telling:
             refusal = told
         status, body = self.codec.refusal_body(refusal)
         if self.sent:
-            self.failed(refusal.status, refusal.message)
+            self.failed(refusal.status, refusal.code or refusal.kind)
         self.note(outcome="refused", status=status, error=(refusal.code or refusal.kind)[:80])
         headers = [JSON, *self.added()]
         if refusal.kind in _FINAL:
@@ -149,7 +149,7 @@ class Telling:
         """Relays an error of a lane's, all of it, without the lane's key."""
         assert self.lane is not None
         self.note(outcome="refused", error=(refusal.code or refusal.kind)[:80])
-        self.failed(answer.status, refusal.message)
+        self.failed(answer.status, refusal.code or refusal.kind)
         ends_here = connection_headers(answer.headers) | {b"content-length"}
         headers = [(name, value) for name, value in answer.headers if name.lower() not in ends_here] + self.added()
         if answer.status in FINAL or refusal.kind in _HOPELESS:

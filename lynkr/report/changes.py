@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from lynkr.ledger.row import Row
-from lynkr.report.terminal import Paint, unpainted
+from lynkr.report.table import Paint, unpainted
 from lynkr.report.words import plural
 
 # So many lines of a change are shown unless all are asked for.

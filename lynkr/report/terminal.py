@@ -5,23 +5,16 @@ Renderers take the values of `report.values` and give lines; who prints them dec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from lynkr.report.routing import routing_lines
+from lynkr.report.table import WIDTH, Paint, short, table, unpainted
 from lynkr.report.values import prompt_tokens
 from lynkr.report.words import duration, milliseconds, plural, share, tokens, usd
 
-# (text, style) → text; a style is "bold" or "dim".
-Paint = Callable[[str, str], str]
 _BAR = 20
-_WIDTH = 80
-_LEAST = 6  # columns that even a name which gives way keeps
 _SHOWN = 12
-
-
-def unpainted(text: str, _style: str) -> str:
-    """The paint of a terminal without colours, or of no terminal."""
-    return text
 
 
 def summary(report: dict[str, Any], *, stored: bool = True) -> str:
@@ -62,10 +55,10 @@ def _cost_words(totals: dict[str, Any]) -> str:
 def session_report(report: dict[str, Any], prices_date: str, paint: Paint = unpainted) -> list[str]:
     """The report of one session."""
     session, totals = report["session"], report["totals"]
-    tool, profile = _short(session["tool"], 24), _short(session["profile"], 24)
+    tool, profile = short(session["tool"], 24), short(session["profile"], 24)
     lines = [
         f"{paint(tool, 'bold')} · profile {profile} · {_minute(session)} UTC",
-        paint(f"{session['id']} · {_short(session['project'], _WIDTH - len(session['id']) - 3)}", "dim"),
+        paint(f"{session['id']} · {short(session['project'], WIDTH - len(session['id']) - 3)}", "dim"),
         "",
     ]
     if not report["requests"]:
@@ -75,6 +68,8 @@ def session_report(report: dict[str, Any], prices_date: str, paint: Paint = unpa
     lines += ["", *_lane_table(report["lanes"], paint)]
     if compressed := _compression_table(report["savings"], totals, paint):
         lines += ["", *compressed]
+    if routed := routing_lines(report["requests"], paint):
+        lines += ["", *routed]
     lines += ["", *_request_table(report["requests"], paint)]
     if changed := _change_table(report["requests"], paint):
         lines += ["", *changed]
@@ -129,41 +124,11 @@ def _token_bars(totals: dict[str, Any], paint: Paint) -> list[str]:
     ]
 
 
-def table(
-    head: Sequence[str], rows: Sequence[Sequence[str]], left: int, paint: Paint, flexible: Sequence[int] = ()
-) -> list[str]:
-    """Columns as wide as what they hold; the first `left` are flush left, the others right.
-
-    Where a line would be wider than the terminal, the widest of the `flexible` columns give way.
-    """
-    widths = [max(len(row[at]) for row in [head, *rows]) for at in range(len(head))]
-    while flexible and sum(widths) + 2 * len(widths) > _WIDTH:
-        widest = max(flexible, key=lambda at: widths[at])
-        if widths[widest] <= _LEAST:
-            break
-        widths[widest] -= 1
-
-    def line(row: Sequence[str]) -> str:
-        cells = []
-        for at, (text, width) in enumerate(zip(row, widths, strict=True)):
-            cell = _short(text, width)
-            cells.append(f"{cell:<{width}}" if at < left else f"{cell:>{width}}")
-        return ("  " + "  ".join(cells)).rstrip()
-
-    return [paint(line(head), "dim"), *map(line, rows)]
-
-
-def _short(text: str | None, width: int = 40) -> str:
-    """`text` in `width` columns and without control characters: names come from files and from clients."""
-    text = "".join(letter if letter.isprintable() else "?" for letter in text or "–")
-    return text if len(text) <= width else text[: width - 1] + "…"
-
-
 def _lane_table(lanes: list[dict[str, Any]], paint: Paint) -> list[str]:
     rows = [
         [
-            _short(lane["lane"]),
-            _short(lane["model"] or "(no model)"),
+            short(lane["lane"]),
+            short(lane["model"] or "(no model)"),
             str(lane["requests"]),
             str(lane["failures"] or "–"),
             share(lane["cache_read_tokens"], prompt_tokens(lane)),
@@ -181,7 +146,7 @@ def _request_table(requests: list[dict[str, Any]], paint: Paint) -> list[str]:
     rows = [
         [
             request["at"][11:19],
-            _short(request["model"] or request["path"]),
+            short(request["model"] or request["path"]),
             _status(request),
             tokens(prompt_tokens(request)),
             share(request["cache_read_tokens"], prompt_tokens(request)),
@@ -221,7 +186,7 @@ def _change_table(requests: list[dict[str, Any]], paint: Paint) -> list[str]:
             found[change["what"], how] = found.get((change["what"], how), 0) + 1
     if not found:
         return []
-    rows = [[str(count), _short(what, 28), _short(how, _WIDTH)] for (what, how), count in found.items()]
+    rows = [[str(count), short(what, 28), short(how, WIDTH)] for (what, how), count in found.items()]
     rows.sort(key=lambda row: -int(row[0]))
     return [paint("Changed on the way", "bold"), *table(("in", "what", "how"), rows, 3, paint, (2,))]
 
@@ -250,8 +215,8 @@ def session_list(lines: Sequence[tuple[dict[str, Any], dict[str, Any]]], paint: 
         [
             session["id"][-8:],
             _minute(session),
-            _short(session["tool"]),
-            _short(session["profile"]),
+            short(session["tool"]),
+            short(session["profile"]),
             str(totals["requests"]),
             share(totals["cache_read_tokens"], prompt_tokens(totals)),
             usd(totals["cost_usd"]) + ("~" if totals["estimated_usd"] else ""),

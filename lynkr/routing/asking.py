@@ -46,7 +46,8 @@ _CHORES: tuple[tuple[Who, re.Pattern[str]], ...] = (
     ("summary", re.compile(r"\bsummar(?:y|i[sz]e|i[sz]ing)\b", re.I)),
 )  # fmt: skip
 _COMPACTS = re.compile(
-    r"\b(?:summary|summari[sz]e|prompt for continuing|handoff)\b.{0,60}\b(?:our|the|this) conversation|context checkpoint",
+    r"\b(?:summary|summari[sz]e|prompt for continuing|handoff)\b.{0,60}\b(?:our|the|this) conversation"
+    r"|context checkpoint",
     re.IGNORECASE | re.DOTALL,
 )
 _PROBES = frozenset(("quota", "test", "ping", "warmup", "hi", "hello", "foo"))
@@ -70,7 +71,7 @@ class Asking(NamedTuple):
 def asking(conversation: Conversation, named: Mapping[str, str]) -> Asking:
     """Who asks in `conversation`, that came with the headers `named` (lower case)."""
     metadata = _metadata(conversation, named)
-    first, last, fresh, marked = "", "", False, None
+    first, last, fresh, said = "", "", False, None
     answered = False
     for turn in conversation.turns:
         if turn.role == "assistant":
@@ -79,19 +80,24 @@ def asking(conversation: Conversation, named: Mapping[str, str]) -> Asking:
             if not answered:
                 first += words
             last, fresh = words, True
-            if found := _MARK.findall(words):
-                marked = found[-1]
+            said = marked(words) or said
     who = _who(conversation, named, metadata, last)
     ids = [value for name in _IDS if (value := named.get(name))] + [conversation.cache_key or ""]
     ids += [str(metadata.get(name, "")) for name in ("session_id", "thread_id")]
     key = hashlib.sha256("\0".join([*ids, first]).encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    return Asking(who, key, unmarked(last), fresh, not answered, marked)
+    return Asking(who, key, unmarked(last), fresh, not answered, said)
 
 
 def human(turn: Turn) -> str:
     """What a user's turn says in the user's own words."""
     words = "\n".join(part.text for part in turn.parts if isinstance(part, Text))
     return (_ADDED.sub("", words) if "<" in words or words.startswith("#") else words).strip()
+
+
+def marked(text: str) -> str | None:
+    """The tier that a user's text names with `/tier`, the last one; `auto` gives the choice back."""
+    found = _MARK.findall(text) if "/tier" in text else []
+    return found[-1] if found else None
 
 
 def unmarked(text: str) -> str:

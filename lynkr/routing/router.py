@@ -74,14 +74,17 @@ class Router:
         """The route of a request that is not looked into: the first lane that can serve it. Raises ClientError."""
         return Route(self.serving(spoken, as_it_is=as_it_is)[0], self.tier, self.why)
 
-    def of_tier(self, tier: str, spoken: Format) -> tuple[Lane, ...]:
-        """The lanes that serve `tier`, in order: its own, then those of the tiers above, which can do it as well."""
+    def of_tier(self, tier: str, spoken: Format | None) -> tuple[Lane, ...]:
+        """The lanes that serve `tier`, in order: its own, then those of the tiers above, which can do it as well.
+
+        None for `spoken` leaves open what the tool will speak. Raises ClientError as `serving` does.
+        """
+        able = self.serving(spoken) if spoken else tuple(self.lanes)
         if not self.tiers:
-            return self.serving(spoken)
+            return able
         at = TIERS.index(tier)
         above = (lane for name in TIERS[at:] for lane in self.tiers.get(name, ()))
         below = (lane for name in reversed(TIERS[:at]) for lane in self.tiers.get(name, ()))
-        able = self.serving(spoken)
         # Nothing goes down a tier by itself, but for a tier that has nobody above it either.
         return _once(lane for lane in above if lane in able) or _once(lane for lane in below if lane in able)
 

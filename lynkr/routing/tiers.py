@@ -79,8 +79,9 @@ def by_score(value: float) -> str:
 
 
 def explained(result: Score) -> str:
-    """The heaviest parts of a score, in words."""
-    said = [f"{part.words} ({part.weight:+.2f})" for part in result.parts[:_SHOWN]]
+    """The heaviest parts of a score, in words of ours: it goes into the ledger, where no word of a prompt may be."""
+    ours = [part for part in result.parts if not part.name.startswith("word ")]
+    said = [f"{part.words} ({part.weight:+.2f})" for part in ours[:_SHOWN]]
     return f"scores {result.value:.2f}: {', '.join(said)}"
 
 

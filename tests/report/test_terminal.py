@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from lynkr.ledger.row import Row, Session
-from lynkr.report.terminal import session_list, session_report, summary, table, unpainted
+from lynkr.report.table import table, unpainted
+from lynkr.report.terminal import session_list, session_report, summary
 from lynkr.report.values import report
 from lynkr.usage import Usage
 
