@@ -27,7 +27,7 @@ _NOD = 60
 # Cheap work begins on the cheap lane only if its savings pay for a way back within so many calls.
 _WAY_BACK = 25
 # Simple work that has taken so many calls was not.
-_LARGER = {"simple": 12}
+_LARGER = {"simple": 20}
 
 
 @dataclass(frozen=True, slots=True)
