@@ -240,7 +240,11 @@ def destinations(planned: Plan) -> list[str]:
         held = planned.held.get(lane.name)
         credential = f", {held.source}" if held else ""
         model = f", model {lane.model}" if lane.model else ""
-        lines.append(f"lane {lane.name} → {base_url(lane, lane.formats[0], launch.origins, {})}{model}{credential}")
+        serves = [tier for tier, of in planned.router.tiers.items() if lane in of]
+        work = f" ({', '.join(serves)})" if serves else ""
+        lines.append(
+            f"lane {lane.name}{work} → {base_url(lane, lane.formats[0], launch.origins, {})}{model}{credential}"
+        )
         lines.append(f"  compressed: {planned.compress.words(own_credential=lane.auth is Auth.CLIENT)}")
     return lines
 

@@ -78,7 +78,7 @@ def routing_lines(requests: Sequence[dict[str, Any]], paint: Paint = unpainted) 
              usd(s["worth_usd"]), s["why"]]
             for s in switches
         ]  # fmt: skip
-        lines += table(("why", "lanes", "made", "cost", "worth", "because"), rows, 3, paint, (5,))
+        lines += table(("why", "lanes", "made", "cost", "worth", "because"), rows, 6, paint, (5,))
     if not lines:
         return []
     return [*(lines if lines[0] else lines[1:]), paint("  turn by turn: lynkr route --session last", "dim")]

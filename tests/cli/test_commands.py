@@ -143,8 +143,8 @@ def test_verbose_says_where_things_go(clean_machine: Path) -> None:
 
 
 def test_a_profile_that_asks_for_more_than_there_is_says_so(clean_machine: Path) -> None:
-    text = '[lanes.a]\nprovider = "anthropic"\nauth = "client"\n[budget]\nsession_usd = 1\non_exceed = "stop"\n'
-    profile(clean_machine, "budgeted", text)
-    ran = lynkr("run", "-p", "budgeted", "--", "true", home=clean_machine)
+    text = '[lanes.a]\nprovider = "anthropic"\nauth = "client"\n[cache]\nanswers = "exact"\n'
+    profile(clean_machine, "cached", text)
+    ran = lynkr("run", "-p", "cached", "--", "true", home=clean_machine)
     assert ran.status == 0
-    assert "[budget]" in ran.err
+    assert "[cache]" in ran.err
