@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -15,6 +16,7 @@ from typing import Any, Literal
 from lynkr import __version__, credentials, profiles
 from lynkr.credentials import Held
 from lynkr.errors import ConfigError, LynkrError
+from lynkr.health import Healths
 from lynkr.lane import Auth, Lane
 from lynkr.launch.child import is_shim, version, which
 from lynkr.launch.tools import TOOLS
@@ -97,6 +99,10 @@ class Doctor:
             yield Finding("lane", lane.name, "ok", where)
             if lane.provider == "claude" or (lane.provider == "anthropic" and lane.auth is Auth.CLIENT):
                 says = f"a subscription's login is for Claude Code itself, within Anthropic's terms: {TERMS}"
+                yield Finding("lane", lane.name, "note", says)
+            health, now = Healths(self.where.healths, time.time).of(lane), time.time()
+            if health.state(now) == "open":
+                says = f"rests for {health.until - now:.0f} s more: {health.failures} failures, the last: {health.why}"
                 yield Finding("lane", lane.name, "note", says)
             if live:
                 yield self._live(lane, held, profile.name)

@@ -25,6 +25,7 @@ from lynkr.errors import LynkrError
 from lynkr.ids import ulid
 from lynkr.join import NOTE, note, put
 from lynkr.kept import Kept, Made
+from lynkr.lane import Auth
 from lynkr.launch.child import Child, reachable
 from lynkr.launch.launch import Launch, child_environment
 from lynkr.launch.tools.codex import carriers
@@ -83,7 +84,7 @@ class Ended(NamedTuple):
 def run(planned: Plan, say: Callable[[str], None]) -> Ended:
     """Runs a session to its end. Raises LynkrError where the child could not be started."""
     with _prepared(planned) as session:
-        for note in (*planned.notes, *session.launch.notes, *_unacted(planned)):
+        for note in (*planned.notes, *session.launch.notes, *_notes(planned)):
             say(note)
         began, started = time.monotonic(), _now()
         line = Session(session.id, planned.tool_name, planned.profile.name, str(cwd()), started)
@@ -103,10 +104,22 @@ def run(planned: Plan, say: Callable[[str], None]) -> Ended:
             return Ended(status, _finish(planned, line, recorder, child, say))
 
 
-def _unacted(planned: Plan) -> tuple[str, ...]:
-    if not planned.profile.later:
-        return ()
-    return (f"profile {planned.profile.name}: {', '.join(planned.profile.later)} is checked but not acted on yet",)
+def _notes(planned: Plan) -> Iterator[str]:
+    """What the profile asks for and does not get."""
+    profile = planned.profile
+    if profile.later:
+        yield f"profile {profile.name}: {', '.join(profile.later)} is checked but not acted on yet"
+    if planned.budget.limits:
+        from lynkr.ledger.prices import table
+
+        unknown = [
+            lane.name
+            for lane in planned.router.lanes
+            if lane.model and not lane.price and lane.auth is not Auth.NONE
+            and not table().find(lane.model, lane.provider, lane.region)
+        ]  # fmt: skip
+        if unknown:
+            yield f"the budget cannot see what lane {', '.join(unknown)} costs: no price is known; give it a `price`"
 
 
 @contextmanager

@@ -75,6 +75,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "diagnosis": {
         "credentials",
+        "health",
         "launch",
         "ledger",
         "local",

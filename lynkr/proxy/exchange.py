@@ -166,6 +166,8 @@ class _Case:
             return
         plan = placed.plan
         self._note(who=plan.who, conversation=plan.key, score=plan.score)
+        if placed.over:
+            self.telling.trouble(f"{placed.over} (on_exceed = {house.planning.purse.budget.on_exceed})")
         if len(plan.routes) == 1:
             # Whoever stands alone is always asked: to rest would only turn the provider's words into ours.
             await self._alone(placed, plan.routes[0], spoken)
@@ -224,9 +226,21 @@ class _Case:
     async def _once(self, placed: Placed, route: Route, spoken: Format | None, *, final: bool) -> None:
         """Takes the request down one lane, once. Raises Unserved where it is not `final`, the lane fails, and the
         client has heard nothing of an answer."""
-        lane = await self._sized(route.lane)
-        async with self.house.lanes.slot(lane):
-            await self._down(placed, replace(route, lane=lane), spoken, final=final)
+        try:
+            lane = await self._sized(route.lane)
+            async with self.house.lanes.slot(lane):
+                await self._down(placed, replace(route, lane=lane), spoken, final=final)
+        except UpstreamError as error:
+            failure = Unserved.by(error, route.lane, wider=self.wider)
+            if final or self.reply.started or failure is None:
+                raise
+            raise failure from error
+        except Refused as error:
+            failure = Unserved.by(self.telling.clean(error.refusal), route.lane, wider=self.wider)
+            if final or failure is None:
+                self.house.lanes.answered(route.lane)
+                raise
+            raise failure from error
 
     async def _down(self, placed: Placed, route: Route, spoken: Format | None, *, final: bool) -> None:
         house, lane = self.house, route.lane
@@ -239,29 +253,14 @@ class _Case:
         self.size, self.changes = out.size, out.changes
         if self.match is not None:
             self._note(asked_model=out.asked, model=out.model)
-        known = placed.plan.known or 0
-        house.planning.purse.reserve(
-            self.notes["id"], house.planning.estimate(lane, out.model, out.size // CHARS_PER_TOKEN, known)
-        )
+        tokens, known = out.size // CHARS_PER_TOKEN, placed.plan.known or 0
+        house.planning.purse.reserve(self.notes["id"], house.planning.estimate(lane, out.model, tokens, known))
         opening = await self._opening(out, lane, spoken, final=final)
         self.telling.sent = True
-        try:
-            if out.translation is not None:
-                await self._translate(out, lane, opening, final=final)
-            else:
-                await self._relayed(opening, lane, final=final)
-        except UpstreamError as error:
-            failure = Unserved.by(error, lane, wider=self.wider)
-            if final or self.reply.started or failure is None:
-                raise
-            raise failure from error
-        except Refused as error:
-            cleaned = self.telling.clean(error.refusal)
-            failure = Unserved.by(cleaned, lane, wider=self.wider)
-            if final or failure is None:
-                house.lanes.answered(lane)
-                raise
-            raise failure from error
+        if out.translation is not None:
+            await self._translate(out, lane, opening, final=final)
+        else:
+            await self._relayed(opening, lane, final=final)
 
     async def _opening(
         self, out: Outbound, lane: Lane, spoken: Format | None, *, final: bool

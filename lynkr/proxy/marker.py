@@ -7,7 +7,7 @@ ones; so does everything that is no plain text of the user's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from lynkr.document import Document, Edit
@@ -15,18 +15,20 @@ from lynkr.formats.values import dumps, numbered
 from lynkr.proxy.outbound import Inbound
 from lynkr.routing.asking import unmarked
 
+# Reads a body whose decoded text is at hand.
+Reading = Callable[[bytes, str | None], Document]
 _TEXTS = ("text", "input_text", None)
 
 
-def without_marker(inbound: Inbound, document: Document, talk: str) -> Inbound:
-    """The request without the marker."""
+def without_marker(inbound: Inbound, document: Document, talk: str, read: Reading) -> Inbound:
+    """The request without the marker; `read` reads the new body."""
     edits = list[Edit]()
     listed = document.members.get(talk)
     for n, element in numbered(listed.value if listed else None):
         for path, text in _own_texts(element):
             if (new := unmarked(text)) != text and (node := document.find(talk, n, *path)):
                 edits.append(Edit(node.start, node.end, dumps(new)))
-    return inbound.instead(Document.read(document.splice(edits))) if edits else inbound
+    return inbound.instead(read(*document.spliced(edits))) if edits else inbound
 
 
 def _own_texts(element: dict[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str]]:

@@ -45,6 +45,7 @@ class Planning:
     purse: Purse = field(default_factory=lambda: Purse(Budget()))
     _seats: Seats = field(default_factory=Seats)
     _documents: Documents = field(default_factory=Documents)
+    _unmarked: Documents = field(default_factory=Documents)
     _verdicts: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
@@ -119,7 +120,7 @@ class Planning:
         verdict = "safeguards" in conversation.rest
         inbound = replace(inbound, document=document)
         if found.marked is not None:
-            inbound = without_marker(inbound, document, codec.TALK)
+            inbound = without_marker(inbound, document, codec.TALK, self._unmarked.read)
         return Ask(spoken, found, conversation, tokens, now, verdict), inbound
 
     def _desk(self, ask: Ask) -> Desk:

@@ -57,6 +57,11 @@ def arithmetic(switch: dict[str, Any]) -> str:
     return f"{head}; {scales}"
 
 
+def stepped_in(request: dict[str, Any]) -> bool:
+    """Whether another lane served a request than the one it was first sent down."""
+    return any(attempt["lane"] != request["lane"] for attempt in request["tried"])
+
+
 def routing_lines(requests: Sequence[dict[str, Any]], paint: Paint = unpainted) -> list[str]:
     """The part of a report about routing: failures that others stepped in for, and switches."""
     lines: list[str] = []

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lynkr.report.routing import routing_lines
+from lynkr.report.routing import routing_lines, stepped_in
 from lynkr.report.table import WIDTH, Paint, short, table, unpainted
 from lynkr.report.values import prompt_tokens
 from lynkr.report.words import duration, milliseconds, plural, share, tokens, usd
@@ -33,6 +33,8 @@ def summary(report: dict[str, Any], *, stored: bool = True) -> str:
     failures = sum(r["outcome"] in ("refused", "cut") and r["status"] != 426 for r in report["requests"])
     if failures:
         parts.insert(1, f"{failures} failed")
+    if taken := sum(r["outcome"] != "refused" and stepped_in(r) for r in report["requests"]):
+        parts.insert(1, f"{taken} by a lane that stepped in")
     saved = totals["saved_usd"]
     if saved:
         parts.append(f"about {usd(saved)} saved" if saved > 0 else f"about {usd(-saved)} more than asked for")

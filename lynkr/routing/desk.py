@@ -72,7 +72,8 @@ class Desk:
     def plan(self, ask: Ask) -> Plan:
         """Where `ask` goes. The first route may yet be passed over for one whose lane answers."""
         who, known = ask.asking.who, ask.asking.key
-        found = work(who, ask.conversation.model, ask.asking.prompt, ask.conversation.turns)
+        talk = ask.conversation
+        found = work(who, talk.model, ask.asking.prompt, talk.turns, self.router.routing)
         if who in HOUSEKEEPING:
             return self._chore(ask, found)
         seat = self.seats.find(known)

@@ -120,11 +120,13 @@ def router(
         return Router(tuple(lanes[name] for name in tiers[tier]), tier, "pinned by --tier", routing=routing)
     named = tiers.get(DEFAULT_TIER) or next((tiers[name] for name in reversed(TIERS) if tiers.get(name)), None)
     why = "first lane of the tier" if named else "first lane of the profile"
-    if routing.mode == "off" or not named or len([name for name in tiers if tiers[name]]) < 2:
-        return Router(tuple(lanes[name] for name in named or lanes), DEFAULT_TIER, why, routing=routing)
     by_tier = {name: tuple(lanes[each] for each in tiers[name]) for name in TIERS if tiers.get(name)}
+    ordered = tuple(lanes[name] for name in named or lanes)
+    if routing.mode == "off" or (len(by_tier) < 2 and not routing.rules):
+        return Router(ordered, DEFAULT_TIER, why, routing=routing)
+    by_tier = by_tier or {DEFAULT_TIER: ordered}
     pinned = [lanes[rule.lane] for rule in routing.rules if rule.lane]
-    every = _once([*(lanes[name] for name in named), *(each for of in by_tier.values() for each in of), *pinned])
+    every = _once([*ordered, *(each for of in by_tier.values() for each in of), *pinned])
     return Router(every, DEFAULT_TIER, why, by_tier, routing)
 
 

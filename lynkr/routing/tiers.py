@@ -40,10 +40,11 @@ class Work(NamedTuple):
     calls: tuple[tuple[str, str], ...] = ()
 
 
-def work(who: str, model: str, prompt: str, turns: Iterable[Turn]) -> Work:
-    """The work of a conversation."""
-    calls = tuple((p.name, p.arguments) for turn in turns for p in turn.parts if isinstance(p, Call))
-    return Work(who, model, prompt, calls)
+def work(who: str, model: str, prompt: str, turns: Iterable[Turn], routing: Routing) -> Work:
+    """The work of a conversation; its calls only where a rule of `routing` asks for them."""
+    asked = any(rule.path or rule.tool for rule in routing.rules)
+    calls = ((p.name, p.arguments) for turn in turns if asked for p in turn.parts if isinstance(p, Call))
+    return Work(who, model, prompt, tuple(calls))
 
 
 def tier_of(found: Work, routing: Routing, marked: str | None = None) -> Found:
