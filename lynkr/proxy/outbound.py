@@ -14,11 +14,12 @@ from lynkr.changes import Changes
 from lynkr.conversation import Home
 from lynkr.document import Document, Edit, MalformedDocument
 from lynkr.errors import ClientError
-from lynkr.formats import CODECS, ENVELOPES, SPEECHES, Codec, Envelope, Match, Speech
+from lynkr.formats import CODECS, ENVELOPES, SPEECHES, Codec, Envelope, Match, Speech, anthropic
 from lynkr.formats.values import dumps
 from lynkr.lane import Auth, Format, Lane
 from lynkr.proxy.coding import Unreadable, plain
 from lynkr.proxy.server import MAX_BODY, Request
+from lynkr.routing.asking import asking
 from lynkr.target import Label, Target
 from lynkr.translate.request import betas_for, needs_writing, patch, write
 from lynkr.translate.tools import Names
@@ -28,6 +29,8 @@ from lynkr.upstream.capabilities import capabilities
 from lynkr.upstream.fit import fit
 
 BETAS = "anthropic-beta"
+# No provider caches a prompt of fewer than 1024 tokens but for the newest Claudes, and most Claudes none under 2048.
+_WORTH_CACHING = 8192
 _IN_QUERIES = ("key=", "api_key=", "api-key=", "access_token=")
 
 
@@ -99,6 +102,15 @@ def outbound(inbound: Inbound, lane: Lane) -> Outbound:
     if match is None or inbound.body is None:
         return Outbound(_without_credentials(request.target, lane), request.headers, inbound.body)
     spoken = lane.format_for(match.format) if match.metered else match.format
+    helped = Changes()
+    if lane.auth is not Auth.CLIENT and match.metered and spoken is not None:
+        inbound = cached(inbound, lane, spoken, helped)
+    out = _outbound(inbound, match, lane, spoken)
+    out.changes += helped
+    return out
+
+
+def _outbound(inbound: Inbound, match: Match, lane: Lane, spoken: Format | None) -> Outbound:
     if spoken is match.format:
         return _relayed(inbound, match, lane)
     assert spoken is not None
@@ -107,6 +119,37 @@ def outbound(inbound: Inbound, lane: Lane) -> Outbound:
     if envelope is not None and match.format is envelope.INNER:
         return _enveloped(inbound, document, lane, envelope)
     return _translated(inbound, document, lane, SPEECHES[spoken])
+
+
+def cached(inbound: Inbound, lane: Lane, spoken: Format, changes: Changes) -> Inbound:
+    """The request with what its provider's cache needs, where the client has not thought of it and nothing else is
+    changed; what is translated gets it on the way."""
+    match = inbound.match
+    assert match is not None
+    envelope = ENVELOPES.get(spoken)
+    if spoken is not match.format and (envelope is None or envelope.INNER is not match.format):
+        return inbound
+    if len(inbound.body or b"") < _WORTH_CACHING:
+        return inbound
+    try:
+        document = inbound.read()
+    except (Unreadable, MalformedDocument):
+        return inbound
+    named = document.members.get("model")
+    can = capabilities(lane, spoken, lane.model or match.model or (str(named.value) if named else ""))
+    edits = list[Edit]()
+    if match.format is Format.ANTHROPIC and can.cache_marks:
+        edits = anthropic.breakpoints(document)
+        if edits:
+            changes.change("cache breakpoints", "set as Claude Code does, because the client sets none")
+    elif can.cache_key and "prompt_cache_key" not in document.members and "tools" in document.members:
+        key = asking(CODECS[match.format].read_request(document.value), inbound.named).key
+        edits = document.edits_of({"prompt_cache_key": f"lynkr-{key}"})
+        changes.change("prompt_cache_key", "the conversation's, because the client says none")
+    if not edits:
+        return replace(inbound, document=document)
+    body, text = document.spliced(edits)
+    return inbound.instead(Document.read(body, document, text))
 
 
 def _understood(inbound: Inbound) -> Document:
@@ -242,6 +285,9 @@ def _translated(inbound: Inbound, document: Document, lane: Lane, speech: Speech
         conversation = replace(conversation, model=match.model, stream=streamed and not listed)
     model = _model(lane, conversation.model)
     target = Target(Home(lane.name, model), capabilities(lane, speech.NAME, model))
+    if conversation.cache_key is None and target.can.cache_key and conversation.tools:
+        # A provider keeps a cache on many machines, and finds the right one by this.
+        conversation = replace(conversation, cache_key=f"lynkr-{asking(conversation, inbound.named).key}")
     out = Outbound("", _own_headers(streamed), None, conversation.model, model, len(document.body))
     written = write(conversation, speech, target, fit, out.changes)
     out.body = written.body

@@ -155,10 +155,10 @@ def _chore(conversation: Conversation, last: str) -> Who | None:
         for part in turn.parts
         if isinstance(part, Text)
     )
-    if len(told) > _INSTRUCTIONS:
-        return None  # a whole agent's instructions: aider's edits come without tools
     named = set((conversation.output.schema or {}).get("properties", ())) if conversation.output else set()
     if "title" in named and len(named) <= 2:
         return "title"
+    if len(told) > _INSTRUCTIONS:
+        return None  # a whole agent's instructions: aider's edits come without tools
     seen = told if told else last[:300]
     return next((who for who, pattern in _CHORES if pattern.search(seen)), None)

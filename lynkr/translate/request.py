@@ -13,6 +13,7 @@ from lynkr.formats import Codec, Speech
 from lynkr.formats.values import dump, dumps
 from lynkr.lane import Format
 from lynkr.target import Capabilities, Target
+from lynkr.translate.breakpoints import with_breakpoints
 from lynkr.translate.order import settled
 from lynkr.translate.tools import Names, fold
 
@@ -35,7 +36,8 @@ def write(c: Conversation, speech: Speech, target: Target, fit: Fit, changes: Ch
         changes.drop(name, "only its own format has it")
     system = tuple(part for part in c.system if part.text.strip())
     tier = None if c.service_tier in _ORDINARY_TIERS else c.service_tier
-    c = fit(settled(with_cache(replace(c, rest={}, billing=None, service_tier=tier, system=system))), target, changes)
+    c = settled(with_cache(replace(c, rest={}, billing=None, service_tier=tier, system=system)))
+    c = fit(with_breakpoints(c, changes) if target.can.cache_marks else c, target, changes)
     c, names = fold(c, speech.TOOL_NAME, speech.CALL_ID, deferred=target.can.deferred_tools, changes=changes)
     return Written(dump(_welcome(speech.write_request(c, target, changes), target.can, changes)), names)
 

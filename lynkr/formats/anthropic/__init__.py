@@ -6,6 +6,7 @@ import re
 
 from lynkr.formats.anthropic.answer_read import AnswerReader, read_answer
 from lynkr.formats.anthropic.answer_write import PING, AnswerWriter, write_answer
+from lynkr.formats.anthropic.breakpoints import breakpoints
 from lynkr.formats.anthropic.errors import error_body, error_event, read_refusal, refusal_body
 from lynkr.formats.anthropic.figures import AnswerWatch
 from lynkr.formats.anthropic.passages import TALK, passages, reshaped, told
@@ -29,6 +30,7 @@ __all__ = [
     "AnswerWatch",
     "AnswerWriter",
     "Framing",
+    "breakpoints",
     "error_body",
     "error_event",
     "passages",
