@@ -29,11 +29,15 @@ class Healths:
     now: Callable[[], float]
     _held: dict[str, Health] = field(default_factory=dict)
     _read: dict[str, float] = field(default_factory=dict)
+    # What is this session's alone, by lane.
+    _own: dict[str, Health] = field(default_factory=dict)
 
     def of(self, lane: Lane) -> Health:
         """What is known of `lane`."""
         key = identity(lane)
         now = self.now()
+        if (own := self._own.get(key)) is not None:
+            return own
         if self.folder is not None and now - self._read.get(key, 0.0) > _FRESH_S:
             self._read[key] = now
             if (found := self._load(key)) is not None:
@@ -45,8 +49,12 @@ class Healths:
     def put(self, lane: Lane, health: Health, *, shared: bool = True) -> None:
         """Takes what is known now. `shared` is False where it is about this session's credential alone."""
         key = identity(lane)
+        self._own.pop(key, None)
+        if not shared:
+            self._own[key] = health
+            return
         was, self._held[key] = self._held.get(key, Health()), health
-        if not shared or self.folder is None or not (health.until or was.until):
+        if self.folder is None or not (health.until or was.until):
             return
         path = self.folder / f"{key}.json"
         with suppress(OSError):

@@ -162,7 +162,12 @@ def _local(folder: Path) -> _Local | None:
     named = data.get("profile")
     if named is not None and not isinstance(named, str):
         raise ConfigError(f"{path}: profile must be a name in quotes")
-    budget = _Reader(path, LOCAL_FILE, text).budget(data)
+    reader = _Reader(path, LOCAL_FILE, text)
+    budget = reader.budget(data)
+    if "on_exceed" in data.get("budget", {}):
+        raise reader.mistake(
+            ("budget", "on_exceed"), "it may lower a budget; what happens then is for the profile to say"
+        )
     return _Local(path, named, budget if "budget" in data else None)
 
 
@@ -227,7 +232,7 @@ class _Reader:
         description = self._take(data, "description", (), str, "a text") or ""
         lanes = {name: self._lane(name, value) for name, value in self._table(data, "lanes", ()).items()}
         if not lanes:
-            raise self._mistake((), "it has no lane; add a section [lanes.NAME] with a provider")
+            raise self.mistake((), "it has no lane; add a section [lanes.NAME] with a provider")
         tiers = self._tiers(self._table(data, "tiers", ()), lanes)
         for section in _SECTIONS:
             self._section(section, self._table(data, section, ()))
@@ -253,7 +258,7 @@ class _Reader:
             self._one_of(models, pattern, at, list(TIERS))
         rules = data.get("rules", [])
         if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
-            raise self._mistake(("route", "rules"), "a rule is a section [[route.rules]]")
+            raise self.mistake(("route", "rules"), "a rule is a section [[route.rules]]")
         made = tuple(self._rule(number, rule, lanes) for number, rule in enumerate(rules, 1))
         return Routing(**{**data, "models": models, "rules": made})
 
@@ -262,14 +267,14 @@ class _Reader:
         self._keys(data, _RULE, at)
         words = data.get("words", [])
         if not isinstance(words, list) or not all(isinstance(word, str) and word for word in words):
-            raise self._mistake((*at, "words"), 'it must be a list of words, such as ["migration"]')
+            raise self.mistake((*at, "words"), 'it must be a list of words, such as ["migration"]')
         texts = {key: self._take(data, key, at, str, "a pattern in quotes") for key in ("model", "path", "tool")}
         tier, lane = self._one_of(data, "tier", at, list(TIERS)), self._one_of(data, "lane", at, list(lanes))
         who = self._one_of(data, "who", at, list(WHO))
         if (tier is None) == (lane is None):
-            raise self._mistake(at, f"rule {number} needs a tier or a lane to send things to, and not both")
+            raise self.mistake(at, f"rule {number} needs a tier or a lane to send things to, and not both")
         if who is None and not words and not any(texts.values()):
-            raise self._mistake(at, f"rule {number} says nothing of what it is for: who, model, words, path or tool")
+            raise self.mistake(at, f"rule {number} says nothing of what it is for: who, model, words, path or tool")
         return Rule(number, tier, lane, who, texts["model"], tuple(words), texts["path"], texts["tool"])
 
     def _section(self, name: str, data: dict[str, Any]) -> None:
@@ -286,32 +291,32 @@ class _Reader:
             elif kind is list:
                 names = data.get(key, [])
                 if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
-                    raise self._mistake((name, key), 'it must be a list of names, such as ["mcp__jira__*"]')
+                    raise self.mistake((name, key), 'it must be a list of names, such as ["mcp__jira__*"]')
             elif not isinstance(data.get(key, False), bool):
-                raise self._mistake((name, key), "it must be true or false")
+                raise self.mistake((name, key), "it must be true or false")
 
     def _tiers(self, data: dict[str, Any], lanes: Mapping[str, Lane]) -> dict[str, tuple[str, ...]]:
         self._keys(data, TIERS, ("tiers",))
         tiers = {}
         for tier, named in data.items():
             if not isinstance(named, list) or not all(isinstance(lane, str) for lane in named):
-                raise self._mistake(("tiers", tier), 'it must be a list of lanes, such as ["local"]')
+                raise self.mistake(("tiers", tier), 'it must be a list of lanes, such as ["local"]')
             for lane in named:
                 if lane not in lanes:
-                    raise self._mistake(("tiers", tier), f"there is no lane {lane!r}{_nearest(lane, list(lanes))}")
+                    raise self.mistake(("tiers", tier), f"there is no lane {lane!r}{_nearest(lane, list(lanes))}")
             tiers[tier] = tuple(named)
         return tiers
 
     def _lane(self, name: str, data: object) -> Lane:
         at = ("lanes", name)
         if not _NAME.fullmatch(name):
-            raise self._mistake(at, "a lane's name has letters, digits, '_', '-' and '.' only")
+            raise self.mistake(at, "a lane's name has letters, digits, '_', '-' and '.' only")
         if not isinstance(data, dict):
-            raise self._mistake(at, "a lane is a section [lanes.NAME]")
+            raise self.mistake(at, "a lane is a section [lanes.NAME]")
         self._keys(data, _LANE, at)
         provider = self._one_of(data, "provider", at, list(PROVIDERS))
         if provider is None:
-            raise self._mistake(at, f"it needs a provider: {', '.join(PROVIDERS)}")
+            raise self.mistake(at, f"it needs a provider: {', '.join(PROVIDERS)}")
         spoken = self._one_of(data, "format", at, [str(name) for name in Format])
         base_url = self._take(data, "base_url", at, str, "a URL")
         if base_url is not None:
@@ -320,9 +325,9 @@ class _Reader:
         for header, value in headers.items():
             one_line = isinstance(value, str) and value.isprintable() and value.isascii() and value == value.strip()
             if not _HEADER.fullmatch(header) or not one_line:
-                raise self._mistake((*at, "headers", header), "a header is a name and a text of one line")
+                raise self.mistake((*at, "headers", header), "a header is a name and a text of one line")
             if header.lower() in _OUR_HEADERS:
-                raise self._mistake((*at, "headers", header), "lynkr writes this header itself")
+                raise self.mistake((*at, "headers", header), "lynkr writes this header itself")
         entry, model = PROVIDERS[provider], self._take(data, "model", at, str, "a name in quotes")
         version = self._take(data, "api_version", at, str, "a date in quotes")
         said = Format(spoken) if spoken else None
@@ -355,11 +360,11 @@ class _Reader:
             "model": 'a model = "…" of this provider',
         }
         if lacking := missing(lane):
-            raise self._mistake(at, f"provider {entry.name!r} needs {' and '.join(examples[name] for name in lacking)}")
+            raise self.mistake(at, f"provider {entry.name!r} needs {' and '.join(examples[name] for name in lacking)}")
         if entry.name == "custom" and said is None:
-            raise self._mistake(at, f"provider 'custom' needs a format: {', '.join(Format)}")
+            raise self.mistake(at, f"provider 'custom' needs a format: {', '.join(Format)}")
         if lane.api_version is not None and not any(way.query for way in entry.ways):
-            raise self._mistake((*at, "api_version"), f"provider {entry.name!r} has no API versions to choose from")
+            raise self.mistake((*at, "api_version"), f"provider {entry.name!r} has no API versions to choose from")
         return lane
 
     def _auth(self, data: dict[str, Any], at: tuple[str, ...], entry: Provider) -> Auth:
@@ -370,10 +375,10 @@ class _Reader:
         auth = Auth(said)
         if entry.auth is Auth.CLIENT and auth is not Auth.CLIENT:
             why = 'is the login of the tool itself, which lynkr never holds; use provider "anthropic" for an API key'
-            raise self._mistake((*at, "auth"), f"provider {entry.name!r} {why}")
+            raise self.mistake((*at, "auth"), f"provider {entry.name!r} {why}")
         if auth is Auth.CLOUD and not entry.cloud:
             clouds = ", ".join(name for name, provider in PROVIDERS.items() if provider.cloud)
-            raise self._mistake((*at, "auth"), f"provider {entry.name!r} is no cloud with a login; these are: {clouds}")
+            raise self.mistake((*at, "auth"), f"provider {entry.name!r} is no cloud with a login; these are: {clouds}")
         return auth
 
     def _entry(self, data: dict[str, Any], at: tuple[str, ...]) -> str | None:
@@ -383,9 +388,9 @@ class _Reader:
             return None
         if _LIKE_A_KEY.match(name):
             way = 'store it with: lynkr key set NAME, and say key = "NAME"'
-            raise self._mistake((*at, "key"), f"this looks like a key itself, and not like the name of one; {way}")
+            raise self.mistake((*at, "key"), f"this looks like a key itself, and not like the name of one; {way}")
         if not _NAME.fullmatch(name):
-            raise self._mistake((*at, "key"), "a key's name has letters, digits, '_', '-' and '.' only")
+            raise self.mistake((*at, "key"), "a key's name has letters, digits, '_', '-' and '.' only")
         return str(name)
 
     def _price(self, data: dict[str, Any], at: tuple[str, ...]) -> Price | None:
@@ -395,9 +400,9 @@ class _Reader:
         self._keys(rates, _RATES, at)
         for name, rate in rates.items():
             if not _is_number(rate) or rate < 0:
-                raise self._mistake((*at, name), "a price is a number of USD per million tokens")
+                raise self.mistake((*at, name), "a price is a number of USD per million tokens")
         if missing := [name for name in ("input", "output") if name not in rates]:
-            raise self._mistake(at, f"it needs {' and '.join(missing)}, in USD per million tokens")
+            raise self.mistake(at, f"it needs {' and '.join(missing)}, in USD per million tokens")
         return Price(**{name: float(rate) for name, rate in rates.items()})
 
     def _positive(self, data: dict[str, Any], key: str, at: tuple[str, ...]) -> float | None:
@@ -405,7 +410,7 @@ class _Reader:
         if value is None:
             return None
         if not _is_number(value) or value <= 0:
-            raise self._mistake((*at, key), "it must be a number above 0")
+            raise self.mistake((*at, key), "it must be a number above 0")
         return float(value)
 
     def _whole(
@@ -413,38 +418,39 @@ class _Reader:
     ) -> int | None:
         value = data.get(key)
         if value is not None and (not _is_number(value) or value != int(value) or value < least):
-            raise self._mistake((*at, key), f"it must be {what}")
+            raise self.mistake((*at, key), f"it must be {what}")
         return None if value is None else int(value)
 
     def _take(self, data: dict[str, Any], key: str, at: tuple[str, ...], kind: type, what: str) -> Any:
         value = data.get(key)
         if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
-            raise self._mistake((*at, key), f"it must be {what}")
+            raise self.mistake((*at, key), f"it must be {what}")
         return value
 
     def _one_of(self, data: dict[str, Any], key: str, at: tuple[str, ...], known: list[str]) -> str | None:
         value = self._take(data, key, at, str, "one of " + ", ".join(known))
         if value is not None and value not in known:
             hint = _nearest(value, known)
-            raise self._mistake((*at, key), f"{value!r} is not known here{hint}; it can be {', '.join(known)}")
+            raise self.mistake((*at, key), f"{value!r} is not known here{hint}; it can be {', '.join(known)}")
         return value  # type: ignore[no-any-return]
 
     def _table(self, data: dict[str, Any], key: str, at: tuple[str, ...]) -> dict[str, Any]:
         value = data.get(key, {})
         if not isinstance(value, dict):
-            raise self._mistake((*at, key), f"it must be a section [{'.'.join((*at, key))}]")
+            raise self.mistake((*at, key), f"it must be a section [{'.'.join((*at, key))}]")
         return value
 
     def _keys(self, data: dict[str, Any], known: tuple[str, ...], at: tuple[str, ...]) -> None:
         for key in data:
             if key in _SECRETS and "provider" in known:
                 way = 'store it with: lynkr key set NAME, and say key = "NAME"'
-                raise self._mistake((*at, key), f"a profile holds no keys; {way}")
+                raise self.mistake((*at, key), f"a profile holds no keys; {way}")
             if key not in known:
                 hint = _nearest(key, list(known)) or f"; known: {', '.join(known)}"
-                raise self._mistake((*at, key), f"there is no such key{hint}")
+                raise self.mistake((*at, key), f"there is no such key{hint}")
 
-    def _mistake(self, at: tuple[str, ...], what: str) -> ConfigError:
+    def mistake(self, at: tuple[str, ...], what: str) -> ConfigError:
+        """The error that names the place of a mistake."""
         return ConfigError(f"{self._place(at)} {'.'.join(at)}: {what}" if at else f"{self.path}: {what}")
 
     def _place(self, at: tuple[str, ...]) -> str:

@@ -155,9 +155,11 @@ class Meter:
         original = self._prices.find(asked)
         if original is None:
             return usd
-        read = min(round(before.tokens * whole.prompt / usage.prompt), whole.prompt) if usage.prompt else 0
+        # What this lane had in its cache, the other would have had as well.
+        known = max(before.tokens, usage.cache_read)
+        read = min(round(known * whole.prompt / usage.prompt), whole.prompt) if usage.prompt else 0
         new = whole.prompt - read
-        cached = before.tokens > 0 or before.grows
+        cached = read > 0 or before.grows
         return cost(
             replace(
                 whole, billed=None, cache_read=read, cache_write=new if cached else 0, cache_write_1h=0,

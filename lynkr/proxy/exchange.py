@@ -22,11 +22,11 @@ from lynkr.changes import Changes, Removed
 from lynkr.errors import ClientError, LynkrError, UpstreamError
 from lynkr.formats import Match
 from lynkr.lane import Auth, Format, Lane
-from lynkr.ledger.meter import CHARS_PER_TOKEN, Cost, Meter
+from lynkr.ledger.meter import Cost, Meter
 from lynkr.ledger.row import Row
 from lynkr.proxy.ear import Ear
 from lynkr.proxy.interpret import ERROR_LIMIT, PING_S, Interpreting, refusal_in, whole_body
-from lynkr.proxy.lanes import Lanes, Unserved
+from lynkr.proxy.lanes import Lanes, Resting, Unserved, named
 from lynkr.proxy.outbound import Inbound, Outbound, outbound
 from lynkr.proxy.peek import begun, first_event, late
 from lynkr.proxy.planning import Placed, Planning
@@ -35,6 +35,7 @@ from lynkr.proxy.relay import relay
 from lynkr.proxy.server import ClientGone, Reply, Request
 from lynkr.proxy.shaping import Shaping
 from lynkr.proxy.telling import JSON, Telling
+from lynkr.routing.retry import PATIENCE_S
 from lynkr.routing.router import Route, Router
 from lynkr.secrets import Key
 from lynkr.upstream import ollama
@@ -172,15 +173,26 @@ class _Case:
             # Whoever stands alone is always asked: to rest would only turn the provider's words into ours.
             await self._alone(placed, plan.routes[0], spoken)
             return
-        usable, resting = house.lanes.open(plan.routes)
-        failures = list[tuple[Lane, Unserved]]()
-        while usable:
-            route, *rest = usable
-            failure = await self._persist(placed, route, rest, spoken)
+        await self._among(placed, spoken)
+
+    async def _among(self, placed: Placed, spoken: Format | None) -> None:
+        """Asks several lanes in turn, until one serves."""
+        lanes, plan = self.house.lanes, placed.plan
+        if plan.warm and (rest := lanes.rest(plan.routes[0].lane)) and rest.seconds <= PATIENCE_S:
+            await anyio.sleep(rest.seconds)  # less than what its cache is worth
+        failures, resting = list[tuple[Lane, Unserved]](), list[Resting]()
+        routes = list(plan.routes)
+        while routes:
+            route, *routes = routes
+            if (rest := lanes.rest(route.lane)) is not None:
+                resting.append(rest)
+                continue
+            failure = await self._persist(placed, route, routes, spoken)
             if failure is None:
                 return
             failures.append((route.lane, failure))
-            usable = [each for each in rest if failure.kind != "context" or _wider(each.lane, route.lane)]
+            if failure.kind == "context":
+                routes = [each for each in routes if _wider(each.lane, route.lane)]
         await self.telling.nobody(failures, resting)
 
     async def _alone(self, placed: Placed, route: Route, spoken: Format | None) -> None:
@@ -191,9 +203,12 @@ class _Case:
                 await self._once(placed, route, spoken, final=attempt > retries)
             except Unserved as failure:
                 wait = self.house.lanes.pause(route.lane, attempt, failure, retries)
+                if wait is None:
+                    assert isinstance(failure.__cause__, Exception)
+                    raise failure.__cause__ from failure
                 self.telling.failed(failure.status, failure.name)
-                attempt = attempt + 1 if wait is not None else retries + 1
-                await anyio.sleep(wait or 0)
+                await anyio.sleep(wait)
+                attempt += 1
             else:
                 return
 
@@ -220,6 +235,9 @@ class _Case:
                 # In the middle of its answer.
                 lanes.failed(route.lane, Unserved(None, error.kind, error.sentence, again=False))
                 raise
+            except (ClientGone, anyio.BrokenResourceError, anyio.get_cancelled_exc_class()):
+                lanes.released(route.lane)
+                raise
             else:
                 return None
 
@@ -229,23 +247,29 @@ class _Case:
         try:
             lane = await self._sized(route.lane)
             async with self.house.lanes.slot(lane):
+                if not final and lane.concurrency and (rest := self.house.lanes.rest(route.lane)):
+                    # It was well when this request began to wait for its turn.
+                    raise Unserved(None, "overloaded", f"rests after {rest.why}", again=False)
                 await self._down(placed, replace(route, lane=lane), spoken, final=final)
         except UpstreamError as error:
             failure = Unserved.by(error, route.lane, wider=self.wider)
             if final or self.reply.started or failure is None:
                 raise
+            self.telling.sent = False
             raise failure from error
         except Refused as error:
             failure = Unserved.by(self.telling.clean(error.refusal), route.lane, wider=self.wider)
             if final or failure is None:
-                self.house.lanes.answered(route.lane)
                 raise
+            self.telling.sent = False
             raise failure from error
+        if self.notes.get("status", 500) < 500 and self.notes.get("status") != 429:
+            self.house.lanes.answered(route.lane)
 
     async def _down(self, placed: Placed, route: Route, spoken: Format | None, *, final: bool) -> None:
         house, lane = self.house, route.lane
         self._take(route, placed)
-        shaped = house.shaping(placed.inbound, lane)
+        shaped = house.shaping(house.planning.for_lane(placed, lane), lane)
         self.removed = shaped.removed
         self._note(faults=shaped.faults)
         out = outbound(shaped.inbound, lane)
@@ -253,8 +277,6 @@ class _Case:
         self.size, self.changes = out.size, out.changes
         if self.match is not None:
             self._note(asked_model=out.asked, model=out.model)
-        tokens, known = out.size // CHARS_PER_TOKEN, placed.plan.known or 0
-        house.planning.purse.reserve(self.notes["id"], house.planning.estimate(lane, out.model, tokens, known))
         opening = await self._opening(out, lane, spoken, final=final)
         self.telling.sent = True
         if out.translation is not None:
@@ -313,8 +335,8 @@ class _Case:
         self.listener = interpreting
         await interpreting.run(opening, self.reply, self.telling.added(), self._first_byte)
         if late_refusal := interpreting.refused_late:
-            self.telling.failed(late_refusal.status, late_refusal.code or late_refusal.kind)
-            self._note(outcome="refused", status=200, error=(late_refusal.code or late_refusal.kind)[:80])
+            self.telling.failed(late_refusal.status, named(late_refusal))
+            self._note(outcome="refused", status=200, error=named(late_refusal))
 
     async def _relayed(self, opening: Callable[[], Awaitable[Answer]], lane: Lane, *, final: bool) -> None:
         answer = await opening()
@@ -333,13 +355,12 @@ class _Case:
                 raise Refused(refusal)
             if self.match and about_the_lane(refusal, lane, answer.status) is not refusal:
                 raise Refused(refusal)
-            if not final:
-                self.house.lanes.answered(lane)
             self._first_byte()
             await self.telling.as_it_came(answer, refusal, body)
             return
         if not final and not head:
-            answer, first = await first_event(answer, self.telling.codec)
+            wait_s = lane.timeout_s or self.house.lanes.routing.wait_s
+            answer, first = await first_event(answer, self.telling.codec, wait_s)
             if first is not None and Unserved.by(first, lane, wider=self.wider):
                 raise Refused(first)
         self._listen(answer.status, answer.headers)
@@ -404,8 +425,6 @@ class _Case:
 
     def _first_byte(self) -> None:
         self._note(first_byte_ms=self._elapsed())
-        if self.route is not None and self.notes.get("status", 500) < 400:
-            self.house.lanes.answered(self.route.lane)
 
     def _finished(self) -> Row:
         """The row, with what the answer said it cost."""
@@ -446,7 +465,7 @@ class _Case:
             heard, lane, self.notes.get("model"), self.notes.get("asked_model"), self.size, self.removed(), before
         )
         if self.route is not None:
-            plan = self.house.planning.served(placed, self.route, cost.usage.prompt, cost.usage.output)
+            plan = self.house.planning.served(placed, self.route, cost.usage)
             self.placed = replace(placed, plan=plan)
         return cost
 

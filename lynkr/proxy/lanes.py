@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+import re
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -16,7 +17,6 @@ from lynkr.health import Healths
 from lynkr.lane import Auth, Lane
 from lynkr.routing.breaker import SPENT_S, Health
 from lynkr.routing.retry import Allowance, pause, seconds
-from lynkr.routing.router import Route
 from lynkr.routing.settings import Routing
 
 # Refusals that another lane may well not have; asking the same one again helps with the first alone.
@@ -54,8 +54,17 @@ class Unserved(Exception):
             words = " ".join(cause.message.split())[:200]
             return cls(cause.status, cause.kind, f"{cause.status or 'an error in its stream'}: {words}",
                        again=cause.kind in PASSING, retry_after=cause.retry_after,
-                       name=cause.code or cause.kind)  # fmt: skip
+                       name=named(cause))  # fmt: skip
         return None
+
+
+# A code is a name. What else stands there is a sentence, and may quote the prompt.
+_CODE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+
+
+def named(refusal: Refusal) -> str:
+    """What a refusal is called in the ledger: its code, if that is one, else its kind."""
+    return refusal.code if refusal.code and _CODE.fullmatch(refusal.code) else refusal.kind
 
 
 class Resting(NamedTuple):
@@ -79,29 +88,30 @@ class Lanes:
     _allowances: dict[str, Allowance] = field(default_factory=dict)
     _slots: dict[str, anyio.Semaphore] = field(default_factory=dict)
 
-    def open(self, routes: Sequence[Route]) -> tuple[list[Route], list[Resting]]:
-        """The routes whose lanes may be asked, in order, and the lanes that rest."""
-        usable, resting, now = list[Route](), list[Resting](), self.now()
-        for route in routes:
-            health = self.healths.of(route.lane)
-            if health.state(now) == "open":
-                until = max(health.until, health.trial)
-                resting.append(Resting(route.lane.name, until - now, health.why))
-            else:
-                usable.append(route)
-        return usable, resting
+    def rest(self, lane: Lane) -> Resting | None:
+        """How long `lane` is not to be asked; None where it may be."""
+        health, now = self.healths.of(lane), self.now()
+        if health.state(now) != "open":
+            return None
+        return Resting(lane.name, max(health.until, health.trial) - now, health.why)
 
     def asked(self, lane: Lane) -> None:
         """A request goes to `lane`: where it was resting, this is the one that tries."""
         health = self.healths.of(lane)
         if health.state(self.now()) == "half-open":
-            self.healths.put(lane, health.tried(self.now()))
+            self.healths.put(lane, health.tried(self.now()), shared=lane.name not in self.private)
+
+    def released(self, lane: Lane) -> None:
+        """The client of a request to `lane` has gone: if that was the one to try it, another may."""
+        health = self.healths.of(lane)
+        if health.trial:
+            self.healths.put(lane, health.untried(), shared=lane.name not in self.private)
 
     def answered(self, lane: Lane) -> None:
         """`lane` has answered, be it with an error of the request's."""
         self._allowance(lane).answered()
         if self.healths.of(lane) != Health():
-            self.healths.put(lane, Health())
+            self.healths.put(lane, Health(), shared=lane.name not in self.private)
 
     def failed(self, lane: Lane, failure: Unserved) -> None:
         """`lane` did not serve."""
@@ -113,7 +123,7 @@ class Lanes:
         after = seconds(failure.retry_after)
         after = SPENT_S if failure.kind in _SPENT else _MISSET_S if failure.kind in _MISSET else after
         limit, rest = self.routing.breaker_failures, self.routing.breaker_rest_s
-        health = self.healths.of(lane).failed(self.now(), failure.why, limit, rest, after)
+        health = self.healths.of(lane).failed(self.now(), failure.name, limit, rest, after)
         self.healths.put(lane, health, shared=failure.kind not in _MISSET and lane.name not in self.private)
 
     def pause(self, lane: Lane, attempt: int, failure: Unserved, retries: int) -> float | None:

@@ -24,6 +24,8 @@ def without_marker(inbound: Inbound, document: Document, talk: str, read: Readin
     """The request without the marker; `read` reads the new body."""
     edits = list[Edit]()
     listed = document.members.get(talk)
+    if listed and isinstance(listed.value, str) and (new := unmarked(listed.value)) != listed.value:
+        edits.append(Edit(listed.start, listed.end, dumps(new)))
     for n, element in numbered(listed.value if listed else None):
         for path, text in _own_texts(element):
             if (new := unmarked(text)) != text and (node := document.find(talk, n, *path)):

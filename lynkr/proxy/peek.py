@@ -38,10 +38,11 @@ def late(lane: Lane, wait_s: float) -> UpstreamError:
     return UpstreamError(sentence, status=504, kind="upstream_timeout", retry=False)
 
 
-async def first_event(answer: Answer, codec: Codec) -> tuple[Answer, Refusal | None]:
+async def first_event(answer: Answer, codec: Codec, wait_s: float) -> tuple[Answer, Refusal | None]:
     """`answer`, unread, and what it refuses with in its first event or instead of one.
 
-    Raises UpstreamError where it is something else than an answer of `codec`'s format.
+    Signs of life are no event: after `wait_s` of them the client gets them. Raises UpstreamError where it is silent for
+    so long, or something else than an answer of `codec`'s format.
     """
     kind = next((value for name, value in answer.headers if name.lower() == b"content-type"), b"")
     kind = kind.partition(b";")[0].strip().lower()
@@ -55,7 +56,15 @@ async def first_event(answer: Answer, codec: Codec) -> tuple[Answer, Refusal | N
     held, chunks = list[bytes](), answer.chunks()
     refusal: Refusal | None = None
     events = list[Event]()
-    while _open(events, codec) and sum(map(len, held)) < _MOST and (chunk := await anext(chunks, b"")):
+    began = anyio.current_time()
+    while _open(events, codec) and sum(map(len, held)) < _MOST and anyio.current_time() - began < wait_s:
+        chunk = b""
+        with anyio.move_on_after(wait_s) as waited:
+            chunk = await anext(chunks, b"")
+        if waited.cancelled_caught:
+            raise late(answer.lane, wait_s)
+        if not chunk:
+            break
         held.append(chunk)
         try:
             events += [event for frame in framing.feed(chunk) for event in reader.frame(frame)]

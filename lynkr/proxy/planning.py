@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from lynkr.document import MalformedDocument
+from lynkr.conversation import Conversation, Media, Result, Turn
+from lynkr.document import Document, MalformedDocument
 from lynkr.errors import ClientError
 from lynkr.formats import CODECS
 from lynkr.lane import Auth, Format, Lane
@@ -14,6 +16,7 @@ from lynkr.proxy.coding import Unreadable
 from lynkr.proxy.marker import without_marker
 from lynkr.proxy.outbound import Inbound
 from lynkr.proxy.shaping import Documents
+from lynkr.proxy.strangers import thoughts_of_others
 from lynkr.routing.asking import asking
 from lynkr.routing.budget import Purse
 from lynkr.routing.desk import Ask, Desk, Plan
@@ -23,6 +26,13 @@ from lynkr.routing.seats import Seats
 from lynkr.routing.settings import Budget
 from lynkr.upstream.capabilities import gives_verdicts
 from lynkr.upstream.client import is_loopback
+from lynkr.usage import Usage
+
+# A breakpoint whose entry lives for an hour.
+_HOUR = re.compile(rb'"ttl"\s*:\s*"1h"')
+_PICTURE = 1600
+# What stands before the conversation in a provider's cache, in any format.
+_BEFORE = ("tools", "system", "instructions", "systemInstruction", "system_instruction")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +56,9 @@ class Planning:
     _seats: Seats = field(default_factory=Seats)
     _documents: Documents = field(default_factory=Documents)
     _unmarked: Documents = field(default_factory=Documents)
+    _own: Documents = field(default_factory=Documents)
+    # Decides for the whole session.
+    rests: Callable[[Lane], bool] = lambda _: False
     _verdicts: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
@@ -64,24 +77,28 @@ class Planning:
             raise ClientError(_stopped(*exceeded), status=400, kind="budget")
         downgraded = exceeded is not None and self.purse.budget.on_exceed == "downgrade"
         over = f"the budget of a {exceeded[0]} is spent" if exceeded else None
-        looked = self._look(inbound, spoken) if self.router.chooses(spoken) or downgraded else None
+        chooses = self.router.chooses(spoken)
+        looked = self._look(inbound, spoken) if chooses or self.purse.budget.limits else None
         if looked is None:
             routes = tuple(Route(lane, self.router.tier, self.router.why) for lane in lanes)
-            # The tool's own credentials belong to different houses: one cannot stand in for another.
             return Placed(Plan(_alike(routes)), inbound, over=over)
         ask, inbound = looked
         desk = self._desk(ask)
-        plan = desk.plan(ask) if self.router.chooses(spoken) else Plan((Route(lanes[0], self.router.tier, ""),))
-        if downgraded:
-            plan = replace(plan, routes=desk.cheapest(ask, f"{over}: the cheapest lane"))
-        return Placed(plan, inbound, ask, over)
+        usual = tuple(Route(lane, self.router.tier, self.router.why) for lane in lanes)
+        plan = desk.plan(ask) if chooses else Plan(usual)
+        if downgraded and not (plan.seat and plan.seat.pinned_lane):
+            plan = replace(plan, routes=desk.cheapest(ask, f"{over}: the cheapest lane", plan.seat), switch=None)
+        plan = replace(plan, routes=_alike(plan.routes))
+        first = plan.routes[0].lane
+        self.purse.reserve(inbound.id, self.estimate(first, ask.conversation.model, ask.tokens, plan.known or 0))
+        return Placed(plan, inbound, ask if chooses else None, over)
 
-    def served(self, placed: Placed, route: Route, prompt: int, output: int) -> Plan:
+    def served(self, placed: Placed, route: Route, usage: Usage) -> Plan:
         """Notes who has served; gives the plan with the switch that it became."""
         plan, ask = placed.plan, placed.ask
         if ask is None:
             return plan
-        switch = self._desk(ask).served(plan, route.lane, route.tier, ask, prompt, output)
+        switch = self._desk(ask).served(plan, route, ask, usage)
         return replace(plan, switch=switch)
 
     def before(self, placed: Placed, lane: Lane) -> Before | None:
@@ -116,25 +133,50 @@ class Planning:
         if inbound.match.model:
             conversation = replace(conversation, model=inbound.match.model)
         found = asking(conversation, inbound.named)
-        tokens = len(document.body) // CHARS_PER_TOKEN
-        verdict = "safeguards" in conversation.rest
+        talk = document.members.get(codec.TALK)
+        held = talk.value if talk and isinstance(talk.value, list) else ()
+        first = [document.members[name] for name in _BEFORE if name in document.members]
+        before = tuple(document.text[node.start : node.end] for node in first)
+        ask = Ask(
+            spoken,
+            found,
+            conversation,
+            tokens=_tokens(document, conversation),
+            now=now,
+            verdict="safeguards" in conversation.rest,
+            hour=_HOUR.search(document.body) is not None,
+            prefix=sum(map(len, before)) // CHARS_PER_TOKEN,
+            prefix_id=hash(before),
+            elements=len(held),
+        )
         inbound = replace(inbound, document=document)
         if found.marked is not None:
             inbound = without_marker(inbound, document, codec.TALK, self._unmarked.read)
-        return Ask(spoken, found, conversation, tokens, now, verdict), inbound
+        return ask, inbound
+
+    def for_lane(self, placed: Placed, lane: Lane) -> Inbound:
+        """The request without what other lanes' models have thought: sealed, it means nothing to this one."""
+        plan, inbound = placed.plan, placed.inbound
+        if plan.seat is None or inbound.document is None or inbound.match is None:
+            return inbound
+        if edits := thoughts_of_others(inbound.document, inbound.match.format, plan.seat.made, lane.name):
+            return inbound.instead(self._own.read(*inbound.document.spliced(edits)))
+        return inbound
 
     def _desk(self, ask: Ask) -> Desk:
         def prices(lane: Lane, tokens: int) -> Rates | None:
-            return self._rates(lane, ask.conversation.model, tokens)
+            return self._rates(lane, ask.conversation.model, tokens, hour=ask.hour)
 
-        return Desk(self.router, prices, self._verdicts, self._seats)
+        return Desk(self.router, prices, self._verdicts, self._seats, self.rests)
 
-    def _rates(self, lane: Lane, model: str | None, tokens: int) -> Rates | None:
+    def _rates(self, lane: Lane, model: str | None, tokens: int, *, hour: bool = False) -> Rates | None:
         """A lane's rates in USD per token; a server on this machine, and one that nobody pays for, costs nothing."""
         price = self.meter.rates(lane, model, tokens)
         if price is None:
             return FREE if lane.auth is Auth.NONE or _here(lane) else None
         new = price.input if price.cache_write is None else price.cache_write
+        if hour and price.cache_write_1h is not None:
+            new = price.cache_write_1h
         read = price.input if price.cache_read is None else price.cache_read
         return Rates(new / 1e6, read / 1e6, price.output / 1e6)
 
@@ -145,14 +187,27 @@ def _here(lane: Lane) -> bool:
 
 
 def _alike(routes: tuple[Route, ...]) -> tuple[Route, ...]:
-    """The routes that can stand in for the first: of several with the tool's own credential only that one."""
-    first = routes[0].lane
-    kept = [
+    """The routes without those that want the tool's own credential for another house than the first such: it belongs
+    to one."""
+    house = next(((r.lane.provider, r.lane.base_url) for r in routes if r.lane.auth is Auth.CLIENT), None)
+    return tuple(
         route
         for route in routes
-        if route.lane is first or route.lane.auth is not Auth.CLIENT or route.lane.provider == first.provider
-    ]
-    return tuple(kept)
+        if route.lane.auth is not Auth.CLIENT or (route.lane.provider, route.lane.base_url) == house
+    )
+
+
+def _tokens(document: Document, conversation: Conversation) -> int:
+    """About how many tokens a request has: text by its length, and each picture as what a large one counts for."""
+    media = [part.data for turn in conversation.turns for part in _deep(turn) if isinstance(part, Media) and part.data]
+    return (len(document.text) - sum(map(len, media))) // CHARS_PER_TOKEN + _PICTURE * len(media)
+
+
+def _deep(turn: Turn) -> Iterator[object]:
+    for part in turn.parts:
+        yield part
+        if isinstance(part, Result):
+            yield from part.parts
 
 
 def _stopped(period: str, limit: float, gone: float) -> str:

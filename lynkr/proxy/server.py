@@ -245,6 +245,9 @@ class _Connection:
             size += len(event.data)
             if size > MAX_BODY:
                 raise _too_large()
+        # All of it was this request's: from here on the reader listens for the client to hang up.
+        self._ahead = 0
+        self._room.set()
         return b"".join(parts) if parts or announced else None
 
     async def _event(self) -> object:

@@ -17,7 +17,7 @@ from lynkr.lane import Auth, Format, Lane
 from lynkr.ledger.row import Try
 from lynkr.proxy.ear import Ear
 from lynkr.proxy.interpret import Interpreting
-from lynkr.proxy.lanes import PASSING, Resting, Unserved
+from lynkr.proxy.lanes import PASSING, Resting, Unserved, named
 from lynkr.proxy.refused import FINAL, about_the_lane
 from lynkr.proxy.relay import give_up
 from lynkr.proxy.server import Reply
@@ -109,7 +109,11 @@ class Telling:
         """Tells that none of several lanes has served: which one did what, and when to come back."""
         said = [f"lane '{lane.name}': {self._bare(failure.why, lane)}" for lane, failure in failures]
         said += [f"lane '{name}' rests for {wait:.0f} s more after {why}" for name, wait, why in resting]
-        passing = any(failure.kind in PASSING or failure.again for _, failure in failures) or not failures
+        long = next((failure for _, failure in failures if failure.kind == "context"), None)
+        if long is not None:  # what only the tool can mend, by compacting
+            await self.refusal(Refusal("context", long.why))
+            return
+        passing = bool(resting) or not failures or any(f.kind in PASSING or f.again for _, f in failures)
         said_when = [seconds(failure.retry_after) for _, failure in failures]
         waits = [rest.seconds for rest in resting] + [wait for wait in said_when if wait is not None]
         kinds = [failure.kind for _, failure in failures if failure.kind in PASSING]
@@ -136,8 +140,8 @@ class Telling:
             refusal = told
         status, body = self.codec.refusal_body(refusal)
         if self.sent:
-            self.failed(refusal.status, refusal.code or refusal.kind)
-        self.note(outcome="refused", status=status, error=(refusal.code or refusal.kind)[:80])
+            self.failed(refusal.status, named(refusal))
+        self.note(outcome="refused", status=status, error=named(refusal))
         headers = [JSON, *self.added()]
         if refusal.kind in _FINAL:
             headers += NO_RETRY
@@ -148,8 +152,8 @@ class Telling:
     async def as_it_came(self, answer: Answer, refusal: Refusal, body: bytes) -> None:
         """Relays an error of a lane's, all of it, without the lane's key."""
         assert self.lane is not None
-        self.note(outcome="refused", error=(refusal.code or refusal.kind)[:80])
-        self.failed(answer.status, refusal.code or refusal.kind)
+        self.note(outcome="refused", error=named(refusal))
+        self.failed(answer.status, named(refusal))
         ends_here = connection_headers(answer.headers) | {b"content-length"}
         headers = [(name, value) for name, value in answer.headers if name.lower() not in ends_here] + self.added()
         if answer.status in FINAL or refusal.kind in _HOPELESS:

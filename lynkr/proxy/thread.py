@@ -146,6 +146,7 @@ class ProxyThread:
         clock = Clock(ms=lambda: time.perf_counter() * 1000, now=setting.now, new_id=setting.new_id)
         meter, purse = Meter(table()), Purse(setting.budget)
         private = frozenset(lane.name for lane in setting.router.lanes if lane.base_url is None and setting.origins)
+        lanes = Lanes(setting.router.routing, Healths(setting.healths, time.time), time.time, private=private)
         exchange = Exchange(
             setting.router,
             setting.speaks,
@@ -155,8 +156,8 @@ class ProxyThread:
             meter,
             clock,
             setting.record,
-            Planning(setting.router, meter, time.time, purse),
-            Lanes(setting.router.routing, Healths(setting.healths, time.time), time.time, private=private),
+            Planning(setting.router, meter, time.time, purse, rests=lambda lane: lanes.rest(lane) is not None),
+            lanes,
             troubles=self.troubles,
             shaping=Shaping(setting.compress, setting.keep),
         )

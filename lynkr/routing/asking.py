@@ -30,13 +30,13 @@ _AGENT = "x-claude-code-agent-id"
 # What tools put among a user's words.
 _ADDED = re.compile(
     r"<(system-reminder|environment_context|user_instructions|INSTRUCTIONS|permissions instructions|ide_\w+"
-    r"|local-command-\w+|collaboration_mode|skills_instructions|apps_instructions|plugins_instructions)\b[^>]*>"
-    r".*?</\1>|^# AGENTS\.md instructions[^\n]*",
-    re.DOTALL | re.MULTILINE,
+    r"|local-command-\w+|collaboration_mode|skills_instructions|apps_instructions|plugins_instructions)\b[^<>]*>"
+    r"|^# AGENTS\.md instructions[^\n]*",
+    re.MULTILINE,
 )
 # What a request without tools is for, by the words of its instructions.
 _CHORES: tuple[tuple[Who, re.Pattern[str]], ...] = (
-    ("commit", re.compile(r"\bcommit message", re.I)),
+    ("commit", re.compile(r"\b(?:generat|writ|creat|compos|draft)\w*\b.{0,80}\bcommit message", re.I | re.S)),
     ("classifier", re.compile(
         r"\bclassif(?:y|ier)\b|\bis ?new ?topic\b|\btask rout|\bnew (?:conversation )?topic\b", re.I)),
     ("title", re.compile(
@@ -53,7 +53,11 @@ _COMPACTS = re.compile(
 _PROBES = frozenset(("quota", "test", "ping", "warmup", "hi", "hello", "foo"))
 # A probe's answer is this short, and a chore's request has no more words of instructions.
 _PROBE_OUTPUT, _INSTRUCTIONS = 16, 4000
-_MARK = re.compile(r"(?:(?<=\s)|\A)/tier[ =:](simple|medium|complex|reasoning|auto)(?=\s|\Z)")
+# What a request is for is said first; what an agent may do besides comes later.
+_TASK = 400
+# At the beginning or the end of what a user has typed: in the middle it may be part of a text that was pasted.
+_TIER = r"/tier[ =:](simple|medium|complex|reasoning|auto)"
+_FIRST, _LAST = re.compile(rf"\A\s*{_TIER}(?:\s+|\Z)"), re.compile(rf"(?:\s+|\A){_TIER}\s*\Z")
 
 
 class Asking(NamedTuple):
@@ -80,7 +84,8 @@ def asking(conversation: Conversation, named: Mapping[str, str]) -> Asking:
             if not answered:
                 first += words
             last, fresh = words, True
-            said = marked(words) or said
+            for part in turn.parts:
+                said = (marked(_own(part.text)) if isinstance(part, Text) else None) or said
     who = _who(conversation, named, metadata, last)
     ids = [value for name in _IDS if (value := named.get(name))] + [conversation.cache_key or ""]
     ids += [str(metadata.get(name, "")) for name in ("session_id", "thread_id")]
@@ -90,23 +95,42 @@ def asking(conversation: Conversation, named: Mapping[str, str]) -> Asking:
 
 def human(turn: Turn) -> str:
     """What a user's turn says in the user's own words."""
-    words = "\n".join(part.text for part in turn.parts if isinstance(part, Text))
-    return (_ADDED.sub("", words) if "<" in words or words.startswith("#") else words).strip()
+    return "\n".join(own for part in turn.parts if isinstance(part, Text) and (own := _own(part.text)))
+
+
+def _own(text: str) -> str:
+    """A text without what tools have added to it. Each tag's end is looked for once: a text may hold thousands that
+    never end."""
+    kept, at, endless = list[str](), 0, set[str]()
+    for found in _ADDED.finditer(text):
+        tag = found[1]
+        if found.start() < at or tag in endless:
+            continue
+        if tag is None:
+            kept.append(text[at : found.start()])
+            at = found.end()
+            continue
+        end = text.find(f"</{tag}>", found.end())
+        if end < 0:
+            endless.add(tag)
+            continue
+        kept.append(text[at : found.start()])
+        at = end + len(tag) + 3
+    return "".join([*kept, text[at:]]).strip()
 
 
 def marked(text: str) -> str | None:
     """The tier that a user's text names with `/tier`, the last one; `auto` gives the choice back."""
-    found = _MARK.findall(text) if "/tier" in text else []
-    return found[-1] if found else None
+    found = "/tier" in text and (_LAST.search(text) or _FIRST.search(text))
+    return found[1] if found else None
 
 
 def unmarked(text: str) -> str:
     """A user's text without the marker that names a tier; itself where nothing else would be left of it."""
-    if "/tier" not in text or not (found := _MARK.search(text)):
-        return text
-    before, after = text[: found.start()].rstrip(" \t"), text[found.end() :].lstrip(" \t")
-    rest = before + (" " if before and after and before[-1] != "\n" and after[0] != "\n" else "") + after
-    return unmarked(rest) if rest.strip() else text
+    rest = text
+    while "/tier" in rest and (found := _LAST.search(rest) or _FIRST.search(rest)):
+        rest = rest[: found.start()] + rest[found.end() :]
+    return rest if rest.strip() else text
 
 
 def _metadata(conversation: Conversation, named: Mapping[str, str]) -> Mapping[str, Any]:
@@ -131,7 +155,8 @@ def _who(conversation: Conversation, named: Mapping[str, str], metadata: Mapping
     if "safeguards" in conversation.rest:
         return "main"  # whether a call is safe is the conversation's own model to say
     if chore := _chore(conversation, last):
-        return chore
+        answered = any(turn.role == "assistant" for turn in conversation.turns)
+        return "compaction" if chore == "summary" and answered else chore
     if named.get("x-claude-code-request-class") == "auxiliary":
         # Something of the tool's own; where it is large it may be a judgement on the conversation.
         return "auxiliary" if len(conversation.turns) == 1 and len(last) < _INSTRUCTIONS else "main"
@@ -158,7 +183,6 @@ def _chore(conversation: Conversation, last: str) -> Who | None:
     named = set((conversation.output.schema or {}).get("properties", ())) if conversation.output else set()
     if "title" in named and len(named) <= 2:
         return "title"
-    if len(told) > _INSTRUCTIONS:
-        return None  # a whole agent's instructions: aider's edits come without tools
-    seen = told if told else last[:300]
-    return next((who for who, pattern in _CHORES if pattern.search(seen)), None)
+    if not told or len(told) > _INSTRUCTIONS:
+        return None  # a user's own words, or a whole agent's instructions: aider's edits come without tools
+    return next((who for who, pattern in _CHORES if pattern.search(told[:_TASK])), None)

@@ -13,6 +13,7 @@ from typing import Literal
 # Failures further apart than this are not in a row.
 APART_S = 60.0
 LONGEST_S = 600.0
+_DOUBLED = 10
 # So long a lane is left alone that says it has no quota or credit left.
 SPENT_S = 900.0
 # Whoever tries a half-open lane has so long before another may.
@@ -42,10 +43,19 @@ class Health:
         """Somebody tries it now."""
         return replace(self, trial=now + TRIAL_S)
 
+    def untried(self) -> Health:
+        """Whoever tried it has gone without an answer."""
+        return replace(self, trial=0.0)
+
     def failed(self, now: float, why: str, limit: int, rest_s: float, after_s: float | None = None) -> Health:
-        """After a failure; `after_s` is when it wants to be asked again, by its own word."""
+        """After a failure; `after_s` is when it wants to be asked again, by its own word.
+
+        Of a lane that rests, only whoever tries it has something new to say: others were sent before.
+        """
+        if self.until and not self.trial and after_s is None:
+            return self
         failures = self.failures + 1 if now - self.last < APART_S or self.until else 1
         if after_s is None and failures < limit and not self.until:
             return replace(self, failures=failures, last=now, why=why)
-        rest = min(rest_s * 2**self.rests, LONGEST_S) if after_s is None else min(after_s, SPENT_S)
+        rest = min(rest_s * 2 ** min(self.rests, _DOUBLED), LONGEST_S) if after_s is None else min(after_s, SPENT_S)
         return Health(failures, now, max(now + rest, self.until), self.rests + 1, 0.0, why)

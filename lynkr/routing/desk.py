@@ -2,8 +2,9 @@
 
 A tier is chosen at a conversation's start, and again when its user speaks while nothing of it is cached any more. In
 between it stays where it is, because leaving a warm lane costs. It goes up when its user asks for more than it was
-given, or the work proves harder than it looked, but only once what it has saved pays for writing it all anew: so no
-session costs more than it would have on the lane for hard work. It never comes down while it is warm.
+given, or the work proves harder than it looked, but only once what the conversation has saved so far pays for writing
+it all anew. It never comes down while it is warm. So, as far as the cache can be foreseen, no session costs more than
+it would have on the lane for hard work; whoever insists (`/tier`, a rule's lane) may spend more.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from lynkr.changes import Switch
 from lynkr.conversation import Conversation
 from lynkr.lane import Format, Lane
 from lynkr.routing.asking import HOUSEKEEPING, Asking
-from lynkr.routing.economy import CALLS, OUTPUT, Rates, cost, entry, per_call, way_back
+from lynkr.routing.economy import CALLS, HOUR_S, OUTPUT, WARM_S, Rates, actual, cost, dearer, entry, per_call, way_back
 from lynkr.routing.router import DEFAULT_TIER, TIERS, Route, Router
 from lynkr.routing.seats import Seat, Seats, Wanted
 from lynkr.routing.tiers import Found, Work, tier_of, work
+from lynkr.usage import Usage
 
 # The rates of a lane for a prompt of so many tokens; None where no price is known.
 Prices = Callable[[Lane, int], Rates | None]
@@ -50,7 +52,12 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A request as it is to be placed: what speaks, who asks, for which model, how large it is in tokens, and when."""
+    """A request as it is to be placed: what speaks, who asks, for which model, how large it is in tokens, and when.
+
+    `verdict` says that it wants to know whether a call is safe, `hour` that its cache entries live for an hour;
+    `prefix` are the tokens before the conversation itself (tools, system prompt), which `prefix_id` tells from others;
+    `elements` is how long the client's list is.
+    """
 
     spoken: Format
     asking: Asking
@@ -58,83 +65,102 @@ class Ask:
     tokens: int
     now: float
     verdict: bool = False
+    hour: bool = False
+    prefix: int = 0
+    prefix_id: int = 0
+    elements: int = 0
 
 
 @dataclass(slots=True)
 class Desk:
-    """One session's decisions. `verdicts` are the lanes whose model can say whether a call is safe."""
+    """One session's decisions. `verdicts` are the lanes whose model can say whether a call is safe, `rests` says
+    whether a lane is not to be asked now."""
 
     router: Router
     prices: Prices
     verdicts: frozenset[str] = frozenset()
     seats: Seats = field(default_factory=Seats)
+    rests: Callable[[Lane], bool] = lambda _: False
 
     def plan(self, ask: Ask) -> Plan:
         """Where `ask` goes. The first route may yet be passed over for one whose lane answers."""
-        who, known = ask.asking.who, ask.asking.key
-        talk = ask.conversation
+        who, key, talk = ask.asking.who, ask.asking.key, ask.conversation
         found = work(who, talk.model, ask.asking.prompt, talk.turns, self.router.routing)
         if who in HOUSEKEEPING:
             return self._chore(ask, found)
-        seat = self.seats.find(known)
-        warm = seat.known(ask.now)
-        switch = None
-        if seat.lane:
+        seat = self.seats.find(key)
+        if ask.asking.begins and seat.lane:
+            seat = self.seats.renew(key)  # the same words once more, but nothing was answered yet
+        warm, left, switch = seat.known(ask.now), seat.lane, None
+        if left:
             switch = self._seated(seat, ask, found)
         else:
             self._new(seat, ask, found)
-        routes = self._routes(seat.tier, seat.why, ask, first=seat.pinned_lane)
-        if seat.lane and routes[0].lane.name != seat.lane and switch is None:
-            # It was carried off by a failure, or its tier's order is another: it goes home where that pays.
+        seat.prompt, seat.seen = ask.asking.prompt, len(talk.turns)
+        routes = self._routes(seat.tier, seat.why, ask, only=seat.pinned_lane)
+        if left and routes[0].lane.name != left and switch is None:
+            # It was carried off by a failure, or does not fit any more: it goes home where that pays.
             switch, routes = self._homewards(seat, ask, routes)
-        return Plan(routes, who, known, seat.score, switch, seat, warm, warm > 0 and seat.lane == routes[0].lane.name)
+        if left and seat.pinned_lane is None and all(route.lane.name != left for route in routes):
+            # Where it came from is the last to step in: there it was well.
+            routes += tuple(Route(lane, seat.tier, seat.why) for lane in self._able_of(ask) if lane.name == left)
+        return Plan(routes, who, key, seat.score, switch, seat, warm, warm > 0 and left == routes[0].lane.name)
 
-    def cheapest(self, ask: Ask, why: str) -> tuple[Route, ...]:
-        """All lanes that can serve `ask`, the cheapest first; of equal ones the lower tier's."""
-        lanes = self._able(self.router.serving(ask.spoken), ask)
+    def cheapest(self, ask: Ask, why: str, seat: Seat | None = None) -> tuple[Route, ...]:
+        """All lanes that can serve `ask`, the cheapest first, with what is cached of its `seat` where it sits; of equal
+        ones the lower tier's."""
         order = {lane.name: n for n, lane in enumerate(each for of in map(self._of, TIERS) for each in of)}
 
         def price(lane: Lane) -> tuple[float, int]:
             rates = self.prices(lane, ask.tokens)
-            usd = cost(rates, 0, ask.tokens, OUTPUT) if rates else float("inf")
+            known = seat.known(ask.now) if seat and seat.lane == lane.name else 0
+            usd = cost(rates, known, ask.tokens, OUTPUT) if rates else float("inf")
             return usd, order.get(lane.name, len(order))
 
-        return tuple(Route(lane, self._tier(lane), why) for lane in sorted(lanes, key=price))
+        return tuple(Route(lane, self._tier(lane), why) for lane in sorted(self._able_of(ask), key=price))
 
-    def served(self, plan: Plan, lane: Lane, tier: str, ask: Ask, prompt: int, output: int) -> Switch | None:
-        """Notes that `lane` has answered; gives the switch that this was, if it was another than planned."""
-        seat = plan.seat
+    def served(self, plan: Plan, route: Route, ask: Ask, usage: Usage) -> Switch | None:
+        """Notes that a lane has answered; gives the switch that this was, if it was another than planned."""
+        seat, lane = plan.seat, route.lane
         if seat is None:
             return plan.switch
-        switch, planned = plan.switch, plan.routes[0].lane.name
-        left = seat.lane or planned
+        switch, planned, left = plan.switch, plan.routes[0].lane.name, seat.lane
         if lane.name != planned:
-            held = seat.known(ask.now)
-            rates = self.prices(lane, prompt)
-            usd = entry(rates, held) if rates else None
-            why = f"lane '{planned}' did not answer"
-            switch = Switch("fallback", left, lane.name, plan.routes[0].tier, tier, why, held, usd)
-        self._account(seat, lane, ask.now, prompt, output)
-        seat.lane, seat.tokens, seat.at = lane.name, prompt + output, ask.now
-        seat.home = seat.home or self._home(ask).name
+            switch = None
+            if lane.name != left:
+                why = f"lane '{planned}' did not answer"
+                tier = plan.routes[0].tier
+                switch = self._switch("fallback", seat, lane, route.tier, why, ask, left or planned, tier)
+        self._account(seat, lane, ask, usage)
+        seat.lane, seat.tokens, seat.at = lane.name, usage.prompt + usage.output, ask.now
+        seat.warm_s = HOUR_S if ask.hour else seat.warm_s
+        seat.answered(ask.elements, lane.name)
+        self.seats.used[lane.name, ask.prefix_id] = ask.now
         return switch
 
-    def _account(self, seat: Seat, lane: Lane, now: float, prompt: int, output: int) -> None:
-        """Adds what this call has cost less than at home, by the rates of both."""
+    def _account(self, seat: Seat, lane: Lane, ask: Ask, usage: Usage) -> None:
+        """Adds what this call has cost less than at home. What an answer says of the cache counts; where it says
+        nothing, both sides are reckoned alike."""
         home = next((each for each in self.router.lanes if each.name == seat.home), None)
+        prompt = usage.prompt
         here, there = self.prices(lane, prompt), self.prices(home, prompt) if home else None
-        if home is None or here is None or there is None or home.name == lane.name == seat.lane:
+        if home is None or here is None or there is None or home.name == lane.name == (seat.lane or home.name):
             return
-        known = seat.known(now)
-        at_home = cost(there, known, prompt, output)
+        known = seat.known(ask.now) if seat.lane else max(self._shared(home, ask), usage.cache_read)
         # Coming cold to a lane, all of it is new there.
-        seat.saved_usd += at_home - cost(here, known if lane.name in (seat.lane, "") else 0, prompt, output)
+        spent = actual(here, known if lane.name == seat.lane else 0, usage)
+        seat.saved_usd += cost(there, known, prompt, usage.output) - spent
+
+    def _shared(self, lane: Lane, ask: Ask) -> int:
+        """What of a new conversation a lane's cache may hold already: tools and system prompt of the others."""
+        last = self.seats.used.get((lane.name, ask.prefix_id))
+        return ask.prefix if last is not None and ask.now - last < (HOUR_S if ask.hour else WARM_S) else 0
 
     def _chore(self, ask: Ask, found: Work) -> Plan:
         """Housekeeping: the cheapest that can do it, whatever it costs others."""
         said = tier_of(found, self.router.routing, ask.asking.marked)
-        if said.score is None and (said.lane or said.tier):
-            routes = self._routes(said.tier or DEFAULT_TIER, said.why, ask, first=said.lane)
+        if said.by_hand or said.score is None:
+            routes = self._routes(said.tier, said.why, ask, only=said.lane)
         else:
             routes = self.cheapest(ask, f"housekeeping ({ask.asking.who}): the cheapest lane that can do it")
         return Plan(routes, ask.asking.who, ask.asking.key, known=0)
@@ -145,34 +171,44 @@ class Desk:
         home = self._home(ask)
         seat.home = home.name
         self._take(seat, said)
-        seat.seen = len(ask.conversation.turns)
-        first = self._routes(seat.tier, seat.why, ask, first=seat.pinned_lane)[0].lane
-        by_hand = said.score is None
-        if by_hand or first.name == home.name or TIERS.index(seat.tier) >= TIERS.index(DEFAULT_TIER):
+        self._hold(seat, ask, home)
+        if said.by_hand or ask.asking.begins or TIERS.index(seat.tier) >= TIERS.index(DEFAULT_TIER):
             return
-        cheap, strong = self.prices(first, ask.tokens), self.prices(home, ask.tokens)
-        if cheap and strong and way_back(cheap, strong, ask.tokens) > _WAY_BACK:
-            seat.why = f"{seat.why}; but from lane '{first.name}' the way back would not pay"
-            seat.tier = DEFAULT_TIER
+        # It was answered before, maybe a moment ago: taken elsewhere, all of it would be new.
+        seat.why, seat.tier = f"goes on from before; {seat.why}", DEFAULT_TIER
 
     def _take(self, seat: Seat, said: Found) -> None:
-        seat.tier, seat.why, seat.score, seat.pinned_lane = said.tier or DEFAULT_TIER, said.why, said.score, said.lane
-        seat.wanted, seat.calls = None, 0
+        seat.tier, seat.why, seat.score, seat.pinned_lane = said.tier, said.why, said.score, said.lane
+        seat.by_hand, seat.wanted, seat.calls = said.by_hand, None, 0
         seat.progress.clear()
+
+    def _hold(self, seat: Seat, ask: Ask, home: Lane) -> None:
+        """Keeps a conversation at home that would not be cheaper elsewhere, or could not come back from there."""
+        first = self._routes(seat.tier, seat.why, ask, only=seat.pinned_lane)[0].lane
+        if seat.by_hand or first.name == home.name or TIERS.index(seat.tier) >= TIERS.index(DEFAULT_TIER):
+            return
+        cheap, strong = self.prices(first, ask.tokens), self.prices(home, ask.tokens)
+        if cheap is None or strong is None:
+            return
+        if dearer(cheap, strong, ask.tokens, self._shared(home, ask)):
+            seat.why = f"{seat.why}; but lane '{first.name}' is not cheaper once its cache is at work"
+        elif way_back(cheap, strong, ask.tokens) > _WAY_BACK:
+            seat.why = f"{seat.why}; but from lane '{first.name}' the way back would not pay"
+        else:
+            return
+        seat.tier = DEFAULT_TIER
 
     def _seated(self, seat: Seat, ask: Ask, found: Work) -> Switch | None:
         """A conversation goes on: whether it keeps its tier."""
         asking, turns = ask.asking, ask.conversation.turns
-        cold = not seat.known(ask.now)
-        new = turns[seat.seen :] if len(turns) >= seat.seen else ()
-        seat.seen = len(turns)
         if asking.who == "compaction":
             return None  # read from the cache that it is in
-        if asking.fresh and any(turn.role == "user" for turn in new):
-            return self._spoken(seat, ask, found, cold=cold)
+        new = turns[seat.seen :]
+        if asking.fresh and (asking.prompt != seat.prompt or any(turn.role == "user" for turn in new)):
+            return self._spoken(seat, ask, found)
         seat.calls += 1
         seat.progress.take(new)
-        if seat.wanted is None and seat.pinned_lane is None and seat.score is not None:
+        if seat.wanted is None and not seat.by_hand:
             trouble = seat.progress.trouble()
             if trouble is None and seat.calls >= _LARGER.get(seat.tier, 10**9):
                 trouble = f"{seat.calls} calls so far, for work that looked {seat.tier}"
@@ -181,31 +217,29 @@ class Desk:
                 return self._upwards(seat, ask, tell=True)
         return self._upwards(seat, ask)
 
-    def _spoken(self, seat: Seat, ask: Ask, found: Work, *, cold: bool) -> Switch | None:
+    def _spoken(self, seat: Seat, ask: Ask, found: Work) -> Switch | None:
         """The user has said something new."""
-        asking = ask.asking
-        said = tier_of(found, self.router.routing, asking.marked)
-        seat.calls = 0
+        said = tier_of(found, self.router.routing, ask.asking.marked)
+        cold = not seat.known(ask.now)
+        seat.calls, seat.wanted = 0, None
         seat.progress.clear()
-        before, by_hand = seat.tier, said.score is None
-        lower = said.tier and TIERS.index(said.tier) < TIERS.index(before)
-        if by_hand or (cold and not (lower and len(asking.prompt) <= _NOD)):
-            left, why = seat.lane, said.why if by_hand else f"cold after a pause; {said.why}"
+        lower = TIERS.index(said.tier) < TIERS.index(seat.tier)
+        freed = seat.by_hand and not said.by_hand
+        if said.by_hand or (cold and not (lower and len(ask.asking.prompt) <= _NOD)):
+            left, before = seat.lane, seat.tier
+            why = said.why if said.by_hand else f"nothing of it is cached any more; {said.why}"
             self._take(seat, said._replace(why=why))
-            return self._moved(seat, ask, "user" if by_hand else "cold", left, before, why)
-        if said.tier and TIERS.index(said.tier) > TIERS.index(before):
+            if not said.by_hand:
+                self._hold(seat, ask, self._home(ask))
+            to = self._routes(seat.tier, why, ask, only=seat.pinned_lane)[0].lane
+            kind = "user" if said.by_hand else "cold"
+            return None if to.name == left else self._switch(kind, seat, to, seat.tier, why, ask, left, before)
+        if freed:
+            seat.by_hand, seat.pinned_lane, seat.score = False, None, said.score
+        if TIERS.index(said.tier) > TIERS.index(seat.tier):
             seat.wanted = Wanted(said.tier, said.why, "prompt")
             return self._upwards(seat, ask, tell=True)
         return None
-
-    def _moved(self, seat: Seat, ask: Ask, kind: str, left: str, before: str, why: str) -> Switch | None:
-        """The switch to the seat's new tier, where that has another lane."""
-        to = self._routes(seat.tier, why, ask, first=seat.pinned_lane)[0].lane
-        if to.name == left:
-            return None
-        held, rates = seat.known(ask.now), self.prices(to, ask.tokens)
-        usd = entry(rates, held) if rates else None
-        return Switch(kind, left, to.name, before, seat.tier, why, held, usd, seat.saved_usd)
 
     def _upwards(self, seat: Seat, ask: Ask, *, tell: bool = False) -> Switch | None:
         """Goes to the tier that is wanted, once that is paid for; `tell` gives the arithmetic also where it is not."""
@@ -216,10 +250,10 @@ class Desk:
         if to.name == seat.lane:
             seat.tier, seat.why, seat.wanted = tier, why, None
             return None
-        held, rates = seat.known(ask.now), self.prices(to, ask.tokens)
-        usd = entry(rates, held) if rates else None
-        switch = Switch(kind, seat.lane, to.name, seat.tier, tier, why, held, usd, seat.saved_usd)
-        if usd is not None and usd > max(seat.saved_usd, 0.0):
+        if self.rests(to):
+            return None  # here it is served
+        switch = self._switch(kind, seat, to, tier, why, ask, seat.lane, seat.tier, seat.saved_usd)
+        if switch.cost_usd is not None and switch.cost_usd > max(seat.saved_usd, 0.0):
             return replace(switch, made=False) if tell else None
         seat.tier, seat.why, seat.wanted, seat.calls = tier, why, None, 0
         seat.progress.clear()
@@ -227,41 +261,53 @@ class Desk:
 
     def _homewards(self, seat: Seat, ask: Ask, routes: tuple[Route, ...]) -> tuple[Switch | None, tuple[Route, ...]]:
         """Back to the tier's first lane where what is left to do pays for it, or nothing is cached any more."""
-        first = routes[0].lane
+        first, calls = routes[0].lane, CALLS[seat.tier]
+        kept = next((route for route in routes if route.lane.name == seat.lane), None)
         held, there = seat.known(ask.now), self.prices(first, ask.tokens)
-        lane = next((route.lane for route in routes if route.lane.name == seat.lane), None)
-        here = self.prices(lane, ask.tokens) if lane else None
-        calls = CALLS[seat.tier]
-        usd = entry(there, held) if there else None
+        if self.rests(first):
+            return None, routes if kept is None else (kept, *(route for route in routes if route is not kept))
+        if kept is None:
+            why = f"lane '{seat.lane}' cannot take it any more"
+            return self._switch("context", seat, first, seat.tier, why, ask, seat.lane, seat.tier), routes
+        here = self.prices(kept.lane, ask.tokens)
         worth = calls * per_call(here, there, held) if here and there else None
         why = f"lane '{first.name}' is the tier's first"
-        switch = Switch("return", seat.lane, first.name, seat.tier, seat.tier, why, held, usd, worth, calls)
-        if lane is None or not held or (usd is not None and worth is not None and worth > usd):
+        switch = self._switch("return", seat, first, seat.tier, why, ask, seat.lane, seat.tier, worth, calls)
+        if not held or (switch.cost_usd is not None and worth is not None and worth > switch.cost_usd):
             return switch, routes
-        kept = next(route for route in routes if route.lane.name == seat.lane)
         return None, (kept, *(route for route in routes if route is not kept))
 
-    def _routes(self, tier: str, why: str, ask: Ask, first: str | None = None) -> tuple[Route, ...]:
-        """The lanes of a tier that can take `ask`; `first` is one that a rule names."""
-        named = [lane for lane in self.router.serving(ask.spoken) if lane.name == first]
-        lanes = [*named, *(lane for lane in self.router.of_tier(tier, ask.spoken) if lane.name != first)]
-        return tuple(Route(lane, tier, why) for lane in self._able(lanes, ask))
+    def _switch(
+        self, kind: str, seat: Seat, to: Lane, tier: str, why: str, ask: Ask, left: str, before: str,
+        worth: float | None = None, calls: int | None = None,
+    ) -> Switch:  # fmt: skip
+        held, rates = seat.known(ask.now), self.prices(to, ask.tokens)
+        usd = entry(rates, held) if rates else None
+        return Switch(kind, left, to.name, before, tier, why, held, usd, worth, calls)
+
+    def _routes(self, tier: str, why: str, ask: Ask, only: str | None = None) -> tuple[Route, ...]:
+        """The lanes of a tier that can take `ask`; `only` is one that a rule names, and then nobody steps in for it."""
+        if only is not None:
+            named = [lane for lane in self.router.serving(ask.spoken) if lane.name == only]
+            if named:
+                return tuple(Route(lane, tier, why) for lane in named)
+        lanes = self._able(self.router.of_tier(tier, ask.spoken), ask) or self._able_of(ask)
+        return tuple(Route(lane, tier, why) for lane in lanes)
+
+    def _able_of(self, ask: Ask) -> Sequence[Lane]:
+        """The lanes of all tiers that can take `ask`; all of them where none seems to."""
+        tiered = {lane.name for tier in TIERS for lane in self._of(tier)}
+        lanes = [lane for lane in self.router.serving(ask.spoken) if lane.name in tiered or not tiered]
+        return self._able(lanes, ask) or lanes
 
     def _able(self, lanes: Sequence[Lane], ask: Ask) -> Sequence[Lane]:
-        """The lanes that can take `ask`; all of them where none seems to."""
-        if ask.verdict:
-            lanes = [lane for lane in lanes if lane.name in self.verdicts] or [
-                lane for lane in self.router.serving(ask.spoken) if lane.name in self.verdicts
-            ] or lanes  # fmt: skip
-        fitting = [lane for lane in lanes if lane.context is None or ask.tokens < lane.context]
-        if not fitting and lanes:
-            wider = [lane for lane in self.router.serving(ask.spoken) if (lane.context or ask.tokens + 1) > ask.tokens]
-            fitting = [lane for lane in wider if not ask.verdict or lane.name in self.verdicts]
-        return fitting or lanes
+        """Those of `lanes` whose model can answer what is asked, and into which it fits."""
+        judging = [lane for lane in lanes if lane.name in self.verdicts] if ask.verdict else lanes
+        return [lane for lane in judging if lane.context is None or ask.tokens < lane.context]
 
     def _home(self, ask: Ask) -> Lane:
         """Where it would go if nothing were routed."""
-        return self._able(self.router.of_tier(DEFAULT_TIER, ask.spoken), ask)[0]
+        return (self._able(self.router.of_tier(DEFAULT_TIER, ask.spoken), ask) or self._able_of(ask))[0]
 
     def _above(self, seat: Seat, ask: Ask) -> str | None:
         """The next tier above a seat's that has another lane."""

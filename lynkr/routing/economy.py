@@ -9,8 +9,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from lynkr.usage import Usage
+
 # Anthropic's usual time that an entry lives after its last use; others keep theirs about as long.
 WARM_S = 300.0
+HOUR_S = 3600.0
+# So large a coding session grows, in the middle.
+LARGE = 100_000
 # A coding tool's call, in the middle of recorded sessions: new tokens in it, tokens of its answer.
 GROWTH, OUTPUT = 2000, 600
 # Calls that are still to come, by how hard the work looks; of recorded sessions.
@@ -32,6 +37,22 @@ def cost(rates: Rates, known: int, prompt: int, output: int) -> float:
     """USD of a call with `prompt` tokens, `known` of which the lane's cache holds."""
     known = min(known, prompt)
     return known * rates.read + (prompt - known) * rates.new + output * rates.output
+
+
+def actual(rates: Rates, known: int, usage: Usage) -> float:
+    """USD of a call that has been made, by what the answer says was read; `known` is what should have been, which
+    counts where it says nothing of a cache."""
+    if usage.cache_read or usage.cache_write or usage.cache_write_1h:
+        known = usage.cache_read
+    return cost(rates, known, usage.prompt, usage.output)
+
+
+def dearer(cheap: Rates, strong: Rates, context: int, shared: int = 0) -> bool:
+    """Whether a conversation of so many tokens would not be cheaper at `cheap`: now, with `shared` of it in the cache
+    of `strong`, and once it has grown."""
+    begins = cost(cheap, 0, context, OUTPUT) - cost(strong, shared, context, OUTPUT)
+    later = min(per_call(strong, cheap, context), per_call(strong, cheap, max(context, LARGE)))
+    return later <= 0 or begins > 0
 
 
 def entry(rates: Rates, known: int) -> float:

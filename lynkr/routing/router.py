@@ -49,13 +49,11 @@ class Router:
             if len(self.lanes) > 1:
                 raise ClientError("lynkr: it cannot be told which provider this request is for; name one with --lane")
             return tuple(self.lanes)
-        found = tuple(
-            lane for lane in self.lanes if spoken in lane.formats or (not as_it_is and lane.format_for(spoken))
-        )
-        if found and found[0].auth is not Auth.CLIENT:
+        able = [lane for lane in self.lanes if lane.format_for(spoken)]
+        if able and able[0].auth is not Auth.CLIENT:
             # The tool was started with a placeholder for a key: others that want its own would get that.
-            return tuple(lane for lane in found if lane.auth is not Auth.CLIENT)
-        if found:
+            able = [lane for lane in able if lane.auth is not Auth.CLIENT]
+        if found := tuple(lane for lane in able if spoken in lane.formats or not as_it_is):
             return found
         if as_it_is:
             raise ClientError(

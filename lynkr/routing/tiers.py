@@ -18,17 +18,21 @@ from lynkr.routing.settings import Routing, Rule
 
 # Who asks for hard thinking gets at least this, whatever else the prompt says; and who touches what must not go wrong.
 _FLOORS = {"think": "complex", "risk": "medium"}
-_PATH = re.compile(r"[\w.@~-]*(?:/[\w.@-]+)+|\b[\w-]+\.[a-z]{1,5}\b")
+_PATH = re.compile(r"(?<![\w.@~/-])(?:[\w.@~-]*+(?:/[\w.@-]++)++|[\w-]++\.[a-z]{1,5}\b)")
 _SHOWN = 3
 
 
 class Found(NamedTuple):
-    """A tier, why, what the prompt scored (None where it was not asked), and the lane where a rule names one."""
+    """A tier, why, what the prompt scored (None where it was not asked), and the lane where a rule names one.
+
+    `by_hand`: it holds whatever it costs.
+    """
 
     tier: str
     why: str
     score: float | None = None
     lane: str | None = None
+    by_hand: bool = False
 
 
 class Work(NamedTuple):
@@ -50,12 +54,14 @@ def work(who: str, model: str, prompt: str, turns: Iterable[Turn], routing: Rout
 def tier_of(found: Work, routing: Routing, marked: str | None = None) -> Found:
     """The tier of `found`."""
     if marked in TIERS:
-        return Found(marked, f"the prompt says /tier {marked}")
+        return Found(marked, f"the prompt says /tier {marked}", by_hand=True)
     for rule in routing.rules:
         if matches(rule, found):
             where = f"tier {rule.tier}" if rule.tier else f"lane {rule.lane}"
             tier = rule.tier or scored(found.prompt).tier
-            return Found(tier, f"rule {rule.number} of the profile: {where}", None, rule.lane)
+            return Found(
+                tier, f"rule {rule.number} of the profile: {where}", None, rule.lane, by_hand=rule.lane is not None
+            )
     for pattern, tier in routing.models.items():
         if fnmatchcase(found.model.lower(), pattern.lower()):
             return Found(tier, f"asks for {found.model}, which the profile takes for {tier}")

@@ -27,6 +27,7 @@ from lynkr.routing.economy import Rates, cost
 from lynkr.routing.router import router
 from lynkr.routing.seats import Seat
 from lynkr.routing.tiers import Work
+from lynkr.usage import Usage
 
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "routing.md"
 BEGIN, END = "<!-- replay: made by tests/bench/routing.py -->", "<!-- end of replay -->"
@@ -85,7 +86,7 @@ def run(session: dict[str, Any], cheap: str, kind: type[Desk]) -> Ran:
         ask = Ask(Format.ANTHROPIC, asking(conversation, {}), conversation, prompt, 1000.0 + number * GAP_S)
         plan = desk.plan(ask)
         lane = plan.routes[0].lane
-        desk.served(plan, lane, plan.routes[0].tier, ask, prompt, output)
+        desk.served(plan, plan.routes[0], ask, Usage(input=prompt, output=output))
         usd += cost(prices(lane, prompt), held.get(lane.name, 0), prompt, output)
         strong += cost(prices(lanes["strong"], prompt), held["alone"], prompt, output)
         held[lane.name] = held["alone"] = prompt

@@ -1,0 +1,1 @@
+"""Answers that were given before: which question is the same one, and where answers are kept."""
