@@ -83,9 +83,6 @@ class Doctor:
             return None, [Finding("profile", "profile", "wrong", error.sentence, mend)]
         says = f"{choice.name}, because of: {choice.source} ({profile.path})"
         found = [Finding("profile", choice.name, "ok", says)]
-        if profile.later:
-            says = f"{', '.join(profile.later)} is checked but not acted on yet"
-            found.append(Finding("profile", choice.name, "note", says))
         return profile, found
 
     def _lanes(self, profile: Profile, *, live: bool) -> Iterator[Finding]:

@@ -55,6 +55,11 @@ class Paths:
         return self.state / "sessions"
 
     @property
+    def answers(self) -> Path:
+        """The folder of answers that may be given again."""
+        return self.cache / "answers"
+
+    @property
     def healths(self) -> Path:
         """The folder of what sessions know of lanes that rest."""
         return self.state / "lanes"

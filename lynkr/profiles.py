@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lynkr.answers.settings import Bypassing, Caching
 from lynkr.errors import ConfigError
 from lynkr.lane import Auth, Format, Lane, Price
 from lynkr.paths import Paths, shipped
@@ -34,18 +35,19 @@ _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A profile as it was read. `later` names its sections that this version checks but does not act on yet."""
+    """A profile as it was read."""
 
     name: str
     path: Path
     description: str
     lanes: Mapping[str, Lane]
     tiers: Mapping[str, tuple[str, ...]]
-    later: tuple[str, ...] = ()
     compress: Settings = field(default_factory=Settings)
     text: str = field(default="", repr=False)
     routing: Routing = field(default_factory=Routing)
     budget: Budget = field(default_factory=Budget)
+    caching: Caching = field(default_factory=Caching)
+    bypassing: Bypassing = field(default_factory=Bypassing)
 
 
 class Choice(NamedTuple):
@@ -205,11 +207,10 @@ _SECTIONS: dict[str, dict[str, tuple[str, ...] | type | None]] = {
         "without_tools": list,
         "thin_line_numbers": bool,
     },
-    "cache": {"answers": ("off", "exact", "semantic")},
+    "cache": {"answers": ("off", "exact", "semantic"), "ttl_s": float, "max_mb": float},
+    "bypass": {"probes": bool, "titles": bool, "counts": bool},
     "budget": {"session_usd": float, "day_usd": float, "month_usd": float, "on_exceed": ("warn", "downgrade", "stop")},
 }
-# Checked, and not acted on yet.
-_LATER = ("cache",)
 _LANE = ("provider", "auth", "model", "base_url", "format", "headers", "timeout_s", "price", "key", "key_env",
          "context", "region", "project", "api_version", "concurrency")  # fmt: skip
 # What other programs call the place for a key.
@@ -236,13 +237,12 @@ class _Reader:
         tiers = self._tiers(self._table(data, "tiers", ()), lanes)
         for section in _SECTIONS:
             self._section(section, self._table(data, section, ()))
-        # What is switched off is as it is.
-        later = tuple(f"[{s}]" for s in _LATER if any(v not in (False, "off") for v in data.get(s, {}).values()))
         said: dict[str, Any] = data.get("compress", {})
         compress: Any = {key: tuple(value) if isinstance(value, list) else value for key, value in said.items()}
         return Profile(
-            self.name, self.path, description, lanes, tiers, later, Settings(**compress), self.text,
+            self.name, self.path, description, lanes, tiers, Settings(**compress), self.text,
             self._routing(data.get("route", {}), lanes), Budget(**data.get("budget", {})),
+            Caching(**data.get("cache", {})), Bypassing(**data.get("bypass", {})),
         )  # fmt: skip
 
     def budget(self, data: dict[str, Any]) -> Budget:

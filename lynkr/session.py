@@ -106,9 +106,6 @@ def run(planned: Plan, say: Callable[[str], None]) -> Ended:
 
 def _notes(planned: Plan) -> Iterator[str]:
     """What the profile asks for and does not get."""
-    profile = planned.profile
-    if profile.later:
-        yield f"profile {profile.name}: {', '.join(profile.later)} is checked but not acted on yet"
     if planned.budget.limits:
         from lynkr.ledger.prices import table
 
@@ -195,6 +192,9 @@ def _start_proxy(session: Prepared, recorder: Recorder, say: Callable[[str], Non
         budget=session.plan.budget,
         spent=lambda: _spent(session),
         healths=session.plan.where.healths,
+        caching=session.plan.profile.caching,
+        shelf=session.plan.where.answers,
+        profile=session.plan.profile.name,
     )
     return ProxyThread(setting)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lynkr.answers.settings import Caching
 from lynkr.formats import CODECS
 from lynkr.lane import Auth, Format, Lane
 from lynkr.ledger.row import Row
@@ -65,6 +66,9 @@ def proxy(
     router: Router | None = None,
     budget: Budget | None = None,
     healths: Path | None = None,
+    caching: Caching | None = None,
+    shelf: Path | None = None,
+    whose: str = "work",
 ) -> Iterator[Proxy]:
     listener = socket.create_server(("127.0.0.1", 0), backlog=256)
     found = Proxy(listener.getsockname()[1])
@@ -88,6 +92,9 @@ def proxy(
             keep=keep,
             budget=budget or Budget(),
             healths=healths,
+            caching=caching or Caching(),
+            shelf=shelf,
+            profile=whose,
         )
     )
     try:

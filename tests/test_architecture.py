@@ -41,6 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ledger": {"vocabulary"},
     "upstream": {"formats", "secrets", "vocabulary"},
     "proxy": {
+        "answers",
         "formats",
         "framing",
         "health",
@@ -59,6 +60,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "credentials": {"secrets", "upstream", "vocabulary"},
     "kept": {"paths", "vocabulary"},
     "health": {"paths", "routing", "vocabulary"},
+    "answers": {"paths", "vocabulary"},
     "profiles": {"paths", "routing", "transforms", "upstream", "vocabulary"},
     "probe": {"formats", "secrets", "translate", "upstream", "vocabulary"},
     "local": {"upstream", "vocabulary"},
@@ -120,6 +122,7 @@ ALONE = {
     "httpx": {"upstream.client", "upstream.ask"},
     "keyring": {"secrets.store"},
     "tomlkit": {"editing"},
+    "diskcache": {"answers.shelf"},
     "cryptography": {"secrets.sealed"},
     "botocore": {"upstream.clouds.aws"},
     "google": {"upstream.clouds.google"},

@@ -83,8 +83,6 @@ def show_(name: str | None, as_json: bool) -> None:
         own = profile.lanes[value["lane"]].auth is Auth.CLIENT
         show([f"  compressed: {profile.compress.words(own_credential=own)}"])
     show(["", *(f"tier {tier}: {' → '.join(lanes)}" for tier, lanes in profile.tiers.items())])
-    if profile.later:
-        show([f"not acted on yet: {', '.join(profile.later)}"])
 
 
 @command.command(short_help="Make a profile of your own from a shipped one.")

@@ -168,6 +168,10 @@ class Meter:
             original,
         )[0]  # fmt: skip
 
+    def worth(self, usage: Usage, lane: Lane, model: str | None) -> float | None:
+        """What so many tokens cost on a lane, in USD; None where no price is known."""
+        return self._cost(replace(usage, billed=None), lane, lane.model or model or "")[0]
+
     def rates(self, lane: Lane, model: str | None, prompt: int) -> Price | None:
         """The rates of `model` on `lane` for a prompt of so many tokens; None where they are not known."""
         entry = self._entry(lane, lane.model or model or "")

@@ -58,9 +58,15 @@ def who_asked(db: Executes) -> None:
     db.execute("CREATE INDEX requests_by_time ON requests (at)")
 
 
+def what_was_answered_here(db: Executes) -> None:
+    """What answered a request that went to no model: `exact:ID`, `semantic:ID`, `bypass:WHAT`."""
+    db.execute("ALTER TABLE requests ADD COLUMN answered TEXT")
+
+
 STEPS: tuple[Callable[[Executes], None], ...] = (
     sessions_and_requests,
     what_was_changed,
     what_was_compressed,
     who_asked,
+    what_was_answered_here,
 )

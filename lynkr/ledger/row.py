@@ -28,7 +28,9 @@ class Row:
     what was dropped or said otherwise on the way to a lane of another format or model, and on the way back. `savings`
     is what compression took out, by kind, and `compression_usd` its worth (None where no price is known); `faults`
     counts results that were left alone because a compressor failed. `who` asked (main, subagent, title, …), in which
-    `conversation`; `score` is how hard its prompt looked, `switch` the change of lanes that this request was.
+    `conversation`; `score` is how hard its prompt looked, `switch` the change of lanes that this request was. Of one
+    that went to no model `answered` says why: `exact:ID` or `semantic:ID` of the request whose answer it got, or
+    `bypass:WHAT`.
     """
 
     id: str
@@ -61,6 +63,7 @@ class Row:
     conversation: str | None = None
     score: float | None = None
     switch: Switch | None = None
+    answered: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

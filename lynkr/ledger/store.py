@@ -27,7 +27,7 @@ _ROW = (
     "id, session, at, method, path, format, tier, why, lane, provider, model, asked_model, status, outcome, error, "
     "tried, input_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, output_tokens, "
     "reasoning_tokens, extras, estimated, cost_usd, baseline_usd, removed_tokens, first_byte_ms, ms, changes, "
-    "savings, compression_usd, faults, who, conversation, score, switch"
+    "savings, compression_usd, faults, who, conversation, score, switch, answered"
 )
 
 
@@ -183,6 +183,7 @@ def _values(session: str, row: Row) -> tuple[object, ...]:
         json.dumps([[change.what, change.did, change.why, change.count] for change in row.changes]),
         json.dumps([[saving.kind, saving.tokens, saving.usd] for saving in row.savings]), row.compression_usd,
         row.faults, row.who, row.conversation, row.score, json.dumps(asdict(row.switch)) if row.switch else None,
+        row.answered,
     ))  # fmt: skip
 
 

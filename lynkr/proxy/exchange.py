@@ -19,26 +19,29 @@ import anyio
 from lynkr import formats
 from lynkr.answer import Refused
 from lynkr.changes import Changes, Removed
+from lynkr.conversation import Home
 from lynkr.errors import ClientError, LynkrError, UpstreamError
 from lynkr.formats import Match
 from lynkr.lane import Auth, Format, Lane
 from lynkr.ledger.meter import Cost, Meter
 from lynkr.ledger.row import Row
+from lynkr.proxy.answering import Answering, Question, written
 from lynkr.proxy.ear import Ear
-from lynkr.proxy.interpret import ERROR_LIMIT, PING_S, Interpreting, refusal_in, whole_body
+from lynkr.proxy.interpret import PING_S, Interpreting, refusal_in
 from lynkr.proxy.lanes import Lanes, Resting, Unserved, named
 from lynkr.proxy.outbound import Inbound, Outbound, outbound
 from lynkr.proxy.peek import begun, first_event, late
-from lynkr.proxy.planning import Placed, Planning
+from lynkr.proxy.planning import Placed, Planning, house_of
 from lynkr.proxy.refused import about_the_lane
 from lynkr.proxy.relay import relay
 from lynkr.proxy.server import ClientGone, Reply, Request
 from lynkr.proxy.shaping import Shaping
+from lynkr.proxy.sizes import Sizes
 from lynkr.proxy.telling import JSON, Telling
 from lynkr.routing.retry import PATIENCE_S
 from lynkr.routing.router import Route, Router
 from lynkr.secrets import Key
-from lynkr.upstream import ollama
+from lynkr.target import Label
 from lynkr.upstream.auth import Headers, credential, outgoing
 from lynkr.upstream.catalog import address, base_url, way
 from lynkr.upstream.client import Answer, Upstreams
@@ -65,8 +68,7 @@ class Clock(NamedTuple):
 class Exchange:
     """What one session's requests have in common.
 
-    `speaks` are the formats that the tool speaks, `sizes` what servers said of how much fits, by lane, `troubles` what
-    the user is to be told at the session's end.
+    `speaks` are the formats that the tool speaks, `troubles` what the user is to be told at the session's end.
     """
 
     router: Router
@@ -79,10 +81,14 @@ class Exchange:
     record: Callable[[Row], None]
     planning: Planning
     lanes: Lanes = field(default_factory=Lanes)
+    answering: Answering | None = None
     ping_s: float = PING_S
     shaping: Shaping = field(default_factory=Shaping)
-    sizes: dict[str, int | None] = field(default_factory=dict)
     troubles: list[str] = field(default_factory=list)
+    sizes: Sizes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sizes = Sizes(self.upstreams, self.keys)
 
     async def __call__(self, request: Request, reply: Reply) -> None:
         """Serves one request."""
@@ -122,6 +128,8 @@ class _Case:
     size: int = 0
     # Whether more fits into a lane that could still step in.
     wider: bool = False
+    # What an answer of ours saved, in USD.
+    saved: float | None = None
 
     @property
     def notes(self) -> dict[str, Any]:
@@ -148,7 +156,7 @@ class _Case:
         request, house = self.request, self.house
         headers = _named(request.headers)
         self.match = formats.match(request.method, request.path)
-        spoken = self.match.format if self.match else self._house(headers)
+        spoken = self.match.format if self.match else house_of(request, headers, house.speaks, house.router.lanes)
         self.telling.codec = formats.CODECS[spoken or Format.OPENAI_RESPONSES]
         self._note(format=self.match.format if self.match else None)
         body = await request.body()
@@ -169,11 +177,54 @@ class _Case:
         self._note(who=plan.who, conversation=plan.key, score=plan.score)
         if placed.over:
             self.telling.trouble(f"{placed.over} (on_exceed = {house.planning.purse.budget.on_exceed})")
-        if len(plan.routes) == 1:
-            # Whoever stands alone is always asked: to rest would only turn the provider's words into ours.
-            await self._alone(placed, plan.routes[0], spoken)
+        answering, lane = house.answering, plan.routes[0].lane
+        question = answering.question(placed.inbound, lane, house.keys.get(lane.name)) if answering else None
+        if answering is None or question is None:
+            await self._ask(placed, spoken)
             return
-        await self._among(placed, spoken)
+        if await self._again(answering, question, placed):
+            return
+        if await answering.waited(question) and await self._again(answering, question, placed):
+            return
+        with answering.asking(question):
+            self.reply.copy = bytearray()
+            await self._ask(placed, spoken)
+            self._keep(answering, question)
+
+    async def _ask(self, placed: Placed, spoken: Format | None) -> None:
+        if len(placed.plan.routes) == 1:
+            # Whoever stands alone is always asked: to rest would only turn the provider's words into ours.
+            await self._alone(placed, placed.plan.routes[0], spoken)
+        else:
+            await self._among(placed, spoken)
+
+    async def _again(self, answering: Answering, question: Question, placed: Placed) -> bool:
+        """Gives an answer that was given before; whether there was one."""
+        found = answering.find(question)
+        if found is None:
+            return False
+        how, given = found
+        route = placed.plan.routes[0]
+        self._take(replace(route, why=f"the same question as {given.row}, answered then"), placed)
+        self.telling.lane = None  # nobody is asked
+        asked = answering.model(placed.inbound)
+        self._note(model=given.model, asked_model=asked, answered=f"{how}:{given.row}", status=200)
+        label = Label(Home(route.lane.name, given.model), asked or given.model, self.notes["id"], placed.inbound.at)
+        headers, body = written(self.telling.codec, given.again, label, streamed=question.streamed)
+        worth = self.house.meter.worth(given.worth(answering.now()), route.lane, given.model)
+        self.saved = worth or 0.0
+        self._first_byte()
+        await self.reply.whole(200, body, [*headers, *self.telling.added(), (b"x-lynkr-answered", how.encode())])
+        return True
+
+    def _keep(self, answering: Answering, question: Question) -> None:
+        """Keeps what was answered, if all of it was."""
+        heard = self.listener.heard() if self.listener else Heard()
+        whole = self.reply.finished and heard.complete and not heard.failure and heard.usage is not None
+        if whole and self.notes.get("status") == 200 and not self.telling.tried and heard.usage and self.reply.copy:
+            model = self.notes.get("model") or ""
+            answering.keep(question, self.telling.codec, bytes(self.reply.copy), self.notes["id"],
+                           self.notes.get("lane", ""), model, heard.usage)  # fmt: skip
 
     async def _among(self, placed: Placed, spoken: Format | None) -> None:
         """Asks several lanes in turn, until one serves."""
@@ -245,7 +296,7 @@ class _Case:
         """Takes the request down one lane, once. Raises Unserved where it is not `final`, the lane fails, and the
         client has heard nothing of an answer."""
         try:
-            lane = await self._sized(route.lane)
+            lane = await self.house.sizes(route.lane)
             async with self.house.lanes.slot(lane):
                 if not final and lane.concurrency and (rest := self.house.lanes.rest(route.lane)):
                     # It was well when this request began to wait for its turn.
@@ -367,44 +418,6 @@ class _Case:
         ear = self.listener if isinstance(self.listener, Ear) else None
         await relay(answer, self.reply, ear, self.telling.added(), self._first_byte)
 
-    async def _sized(self, lane: Lane) -> Lane:
-        """The lane with the size of its context, where that has to be said and only its server knows it."""
-        if Format.OLLAMA not in lane.formats or lane.context is not None or lane.model is None:
-            return lane
-        sizes, upstreams = self.house.sizes, self.house.upstreams
-        base = base_url(lane, Format.OLLAMA, {}, {})
-
-        async def fetch(path: str, body: bytes | None) -> bytes:
-            where = address(lane, Format.OLLAMA, base, path)
-            held = self.house.keys.get(lane.name)
-            method = "GET" if body is None else "POST"
-            own = await credential(held, way(lane, Format.OLLAMA), Format.OLLAMA, method, where, body or b"")
-            headers = [(b"Host", where.authority.encode()), (b"Content-Length", str(len(body or b"")).encode()), *own]
-            answer = await upstreams.open(lane, where, method, headers, body)
-            try:
-                return await whole_body(answer, ERROR_LIMIT) if answer.status == 200 else b""
-            finally:
-                await answer.aclose()
-
-        if lane.name not in sizes:
-            # Once a session: what was said of the size must not change between turns.
-            sizes[lane.name] = await ollama.context(lane.model, fetch)
-        return replace(lane, context=sizes[lane.name])
-
-    def _house(self, headers: Mapping[str, str]) -> Format | None:
-        """Whose house a request belongs to that speaks no format: the tool's own, or what it shows."""
-        house = self.house
-        if len(house.speaks) == 1:
-            return house.speaks[0]
-        spoken = formats.resembling(self.request.path, headers)
-        if len(house.router.lanes) == 1:
-            only = house.router.lanes[0]
-            # The tool's own credential is for one house alone; what shows itself to be another's is not for it.
-            return spoken if only.auth is Auth.CLIENT and spoken and only.format_for(spoken) is None else None
-        # OpenAI's two formats share a house; a lane may speak only one of them.
-        served = {name for lane in house.router.lanes for name in lane.formats}
-        return Format.OPENAI_CHAT if spoken is Format.OPENAI_RESPONSES and spoken not in served else spoken
-
     def _take(self, route: Route, placed: Placed) -> None:
         lane, self.route, self.telling.lane = route.lane, route, route.lane
         why = f"{route.why}; {placed.over}" if placed.over and placed.over not in route.why else route.why
@@ -439,6 +452,8 @@ class _Case:
             self._note(switch=self.placed.plan.switch)
         row = Row(**self.notes, ms=self._elapsed())
         self.house.planning.purse.settle(self.notes["id"], cost.cost_usd if cost else None)
+        if self.saved is not None:
+            return replace(row, baseline_usd=self.saved)
         if cost is None:
             return row
         return replace(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from lynkr import formats
 from lynkr.conversation import Conversation, Media, Result, Turn
 from lynkr.document import Document, MalformedDocument
 from lynkr.errors import ClientError
@@ -15,6 +16,7 @@ from lynkr.ledger.meter import CHARS_PER_TOKEN, Before, Meter
 from lynkr.proxy.coding import Unreadable
 from lynkr.proxy.marker import without_marker
 from lynkr.proxy.outbound import Inbound
+from lynkr.proxy.server import Request
 from lynkr.proxy.shaping import Documents
 from lynkr.proxy.strangers import thoughts_of_others
 from lynkr.routing.asking import asking
@@ -179,6 +181,22 @@ class Planning:
             new = price.cache_write_1h
         read = price.input if price.cache_read is None else price.cache_read
         return Rates(new / 1e6, read / 1e6, price.output / 1e6)
+
+
+def house_of(
+    request: Request, named: Mapping[str, str], speaks: Sequence[Format], lanes: Sequence[Lane]
+) -> Format | None:
+    """Whose house a request belongs to that speaks no format: the tool's own, or what it shows."""
+    if len(speaks) == 1:
+        return speaks[0]
+    spoken = formats.resembling(request.path, named)
+    if len(lanes) == 1:
+        only = lanes[0]
+        # The tool's own credential is for one house alone; what shows itself to be another's is not for it.
+        return spoken if only.auth is Auth.CLIENT and spoken and only.format_for(spoken) is None else None
+    # OpenAI's two formats share a house; a lane may speak only one of them.
+    served = {name for lane in lanes for name in lane.formats}
+    return Format.OPENAI_CHAT if spoken is Format.OPENAI_RESPONSES and spoken not in served else spoken
 
 
 def _here(lane: Lane) -> bool:

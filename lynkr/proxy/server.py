@@ -69,6 +69,8 @@ class Reply:
     connection: _Connection
     started: bool = False
     finished: bool = False
+    # What was sent of the body, where somebody wants it.
+    copy: bytearray | None = None
     _head: bytes = b""
 
     async def start(self, status: int, headers: Headers, reason: bytes = b"") -> None:
@@ -79,6 +81,8 @@ class Reply:
 
     async def send(self, data: bytes) -> None:
         """Sends bytes of the body as they are."""
+        if self.copy is not None:
+            self.copy += data
         framed = self.connection.http.send(h11.Data(data=data)) or b""
         head, self._head = self._head, b""
         await self.connection.write(head + framed if head else framed)

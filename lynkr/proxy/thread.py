@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lynkr.answers.settings import Caching
 from lynkr.lane import Format
 from lynkr.ledger.row import Row
 from lynkr.routing.router import Router
@@ -24,6 +25,7 @@ from lynkr.transforms.settings import OFF, Settings
 from lynkr.upstream.clouds import Login
 
 if TYPE_CHECKING:
+    from lynkr.proxy.answering import Answering
     from lynkr.routing.budget import Purse
     from lynkr.transforms.shaper import Change
 
@@ -56,6 +58,10 @@ class Setting:
     # What other sessions have spent, by period; called now and then, from another thread.
     spent: Callable[[], Mapping[str, float]] = dict
     healths: Path | None = None
+    caching: Caching = field(default_factory=Caching)
+    # The folder of answers that may be given again, and whose they are.
+    shelf: Path | None = None
+    profile: str = ""
 
 
 async def _watch(purse: Purse, spent: Callable[[], Mapping[str, float]]) -> None:
@@ -109,6 +115,18 @@ class ProxyThread:
             self._setting.listener.close()
             self._setting.alarm(f"the proxy cannot go on ({error!r}); the tool will not reach its model")
 
+    def _answering(self) -> Answering | None:
+        """What answers questions again; None where the profile wants none of that."""
+        setting = self._setting
+        if setting.caching.answers == "off" or setting.shelf is None:
+            return None
+        from lynkr.answers.shelf import Shelf
+        from lynkr.proxy.answering import Answering
+
+        most = int(setting.caching.max_mb * 1e6)
+        shelf = Shelf(setting.shelf, setting.caching.ttl_s, most, setting.alarm)
+        return Answering(setting.caching.answers, shelf, setting.profile, time.time)
+
     async def _serve(self) -> None:
         import anyio
         import anyio.from_thread
@@ -158,6 +176,7 @@ class ProxyThread:
             setting.record,
             Planning(setting.router, meter, time.time, purse, rests=lambda lane: lanes.rest(lane) is not None),
             lanes,
+            answering=self._answering(),
             troubles=self.troubles,
             shaping=Shaping(setting.compress, setting.keep),
         )

@@ -80,9 +80,9 @@ def session_report(report: dict[str, Any], prices_date: str, paint: Paint = unpa
 
 def _by_what(savings: dict[str, Any]) -> str:
     """What saved it, where more than one thing did or it is not compression alone."""
-    parts = [
-        f"{usd(savings[f'{name}_usd'])} by {name}" for name in ("routing", "compression") if savings[f"{name}_usd"]
-    ]
+    words = {"routing": "routing", "compression": "compression", "answers": "answers given again",
+             "bypass": "answers without a model"}  # fmt: skip
+    parts = [f"{usd(savings[f'{name}_usd'])} by {said}" for name, said in words.items() if savings[f"{name}_usd"]]
     return f": {', '.join(parts)}" if parts else ""
 
 

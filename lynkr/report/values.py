@@ -87,11 +87,13 @@ def _saved(row: Row) -> float | None:
 def _savings(rows: Sequence[Row]) -> dict[str, Any]:
     """Where the savings come from: another model, and what was not sent."""
     compressed = money(row.compression_usd for row in rows) or 0.0
+    bypassed = money(_saved(row) for row in rows if (row.answered or "").startswith("bypass")) or 0.0
+    again = money(_saved(row) for row in rows if row.answered and not row.answered.startswith("bypass")) or 0.0
     return {
-        "routing_usd": round((money(_saved(row) for row in rows) or 0.0) - compressed, 9),
+        "routing_usd": round((money(_saved(row) for row in rows) or 0.0) - compressed - bypassed - again, 9),
         "compression_usd": compressed,
-        "answers_usd": 0.0,
-        "bypass_usd": 0.0,
+        "answers_usd": again,
+        "bypass_usd": bypassed,
         "tokens_removed": sum(row.removed_tokens for row in rows),
         "kinds": _kinds(rows),
         "faults": sum(row.faults for row in rows),
@@ -164,6 +166,7 @@ def _request(row: Row) -> dict[str, Any]:
         "conversation": row.conversation,
         "score": row.score,
         "switch": asdict(row.switch) if row.switch else None,
+        "answered": row.answered,
         **_counts(row.usage),
         "cache_write_1h_tokens": row.usage.cache_write_1h,
         "reasoning_tokens": row.usage.reasoning,

@@ -56,11 +56,19 @@ def test_a_lane_with_a_credential_of_its_own_serves_every_format() -> None:
 
 
 def test_what_cannot_be_translated_needs_a_lane_that_speaks_its_format() -> None:
-    found = Router((replace(B, auth=Auth.KEY), A), "complex", "")
-    assert found.plan(Format.ANTHROPIC, as_it_is=True).lane is A
+    own = replace(A, auth=Auth.KEY)
+    found = Router((replace(B, auth=Auth.KEY), own), "complex", "")
+    assert found.plan(Format.ANTHROPIC, as_it_is=True).lane is own
     with pytest.raises(ClientError) as caught:
         found.plan(Format.GEMINI, as_it_is=True)
     assert caught.value.status == 404
+
+
+def test_a_tool_that_got_a_placeholder_for_a_key_sends_nothing_down_a_lane_that_wants_its_login() -> None:
+    found = Router((replace(B, auth=Auth.KEY), A), "complex", "")
+    assert [lane.name for lane in found.serving(Format.ANTHROPIC)] == ["b"]
+    with pytest.raises(ClientError):
+        found.plan(Format.ANTHROPIC, as_it_is=True)
 
 
 def test_what_speaks_nothing_known_goes_down_the_only_lane_or_none() -> None:
