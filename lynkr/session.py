@@ -193,6 +193,7 @@ def _start_proxy(session: Prepared, recorder: Recorder, say: Callable[[str], Non
         spent=lambda: _spent(session),
         healths=session.plan.where.healths,
         caching=session.plan.profile.caching,
+        bypassing=session.plan.profile.bypassing,
         shelf=session.plan.where.answers,
         profile=session.plan.profile.name,
     )

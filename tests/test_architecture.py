@@ -251,7 +251,7 @@ def test_only_commands_and_the_demo_print() -> None:
 def test_every_dependency_is_declared_and_has_its_reason() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     declared = {name.partition(">")[0] for name in project["dependencies"]}
-    extras = {"xllamacpp", "botocore", "azure", "google"}
+    extras = {"toktok", "xllamacpp", "botocore", "azure", "google"}
     known = set(sys.stdlib_module_names) | {"lynkr"} | extras
     used = {name.partition(".")[0] for path in FILES for name in imports(path)} - known - {""}
     assert used == declared

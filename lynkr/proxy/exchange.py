@@ -18,15 +18,17 @@ import anyio
 
 from lynkr import formats
 from lynkr.answer import Refused
+from lynkr.answers.settings import Bypassing
 from lynkr.changes import Changes, Removed
-from lynkr.conversation import Home
 from lynkr.errors import ClientError, LynkrError, UpstreamError
 from lynkr.formats import Match
 from lynkr.lane import Auth, Format, Lane
 from lynkr.ledger.meter import Cost, Meter
 from lynkr.ledger.row import Row
-from lynkr.proxy.answering import Answering, Question, written
+from lynkr.proxy.answering import Answering, Question
+from lynkr.proxy.bypassing import Bypasses
 from lynkr.proxy.ear import Ear
+from lynkr.proxy.giving import Giving
 from lynkr.proxy.interpret import PING_S, Interpreting, refusal_in
 from lynkr.proxy.lanes import Lanes, Resting, Unserved, named
 from lynkr.proxy.outbound import Inbound, Outbound, outbound
@@ -41,7 +43,6 @@ from lynkr.proxy.telling import JSON, Telling
 from lynkr.routing.retry import PATIENCE_S
 from lynkr.routing.router import Route, Router
 from lynkr.secrets import Key
-from lynkr.target import Label
 from lynkr.upstream.auth import Headers, credential, outgoing
 from lynkr.upstream.catalog import address, base_url, way
 from lynkr.upstream.client import Answer, Upstreams
@@ -82,6 +83,7 @@ class Exchange:
     planning: Planning
     lanes: Lanes = field(default_factory=Lanes)
     answering: Answering | None = None
+    bypasses: Bypasses = field(default_factory=lambda: Bypasses(Bypassing(probes=False, titles=False)))
     ping_s: float = PING_S
     shaping: Shaping = field(default_factory=Shaping)
     troubles: list[str] = field(default_factory=list)
@@ -128,8 +130,7 @@ class _Case:
     size: int = 0
     # Whether more fits into a lane that could still step in.
     wider: bool = False
-    # What an answer of ours saved, in USD.
-    saved: float | None = None
+    giving: Giving | None = None
 
     @property
     def notes(self) -> dict[str, Any]:
@@ -163,18 +164,26 @@ class _Case:
         if "websocket" in headers.get("upgrade", "").lower():
             raise ClientError("lynkr: no WebSocket here; use HTTP", status=426, kind="upgrade")
         at = int(datetime.fromisoformat(self.notes["at"]).timestamp())
+        inbound = Inbound(request, headers, self.match, body, self.notes["id"], at)
         try:
-            inbound = Inbound(request, headers, self.match, body, self.notes["id"], at)
             self.placed = placed = house.planning.place(inbound, spoken)
-        except ClientError:
-            if request.method != "HEAD":
-                raise
-            # Only whether anybody is there (Claude Code asks so at its start): we are.
-            self._note(why="answered here", status=200)
-            await self.reply.whole_head(200, [])
-            return
+        except ClientError as error:
+            if request.method == "HEAD":
+                await self._giving().here()
+                return
+            if error.kind == "not_translated" and await self._giving().counted(
+                house.bypasses, inbound, house.router.lanes[0]
+            ):
+                return
+            raise
         plan = placed.plan
         self._note(who=plan.who, conversation=plan.key, score=plan.score)
+        if house.bypasses.head(inbound, plan.routes[0].lane):
+            await self._giving().here()
+            return
+        if bypass := house.bypasses.answer(placed.inbound, plan.routes[0].lane):
+            await self._giving().bypass(bypass, plan.routes[0])
+            return
         if placed.over:
             self.telling.trouble(f"{placed.over} (on_exceed = {house.planning.purse.budget.on_exceed})")
         answering, lane = house.answering, plan.routes[0].lane
@@ -182,14 +191,19 @@ class _Case:
         if answering is None or question is None:
             await self._ask(placed, spoken)
             return
-        if await self._again(answering, question, placed):
+        if await self._giving().again(answering, question, placed):
             return
-        if await answering.waited(question) and await self._again(answering, question, placed):
+        if await answering.waited(question) and await self._giving().again(answering, question, placed):
             return
         with answering.asking(question):
             self.reply.copy = bytearray()
             await self._ask(placed, spoken)
             self._keep(answering, question)
+
+    def _giving(self) -> Giving:
+        """What gives answers of ours."""
+        self.giving = self.giving or Giving(self.telling, self.house.meter, self._elapsed)
+        return self.giving
 
     async def _ask(self, placed: Placed, spoken: Format | None) -> None:
         if len(placed.plan.routes) == 1:
@@ -197,25 +211,6 @@ class _Case:
             await self._alone(placed, placed.plan.routes[0], spoken)
         else:
             await self._among(placed, spoken)
-
-    async def _again(self, answering: Answering, question: Question, placed: Placed) -> bool:
-        """Gives an answer that was given before; whether there was one."""
-        found = answering.find(question)
-        if found is None:
-            return False
-        how, given = found
-        route = placed.plan.routes[0]
-        self._take(replace(route, why=f"the same question as {given.row}, answered then"), placed)
-        self.telling.lane = None  # nobody is asked
-        asked = answering.model(placed.inbound)
-        self._note(model=given.model, asked_model=asked, answered=f"{how}:{given.row}", status=200)
-        label = Label(Home(route.lane.name, given.model), asked or given.model, self.notes["id"], placed.inbound.at)
-        headers, body = written(self.telling.codec, given.again, label, streamed=question.streamed)
-        worth = self.house.meter.worth(given.worth(answering.now()), route.lane, given.model)
-        self.saved = worth or 0.0
-        self._first_byte()
-        await self.reply.whole(200, body, [*headers, *self.telling.added(), (b"x-lynkr-answered", how.encode())])
-        return True
 
     def _keep(self, answering: Answering, question: Question) -> None:
         """Keeps what was answered, if all of it was."""
@@ -452,8 +447,8 @@ class _Case:
             self._note(switch=self.placed.plan.switch)
         row = Row(**self.notes, ms=self._elapsed())
         self.house.planning.purse.settle(self.notes["id"], cost.cost_usd if cost else None)
-        if self.saved is not None:
-            return replace(row, baseline_usd=self.saved)
+        if self.giving is not None and self.giving.saved is not None:
+            return replace(row, baseline_usd=self.giving.saved)
         if cost is None:
             return row
         return replace(

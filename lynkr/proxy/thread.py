@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lynkr.answers.settings import Caching
+from lynkr.answers.settings import Bypassing, Caching
 from lynkr.lane import Format
 from lynkr.ledger.row import Row
 from lynkr.routing.router import Router
@@ -59,6 +59,7 @@ class Setting:
     spent: Callable[[], Mapping[str, float]] = dict
     healths: Path | None = None
     caching: Caching = field(default_factory=Caching)
+    bypassing: Bypassing = field(default_factory=Bypassing)
     # The folder of answers that may be given again, and whose they are.
     shelf: Path | None = None
     profile: str = ""
@@ -136,6 +137,7 @@ class ProxyThread:
         from lynkr.health import Healths
         from lynkr.ledger.meter import Meter
         from lynkr.ledger.prices import table
+        from lynkr.proxy.bypassing import Bypasses
         from lynkr.proxy.exchange import Clock, Exchange
         from lynkr.proxy.gate import Carrier, Gate
         from lynkr.proxy.lanes import Lanes
@@ -177,6 +179,7 @@ class ProxyThread:
             Planning(setting.router, meter, time.time, purse, rests=lambda lane: lanes.rest(lane) is not None),
             lanes,
             answering=self._answering(),
+            bypasses=Bypasses(setting.bypassing),
             troubles=self.troubles,
             shaping=Shaping(setting.compress, setting.keep),
         )
