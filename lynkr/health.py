@@ -15,7 +15,7 @@ from pathlib import Path
 
 from lynkr.lane import Lane
 from lynkr.paths import private_folder, write_private
-from lynkr.routing.breaker import Health
+from lynkr.routing.breaker import LONGEST_S, SPENT_S, Health
 
 # A file of another session is looked at again after so many seconds.
 _FRESH_S = 1.0
@@ -29,6 +29,8 @@ class Healths:
     now: Callable[[], float]
     _held: dict[str, Health] = field(default_factory=dict)
     _read: dict[str, float] = field(default_factory=dict)
+    # Whose file was there.
+    _filed: set[str] = field(default_factory=set)
     # What is this session's alone, by lane.
     _own: dict[str, Health] = field(default_factory=dict)
 
@@ -42,8 +44,10 @@ class Healths:
             self._read[key] = now
             if (found := self._load(key)) is not None:
                 self._held[key] = found
-            elif self._held.get(key, Health()).until:
-                del self._held[key]  # another session has found it well again
+                self._filed.add(key)
+            elif key in self._filed:
+                self._filed.discard(key)
+                self._held.pop(key, None)  # another session has found it well again
         return self._held.get(key, Health())
 
     def put(self, lane: Lane, health: Health, *, shared: bool = True) -> None:
@@ -65,13 +69,18 @@ class Healths:
             write_private(part, json.dumps({**asdict(health), "lane": lane.name}))
             part.replace(path)
             self._read[key] = self.now()
+            self._filed.add(key)
 
     def _load(self, key: str) -> Health | None:
         assert self.folder is not None
         try:
             value = json.loads((self.folder / f"{key}.json").read_text("utf-8"))
-            return Health(**{name: value[name] for name in Health.__dataclass_fields__})
-        except (OSError, ValueError, KeyError, TypeError):
+            numbers = {name: float(value[name]) for name in ("last", "until", "trial")}
+            latest = self.now() + 2 * LONGEST_S + SPENT_S
+            if not all(0 <= number <= latest for number in numbers.values()):
+                return None  # of another clock, or none of ours
+            return Health(int(value["failures"]), rests=int(value["rests"]), why=str(value["why"])[:500], **numbers)
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
 
 

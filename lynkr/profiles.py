@@ -26,7 +26,7 @@ from lynkr.upstream.providers import PROVIDERS
 DEFAULT = "direct"
 LOCAL_FILE = ".lynkr.toml"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_KEY = re.compile(r"""[A-Za-z0-9_."' -]+""")
+_KEY = re.compile(r"""[A-Za-z0-9_."'*?\[\] -]+""")
 _PART = re.compile(r""""[^"]*"|'[^']*'|[^.\s]+""")
 # These are written for each connection, or decided for each request.
 _OUR_HEADERS = ("host", "content-length", "transfer-encoding", "connection", "accept-encoding")
@@ -259,7 +259,10 @@ class _Reader:
         rules = data.get("rules", [])
         if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
             raise self.mistake(("route", "rules"), "a rule is a section [[route.rules]]")
-        made = tuple(self._rule(number, rule, lanes) for number, rule in enumerate(rules, 1))
+        made = tuple(
+            replace(self, text=_only(self.text, "[[route.rules]]", number))._rule(number, rule, lanes)
+            for number, rule in enumerate(rules, 1)
+        )
         return Routing(**{**data, "models": models, "rules": made})
 
     def _rule(self, number: int, data: dict[str, Any], lanes: Mapping[str, Lane]) -> Rule:
@@ -480,6 +483,17 @@ def line_of(text: str, at: tuple[str, ...]) -> int | None:
         if depth > best[0]:
             best = (depth, number)
     return best[1]
+
+
+def _only(text: str, header: str, number: int) -> str:
+    """`text` with nothing left of the sections under `header` but the one with that number, line by line."""
+    kept, seen, within = list[str](), 0, False
+    for line in text.splitlines():
+        if line.lstrip().startswith("["):
+            within = line.strip().startswith(header)
+            seen += within
+        kept.append("" if within and seen != number else line)
+    return "\n".join(kept)
 
 
 def _key(text: str) -> tuple[str, ...]:

@@ -61,7 +61,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "kept": {"paths", "vocabulary"},
     "health": {"paths", "routing", "vocabulary"},
     "answers": {"paths", "vocabulary"},
-    "profiles": {"paths", "routing", "transforms", "upstream", "vocabulary"},
+    "profiles": {"answers", "paths", "routing", "transforms", "upstream", "vocabulary"},
     "probe": {"formats", "secrets", "translate", "upstream", "vocabulary"},
     "local": {"upstream", "vocabulary"},
     "plan": {

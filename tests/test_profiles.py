@@ -136,12 +136,6 @@ def test_the_contracts_example_is_read(tmp_path: Path) -> None:
     assert found.lanes["google"].region == "us-east-1"
 
 
-def test_a_profile_says_which_of_its_sections_are_not_acted_on_yet(tmp_path: Path) -> None:
-    assert reading(tmp_path, EXAMPLE).later == ("[cache]",)
-    assert reading(tmp_path, LANE).later == ()
-    assert reading(tmp_path, LANE + '[route]\nmode = "off"\n').later == ()
-
-
 def test_a_lane_needs_no_more_than_a_provider(tmp_path: Path) -> None:
     found = lane(tmp_path)
     assert found == Lane("a", "openai", (Format.OPENAI_RESPONSES, Format.OPENAI_CHAT), Auth.KEY)
@@ -158,7 +152,6 @@ def test_the_shipped_profile_changes_nothing_and_needs_no_key(where: Paths) -> N
         Format.OPENAI_RESPONSES,
         Format.GEMINI,
     }
-    assert found.later == ()
 
 
 def test_every_shipped_profile_can_be_read(where: Paths) -> None:

@@ -64,7 +64,7 @@ def _router(name: str | None) -> Any:
 
     def route(prompt: str) -> dict[str, Any]:
         result = score(unmarked(prompt))
-        if chosen.tiers or chosen.routing.rules:
+        if chosen.tiers:
             said = tier_of(Work("main", "", unmarked(prompt)), chosen.routing, marked(prompt))
             tier, why = said.tier, said.why
             lanes = [lane for lane in chosen.lanes if lane.name == said.lane]
@@ -100,7 +100,7 @@ def _prompts(file: Path) -> Iterator[str]:
             continue
         try:
             value = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UsageError(f"{file}:{number}: this is no JSON ({error})") from error
         prompt = value.get("prompt") if isinstance(value, dict) else None
         if not isinstance(prompt, str):

@@ -1,8 +1,8 @@
 """Takes the user's `/tier complex` out of what a model reads.
 
-It is taken out of every one of the user's own texts that holds it, in every request alike, so that a conversation's
-beginning stays the same from turn to turn. A text that would be empty without it stays, because providers refuse empty
-ones; so does everything that is no plain text of the user's.
+It is taken out of every one of the user's own texts that begins or ends with it, in every request alike, so that a
+conversation's beginning stays the same from turn to turn. A text that would be empty without it stays, because
+providers refuse empty ones; so does everything that is no plain text of the user's.
 """
 
 from __future__ import annotations

@@ -152,7 +152,8 @@ class Planning:
             elements=len(held),
         )
         inbound = replace(inbound, document=document)
-        if found.marked is not None:
+        if b"/tier" in document.body:
+            # Also where it counts no more: what was sent once without it is sent so again.
             inbound = without_marker(inbound, document, codec.TALK, self._unmarked.read)
         return ask, inbound
 

@@ -57,7 +57,8 @@ _PROBE_OUTPUT, _INSTRUCTIONS = 16, 4000
 _TASK = 400
 # At the beginning or the end of what a user has typed: in the middle it may be part of a text that was pasted.
 _TIER = r"/tier[ =:](simple|medium|complex|reasoning|auto)"
-_FIRST, _LAST = re.compile(rf"\A\s*{_TIER}(?:\s+|\Z)"), re.compile(rf"(?:\s+|\A){_TIER}\s*\Z")
+_FIRST, _LAST = re.compile(rf"{_TIER}(?=\s|\Z)"), re.compile(rf"(?:\s|\A){_TIER}\Z")
+_MARK = 32  # characters that it has at most
 
 
 class Asking(NamedTuple):
@@ -74,7 +75,7 @@ class Asking(NamedTuple):
 
 def asking(conversation: Conversation, named: Mapping[str, str]) -> Asking:
     """Who asks in `conversation`, that came with the headers `named` (lower case)."""
-    metadata = _metadata(conversation, named)
+    metadata = _metadata(named)
     first, last, fresh, said = "", "", False, None
     answered = False
     for turn in conversation.turns:
@@ -85,7 +86,7 @@ def asking(conversation: Conversation, named: Mapping[str, str]) -> Asking:
                 first += words
             last, fresh = words, True
             for part in turn.parts:
-                said = (marked(_own(part.text)) if isinstance(part, Text) else None) or said
+                said = (marked(part.text) if isinstance(part, Text) else None) or said
     who = _who(conversation, named, metadata, last)
     ids = [value for name in _IDS if (value := named.get(name))] + [conversation.cache_key or ""]
     ids += [str(metadata.get(name, "")) for name in ("session_id", "thread_id")]
@@ -95,51 +96,69 @@ def asking(conversation: Conversation, named: Mapping[str, str]) -> Asking:
 
 def human(turn: Turn) -> str:
     """What a user's turn says in the user's own words."""
-    return "\n".join(own for part in turn.parts if isinstance(part, Text) and (own := _own(part.text)))
+    own = (_own(part.text) for part in turn.parts if isinstance(part, Text))
+    return "\n".join(text for text in own if text)
 
 
 def _own(text: str) -> str:
-    """A text without what tools have added to it. Each tag's end is looked for once: a text may hold thousands that
-    never end."""
-    kept, at, endless = list[str](), 0, set[str]()
+    """A text without what tools have added to it."""
+    return "".join(text[start:end] for start, end in _spans(text)).strip()
+
+
+def _spans(text: str) -> list[tuple[int, int]]:
+    """Where a text is the user's own. Each tag's end is looked for once: a text may hold thousands that never end."""
+    if "<" not in text and not text.startswith("# AGENTS"):
+        return [(0, len(text))]
+    spans, at, endless = list[tuple[int, int]](), 0, set[str]()
     for found in _ADDED.finditer(text):
         tag = found[1]
         if found.start() < at or tag in endless:
             continue
-        if tag is None:
-            kept.append(text[at : found.start()])
-            at = found.end()
-            continue
-        end = text.find(f"</{tag}>", found.end())
+        end = found.end() if tag is None else text.find(f"</{tag}>", found.end())
         if end < 0:
             endless.add(tag)
             continue
-        kept.append(text[at : found.start()])
-        at = end + len(tag) + 3
-    return "".join([*kept, text[at:]]).strip()
+        spans.append((at, found.start()))
+        at = end if tag is None else end + len(tag) + 3
+    return [*spans, (at, len(text))]
+
+
+def _mark(text: str) -> tuple[str, int, int] | None:
+    """The tier that a user's text names at its own beginning or end, and where that stands; None where it does not."""
+    if "/tier" not in text:
+        return None
+    spans = [(start, end) for start, end in _spans(text) if text[start:end].strip()]
+    if not spans:
+        return None
+    end = spans[-1][0] + len(text[slice(*spans[-1])].rstrip())
+    if found := _LAST.search(text, max(spans[-1][0], end - _MARK), end):
+        return found[1], found.start(), end
+    start = spans[0][1] - len(text[slice(*spans[0])].lstrip())
+    if found := _FIRST.match(text, start, spans[0][1]):
+        return found[1], start, found.end()
+    return None
 
 
 def marked(text: str) -> str | None:
-    """The tier that a user's text names with `/tier`, the last one; `auto` gives the choice back."""
-    found = "/tier" in text and (_LAST.search(text) or _FIRST.search(text))
-    return found[1] if found else None
+    """The tier that a user's text names with `/tier`, at its end or its beginning; `auto` gives the choice back."""
+    found = _mark(text)
+    return found[0] if found else None
 
 
 def unmarked(text: str) -> str:
-    """A user's text without the marker that names a tier; itself where nothing else would be left of it."""
+    """A user's text without the marker that names a tier; itself where nothing else of the user's would be left."""
     rest = text
-    while "/tier" in rest and (found := _LAST.search(rest) or _FIRST.search(rest)):
-        rest = rest[: found.start()] + rest[found.end() :]
-    return rest if rest.strip() else text
+    while found := _mark(rest):
+        before, after = rest[: found[1]].rstrip(), rest[found[2] :]
+        rest = before + (after if before and after.strip() else after.strip() and after.lstrip())
+    return rest if _own(rest) else text
 
 
-def _metadata(conversation: Conversation, named: Mapping[str, str]) -> Mapping[str, Any]:
-    """What Codex says of a turn, in a header or in the body."""
-    held = conversation.rest.get("client_metadata")
-    text = named.get("x-codex-turn-metadata") or (held.get("x-codex-turn-metadata") if isinstance(held, dict) else None)
+def _metadata(named: Mapping[str, str]) -> Mapping[str, Any]:
+    """What Codex says of a turn, in a header."""
     try:
-        value = json.loads(text) if isinstance(text, str) else text
-    except ValueError:
+        value = json.loads(named.get("x-codex-turn-metadata", "{}"))
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 

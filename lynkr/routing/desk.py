@@ -19,7 +19,7 @@ from lynkr.routing.asking import HOUSEKEEPING, Asking
 from lynkr.routing.economy import CALLS, HOUR_S, OUTPUT, WARM_S, Rates, actual, cost, dearer, entry, per_call, way_back
 from lynkr.routing.router import DEFAULT_TIER, TIERS, Route, Router
 from lynkr.routing.seats import Seat, Seats, Wanted
-from lynkr.routing.tiers import Found, Work, tier_of, work
+from lynkr.routing.tiers import Found, Work, matches, tier_of, work
 from lynkr.usage import Usage
 
 # The rates of a lane for a prompt of so many tokens; None where no price is known.
@@ -86,7 +86,10 @@ class Desk:
         """Where `ask` goes. The first route may yet be passed over for one whose lane answers."""
         who, key, talk = ask.asking.who, ask.asking.key, ask.conversation
         found = work(who, talk.model, ask.asking.prompt, talk.turns, self.router.routing)
-        if who in HOUSEKEEPING:
+        ruled = who == "compaction" and any(
+            rule.who == who and matches(rule, found) for rule in self.router.routing.rules
+        )
+        if who in HOUSEKEEPING or ruled:
             return self._chore(ask, found)
         seat = self.seats.find(key)
         if ask.asking.begins and seat.lane:
@@ -158,8 +161,9 @@ class Desk:
 
     def _chore(self, ask: Ask, found: Work) -> Plan:
         """Housekeeping: the cheapest that can do it, whatever it costs others."""
-        said = tier_of(found, self.router.routing, ask.asking.marked)
-        if said.by_hand or said.score is None:
+        # A title quotes the prompt that it is for, its `/tier` and all.
+        said = tier_of(found, self.router.routing)
+        if said.score is None:
             routes = self._routes(said.tier, said.why, ask, only=said.lane)
         else:
             routes = self.cheapest(ask, f"housekeeping ({ask.asking.who}): the cheapest lane that can do it")
@@ -273,7 +277,7 @@ class Desk:
         worth = calls * per_call(here, there, held) if here and there else None
         why = f"lane '{first.name}' is the tier's first"
         switch = self._switch("return", seat, first, seat.tier, why, ask, seat.lane, seat.tier, worth, calls)
-        if not held or (switch.cost_usd is not None and worth is not None and worth > switch.cost_usd):
+        if not held or switch.cost_usd is None or worth is None or worth > switch.cost_usd:
             return switch, routes
         return None, (kept, *(route for route in routes if route is not kept))
 

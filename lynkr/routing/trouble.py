@@ -23,7 +23,7 @@ _GIVES_UP = re.compile(
     r"|i can(?:'|no)t (?:figure|seem to|fix|solve)|i(?:'m| am) (?:stuck|going in circles))",
     re.IGNORECASE,
 )
-_NUMBERS = re.compile(r"\d+|0x[0-9a-f]+")
+_NUMBERS = re.compile(r"0x[0-9a-fA-F]+|\d+")
 
 # Of the latest results, so many are remembered; so many failures, equal failures or equal calls are trouble.
 _REMEMBERED, FAILURES, EQUAL, CIRCLE = 8, 5, 3, 3

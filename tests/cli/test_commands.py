@@ -140,11 +140,3 @@ def test_verbose_says_where_things_go(clean_machine: Path) -> None:
     ran = lynkr("run", "-v", "--", "true", home=clean_machine)
     assert "profile direct" in ran.err
     assert all(line.startswith("lynkr: ") for line in ran.err.splitlines())
-
-
-def test_a_profile_that_asks_for_more_than_there_is_says_so(clean_machine: Path) -> None:
-    text = '[lanes.a]\nprovider = "anthropic"\nauth = "client"\n[cache]\nanswers = "exact"\n'
-    profile(clean_machine, "cached", text)
-    ran = lynkr("run", "-p", "cached", "--", "true", home=clean_machine)
-    assert ran.status == 0
-    assert "[cache]" in ran.err

@@ -410,15 +410,12 @@ def message_of(answer: bytes) -> str:
 @pytest.mark.parametrize(
     ("client", "method", "path"),
     [
-        ("anthropic", "POST", "/v1/messages/count_tokens?beta=true"),
         ("anthropic", "GET", "/v1/models?limit=1000"),
         ("anthropic", "POST", "/api/event_logging/batch"),
         ("openai-responses", "POST", "/v1/responses/compact"),
-        ("openai-responses", "POST", "/v1/responses/input_tokens"),
         ("openai-responses", "GET", "/v1/models?client_version=0.169.0"),
         ("openai-chat", "GET", "/v1/models"),
         ("openai-chat", "POST", "/v1/embeddings"),
-        ("gemini", "POST", "/v1beta/models/gemini-2.5-pro:countTokens"),
         ("gemini", "POST", "/v1beta/models/gemini-2.5-pro:embedContent"),
         ("gemini", "GET", "/v1beta/models"),
     ],
@@ -440,8 +437,31 @@ def test_paths_that_cannot_be_translated_are_404_and_reach_nobody(
 
 def test_a_gemini_client_reads_not_found() -> None:
     with serving("ollama", loop("-", {})["ollama"], "gemini") as (_, lynkr):
-        answer = ask(lynkr.port, "/v1beta/models/gemini-2.5-pro:countTokens", b"{}")
+        answer = ask(lynkr.port, "/v1beta/models/gemini-2.5-pro:embedContent", b"{}")
     assert json.loads(answer.body)["error"]["status"] == "NOT_FOUND"
+
+
+@pytest.mark.parametrize(
+    ("client", "path", "body", "figure"),
+    [
+        ("anthropic", "/v1/messages/count_tokens?beta=true", {"messages": [{"role": "user", "content": "hi " * 400}]},
+         "input_tokens"),
+        ("openai-responses", "/v1/responses/input_tokens", {"input": "hi " * 400}, "input_tokens"),
+        ("gemini", "/v1beta/models/gemini-2.5-pro:countTokens", {"contents": [{"parts": [{"text": "hi " * 400}]}]},
+         "totalTokens"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("spoken", ["ollama", "bedrock-converse"])
+def test_tokens_are_counted_here_where_the_lane_counts_none(
+    spoken: str, client: str, path: str, body: dict[str, Any], figure: str
+) -> None:
+    with serving(spoken, loop("-", {})[spoken], client) as (up, lynkr):
+        answer = ask(lynkr.port, path, json.dumps(body).encode(), USERS)
+        row = lynkr.row()
+        assert not up.asked
+    assert answer.status == 200
+    assert 300 < json.loads(answer.body)[figure] < 700
+    assert (row.status, row.cost_usd, row.answered) == (200, 0.0, "bypass:count")
 
 
 def test_claude_codes_greeting_is_answered_here() -> None:
