@@ -207,7 +207,7 @@ _SECTIONS: dict[str, dict[str, tuple[str, ...] | type | None]] = {
         "without_tools": list,
         "thin_line_numbers": bool,
     },
-    "cache": {"answers": ("off", "exact", "semantic"), "ttl_s": float, "max_mb": float},
+    "cache": {"answers": ("off", "exact", "semantic"), "ttl_s": float, "max_mb": float, "keep_warm": int},
     "bypass": {"probes": bool, "titles": bool, "counts": bool},
     "budget": {"session_usd": float, "day_usd": float, "month_usd": float, "on_exceed": ("warn", "downgrade", "stop")},
 }

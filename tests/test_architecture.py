@@ -92,6 +92,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "join": {"launch", "paths", "plan", "upstream", "vocabulary"},
     "session": {"join", "kept", "launch", "ledger", "paths", "plan", "proxy", "report", "transforms", "vocabulary"},
     "cli": {
+        "answers",
         "credentials",
         "demo",
         "diagnosis",

@@ -15,6 +15,8 @@ class Caching:
     answers: Mode = "off"
     ttl_s: float = 86_400.0
     max_mb: float = 256.0
+    # Refreshes of the provider's cache in one pause of the user's.
+    keep_warm: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from lynkr.proxy.bypassing import Bypasses
 from lynkr.proxy.ear import Ear
 from lynkr.proxy.giving import Giving
 from lynkr.proxy.interpret import PING_S, Interpreting, refusal_in
-from lynkr.proxy.lanes import Lanes, Resting, Unserved, named
+from lynkr.proxy.lanes import Lanes, Resting, Unserved, named, wider
 from lynkr.proxy.outbound import Inbound, Outbound, outbound
 from lynkr.proxy.peek import begun, first_event, late
 from lynkr.proxy.planning import Placed, Planning, house_of
@@ -40,6 +40,7 @@ from lynkr.proxy.server import ClientGone, Reply, Request
 from lynkr.proxy.shaping import Shaping
 from lynkr.proxy.sizes import Sizes
 from lynkr.proxy.telling import JSON, Telling
+from lynkr.proxy.warming import Sent, Warming
 from lynkr.routing.retry import PATIENCE_S
 from lynkr.routing.router import Route, Router
 from lynkr.secrets import Key
@@ -83,6 +84,7 @@ class Exchange:
     planning: Planning
     lanes: Lanes = field(default_factory=Lanes)
     answering: Answering | None = None
+    warming: Warming | None = None
     bypasses: Bypasses = field(default_factory=lambda: Bypasses(Bypassing(probes=False, titles=False)))
     ping_s: float = PING_S
     shaping: Shaping = field(default_factory=Shaping)
@@ -131,6 +133,8 @@ class _Case:
     # Whether more fits into a lane that could still step in.
     wider: bool = False
     giving: Giving | None = None
+    left: Sent | None = None
+    goes_as: Format | None = None
 
     @property
     def notes(self) -> dict[str, Any]:
@@ -238,7 +242,7 @@ class _Case:
                 return
             failures.append((route.lane, failure))
             if failure.kind == "context":
-                routes = [each for each in routes if _wider(each.lane, route.lane)]
+                routes = [each for each in routes if wider(each.lane, route.lane)]
         await self.telling.nobody(failures, resting)
 
     async def _alone(self, placed: Placed, route: Route, spoken: Format | None) -> None:
@@ -264,7 +268,7 @@ class _Case:
         said = lanes.routing.retries
         # A cache that others would have to write anew is worth some patience.
         retries = said if said is not None else _RETRIES if plan.warm and route is plan.routes[0] else 0
-        self.wider = any(_wider(each.lane, route.lane) for each in rest)
+        self.wider = any(wider(each.lane, route.lane) for each in rest)
         while True:
             lanes.asked(route.lane)
             try:
@@ -346,8 +350,10 @@ class _Case:
             )
         own = await credential(held, way(lane, goes_as), goes_as, self.request.method, where, out.body or b"")
         length = None if out.body is None else len(out.body)
+        self.goes_as = goes_as
         sent = outgoing(out.headers, lane, own, host=where.authority, length=length, metered=bool(self.match))
-        wait_s = house.lanes.routing.wait_s * (1 if _streams(out) and lane.auth is not Auth.NONE else _SLOW)
+        self.left = Sent(lane, where, sent, out.body or b"", out.model or "")
+        wait_s = house.lanes.routing.wait_s * (1 if out.streams and lane.auth is not Auth.NONE else _SLOW)
 
         async def opening() -> Answer:
             if final or lane.timeout_s is not None:
@@ -474,6 +480,8 @@ class _Case:
         cost = self.house.meter.count(
             heard, lane, self.notes.get("model"), self.notes.get("asked_model"), self.size, self.removed(), before
         )
+        if self.house.warming and self.left and placed.plan.who in (None, "main") and not heard.failure:
+            self.house.warming.note(self.left, self.goes_as, cost.usage.prompt)
         if self.route is not None:
             plan = self.house.planning.served(placed, self.route, cost.usage)
             self.placed = replace(placed, plan=plan)
@@ -484,15 +492,3 @@ class _Case:
 
     def _note(self, **changes: object) -> None:
         self.notes.update(changes)
-
-
-def _streams(out: Outbound) -> bool:
-    """Whether the answer is to come as a stream, so that it begins early."""
-    if out.translation is not None:
-        return out.translation.streamed
-    return b'"stream":true' in (out.body or b"") or b'"stream": true' in (out.body or b"") or ":stream" in out.target
-
-
-def _wider(lane: Lane, than: Lane) -> bool:
-    """Whether more fits into a lane than into another, as far as the profile says."""
-    return than.context is not None and (lane.context is None or lane.context > than.context)

@@ -67,6 +67,11 @@ def named(refusal: Refusal) -> str:
     return refusal.code if refusal.code and _CODE.fullmatch(refusal.code) else refusal.kind
 
 
+def wider(lane: Lane, than: Lane) -> bool:
+    """Whether more fits into a lane than into another, as far as the profile says."""
+    return than.context is not None and (lane.context is None or lane.context > than.context)
+
+
 class Resting(NamedTuple):
     """A lane that is not asked for `seconds` more, because of `why`."""
 

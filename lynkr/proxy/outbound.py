@@ -66,6 +66,14 @@ class Outbound:
     changes: Changes = field(default_factory=Changes)
 
     @property
+    def streams(self) -> bool:
+        """Whether the answer is to come as a stream, so that it begins early."""
+        if self.translation is not None:
+            return self.translation.streamed
+        body = self.body or b""
+        return b'"stream":true' in body or b'"stream": true' in body or ":stream" in self.target
+
+    @property
     def spoken(self) -> Format | None:
         """The format that it is in now, where that is not the client's own."""
         return self.translation.speech.NAME if self.translation else None

@@ -144,6 +144,7 @@ class ProxyThread:
         from lynkr.proxy.planning import Planning
         from lynkr.proxy.server import serve
         from lynkr.proxy.shaping import Shaping
+        from lynkr.proxy.warming import Warming
         from lynkr.routing.budget import Purse
         from lynkr.upstream.client import Upstreams
 
@@ -167,6 +168,8 @@ class ProxyThread:
         meter, purse = Meter(table()), Purse(setting.budget)
         private = frozenset(lane.name for lane in setting.router.lanes if lane.base_url is None and setting.origins)
         lanes = Lanes(setting.router.routing, Healths(setting.healths, time.time), time.time, private=private)
+        warming = Warming(setting.caching.keep_warm, upstreams, meter, setting.record, setting.new_id, setting.now,
+                          lambda: purse.exceeded() is not None)  # fmt: skip
         exchange = Exchange(
             setting.router,
             setting.speaks,
@@ -180,6 +183,7 @@ class ProxyThread:
             lanes,
             answering=self._answering(),
             bypasses=Bypasses(setting.bypassing),
+            warming=warming,
             troubles=self.troubles,
             shaping=Shaping(setting.compress, setting.keep),
         )
@@ -189,6 +193,8 @@ class ProxyThread:
                 if set(setting.budget.limits) - {"session"}:
                     purse.before = await anyio.to_thread.run_sync(setting.spent)
                     group.start_soon(_watch, purse, setting.spent)
+                if setting.caching.keep_warm:
+                    group.start_soon(warming.run)
                 await serve(setting.listener, Gate(setting.secret, setting.port, carriers), exchange, stop, fault)
                 group.cancel_scope.cancel()
         finally:
