@@ -44,7 +44,7 @@ def show_(as_json: bool) -> None:
         ]
     if answers.answers:
         lines.append(f"{plural(answers.answers, 'answer')}, {answers.bytes / 1e6:.1f} MB in {shelf.folder}")
-    show(lines or ["nothing is kept: no result has been compressed yet, and no answer kept"])
+    show(lines or ["nothing is kept: no result has been compressed yet"])
 
 
 @command.command("clear", short_help="Remove it.")

@@ -3,54 +3,64 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
+import random
+import re
 import socket
+import socketserver
 import ssl
 import stat
+import struct
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import repeat
+from pathlib import Path
 from typing import Any
+from unittest import mock
 
+import anyio.from_thread
+import anyio.to_thread
 import trustme
+from anyio.abc import SocketAttribute, SocketStream
+from anyio.lowlevel import EventLoopToken, current_token
+from anyio.streams.buffered import BufferedByteReceiveStream
 from loops import loop
-from proxied import Answer, Proxy, proxy
-from proxy.test_translating import ENDS, heard, lane
+from proxied import Answer, Proxy, connect, proxy, read, request
+from proxy.test_translating import CLIENTS, ENDS, WORDS, body, heard, lane, target
 from proxy.test_translating_failures import BEGUN, BREAKS
-from scripts import END, STREAM_HEAD, Asked, Cut, Hang, Pause, Script, Step, Upstream, chunk, head, upstream, whole
+from scripts import END, STREAM_HEAD, Asked, Cut, Hang, Pause, Step, Upstream, chunk, head, upstream, whole
 
 from lynkr.lane import Lane
 from lynkr.routing.router import Router
 from lynkr.routing.settings import Routing
 from lynkr.secrets import Key
 
-# A client that waits longer than this for the whole of an answer has given up.
-CLIENT_S = 6.0
-WAIT_S = 0.2
+# A client that hears nothing for so long has given up.
+CLIENT_S = 4.0
+# How long a lane may hang: before it begins, where another could step in, and at any time.
+WAIT_S, TIMEOUT_S = 0.15, 0.25
 WELL = '{"title": "A listing"}'
-NEXT = {
-    "anthropic": "openai-chat",
-    "openai-chat": "gemini",
-    "gemini": "openai-responses",
-    "openai-responses": "anthropic",
-}
+NEXT = dict(zip(CLIENTS, [*CLIENTS[1:], CLIENTS[0]], strict=True))
 NOWHERE = "does-not-exist.invalid"
+PAGE = b"<html><body>Sign in to the hotel's network</body></html>"
 
 
 @dataclass(frozen=True)
 class Fault:
-    """`alone` is the status that a client gets of a lane that has no other beside it, `says` the lane's own status.
+    """`status` is what a client gets of a lane that fails so and has no other beside it, `tried` what the ledger says
+    the lane gave (None: nothing), `why` a word of the reason.
 
-    `why` stands in the reason; `ways` are the kinds of answers (streamed or not) that can fail so; `slow` says that the
-    lane keeps its client waiting.
+    `ways` are the kinds of answers (streamed or not) that can fail so; `slow` lanes keep their client waiting.
     """
 
     name: str
-    alone: int = 200
-    says: int | None = None
+    status: int = 200
+    tried: int | None = None
     why: str = ""
     ways: tuple[bool, ...] = (True, False)
     slow: bool = False
@@ -59,23 +69,38 @@ class Fault:
         return self.name
 
 
-# What happens before the client has heard anything of an answer.
-BEFORE = [
+# Nobody is there, or nobody that can be spoken to.
+NOBODY = [
     Fault("refused", 502, None, "refused"),
     Fault("unknown host", 502, None, NOWHERE),
     Fault("no TLS", 502, None, "TLS"),
     Fault("unknown certificate", 502, None, "certificate"),
-    Fault("hang before headers", 504, None, "no answer within", slow=True),
-    Fault("hang after headers", 502, None, "no answer within", slow=True),
-    Fault("cut after headers", 502, None, "stopped"),
+]
+# It begins to answer and says nothing of an answer.
+SILENT = [
+    Fault("hang before headers", 504, slow=True),
+    Fault("hang after headers", 502, slow=True),
+    Fault("cut before headers", 502),
+    Fault("cut after headers", 502),
+]
+REFUSING = [
     Fault("429 with retry-after", 429, 429),
     Fault("429", 429, 429),
     Fault("500", 500, 500),
     Fault("529", 529, 529),
-    Fault("error as first event", 200, None, ways=(True,)),
-    Fault("wrong content type", 200, None, "text/html"),
     Fault("endless error body", 500, 500),
 ]
+# Its client hears it as it came, if there is nobody else.
+WRONG = [Fault("error as first event", ways=(True,)), Fault("wrong content type")]
+# Nothing of an answer either, in ways that are harder to see.
+HIDDEN = [
+    Fault("dripping error body", 500, 500, slow=True),
+    Fault("hang in an error body", 500, 500, slow=True),
+    Fault("empty answer"),
+    Fault("cut inside the first event", ways=(True,)),
+    Fault("hang inside the first event", ways=(True,), slow=True),
+]
+SIGNS = Fault("signs of life forever", ways=(True,), slow=True)
 # What happens in the middle of an answer.
 WITHIN = [
     Fault("hang mid-stream"),
@@ -84,7 +109,6 @@ WITHIN = [
     Fault("error mid-stream", ways=(True,)),
 ]
 ENDLESS = Fault("endless body")
-PAGE = b"<html><body>Sign in to the hotel's network</body></html>"
 
 
 def error(spoken: str, status: int) -> dict[str, Any]:
@@ -99,100 +123,62 @@ def error(spoken: str, status: int) -> dict[str, Any]:
     return {"error": {"message": "Oh no", "type": "server_error", "param": None, "code": codes[status]}}
 
 
-def _begun(spoken: str, streamed: bool) -> list[Step]:
+def begun(spoken: str, streamed: bool) -> list[bytes]:
     """An answer as far as its first words."""
     if streamed:
         return [STREAM_HEAD, *map(chunk, [*BEGUN[spoken][0], *BEGUN[spoken][1]])]
-    return [head(200, "Content-Type: application/json", "Content-Length: 5000") + b'{"id": "1", "model":']
+    return [head(200, "Content-Type: application/json", "Content-Length: 5000"), b'{"id": "1", "model":']
 
 
 def _forever(start: bytes, piece: bytes) -> Iterable[Step]:
     yield start
     for step in repeat(chunk(piece)):
         yield step
-        yield Pause(0.001)
+        yield Pause(0.002)
 
 
-def steps(fault: Fault, spoken: str, streamed: bool) -> Iterable[Step]:
-    """What a lane says that fails so, having been asked."""
-    begun = _begun(spoken, streamed)
-    announced = [STREAM_HEAD] if streamed else [head(200, "Content-Type: application/json", "Content-Length: 5000")]
-    match fault.name:
-        case "hang before headers":
-            return [Hang()]
-        case "hang after headers":
-            return [*announced, Hang()]
-        case "cut after headers":
-            return [*announced, Cut()]
+def steps(name: str, spoken: str, streamed: bool) -> Iterable[Step]:
+    """What a lane says that has been asked and fails in the way called `name`."""
+    said = begun(spoken, streamed)
+    chunked = ("Content-Type: application/json", "Transfer-Encoding: chunked")
+    ping = b'event: ping\ndata: {"type": "ping"}\n\n' if spoken == "anthropic" else b": ping\n\n"
+    match name:
+        case "429" | "500" | "529":
+            return whole(error(spoken, int(name)), int(name))
         case "429 with retry-after":
             return whole(error(spoken, 429), 429, "Retry-After: 7")
-        case "429" | "500" | "529":
-            return whole(error(spoken, int(fault.name)), int(fault.name))
-        case "error as first event":
-            return [STREAM_HEAD, chunk(BREAKS[spoken][0]), END]
-        case "wrong content type":
-            return whole(PAGE, kind="text/html")
         case "endless error body":
-            start = head(500, "Content-Type: application/json", "Transfer-Encoding: chunked")
-            return _forever(start, b'{"error": {"message": "' + b"x" * 50_000)
-        case "hang mid-stream":
-            return [*begun, Hang()]
-        case "cut mid-stream":
-            return [*begun, Pause(0.02), Cut()]
-        case "cut inside an event":
-            return [*begun, chunk(BREAKS[spoken][0][:20]), Pause(0.02), Cut()]
-        case "error mid-stream":
-            return [*begun, Pause(0.02), chunk(BREAKS[spoken][0]), END]
+            return _forever(head(500, *chunked), b"x" * 50_000)
+        case "dripping error body":
+            return _forever(head(500, *chunked), b"x")
         case "endless body" if streamed:
-            return _forever(b"".join(step for step in begun if isinstance(step, bytes)), BEGUN[spoken][1][-1] * 20)
+            return _forever(b"".join(said), BEGUN[spoken][1][-1] * 20)
         case "endless body":
-            start = head(200, "Content-Type: application/json", "Transfer-Encoding: chunked") + chunk(b'{"id": "')
-            return _forever(start, b"x" * 5000)
-    raise AssertionError(fault.name)
+            return _forever(head(200, *chunked) + chunk(b'{"id": "'), b"x" * 5000)
+        case "signs of life forever":
+            return _forever(STREAM_HEAD, ping)
+        case "empty answer":
+            return [STREAM_HEAD, END] if streamed else whole(b"")
+    first, last = chunk(BEGUN[spoken][0][0][:12]), chunk(BREAKS[spoken][0])
+    table: dict[str, list[Step]] = {
+        "hang before headers": [Hang()],
+        "hang after headers": [said[0], Hang()],
+        "cut before headers": [Cut()],
+        "cut after headers": [said[0], Cut()],
+        "error as first event": [STREAM_HEAD, last, END],
+        "wrong content type": whole(PAGE, kind="text/html"),
+        "hang in an error body": [head(500, chunked[0], "Content-Length: 500"), b'{"error"', Hang()],
+        "cut inside the first event": [STREAM_HEAD, first, Pause(0.01), Cut()],
+        "hang inside the first event": [STREAM_HEAD, first, Hang()],
+        "hang mid-stream": [*said, Hang()],
+        "cut mid-stream": [*said, Pause(0.02), Cut()],
+        "cut inside an event": [*said, last[:20], Pause(0.02), Cut()],
+        "error mid-stream": [*said, Pause(0.02), last, END],
+    }
+    return table[name]
 
 
-@contextlib.contextmanager
-def _plain() -> Iterator[str]:
-    """A server that speaks plain HTTP to whoever comes with TLS."""
-
-    def answer(listener: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = listener.accept()
-                with connection:
-                    connection.recv(4096)
-                    connection.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=answer, args=(listener,))
-        thread.start()
-        try:
-            yield f"https://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join()
-
-
-@contextlib.contextmanager
-def failing(fault: Fault, spoken: str, streamed: bool) -> Iterator[tuple[str, Upstream | None]]:
-    """Where the lane is that fails so, and its server, if there is one."""
-    if fault.name == "refused":
-        with socket.socket() as bound:
-            bound.bind(("127.0.0.1", 0))  # taken, and nobody listens
-            yield f"http://127.0.0.1:{bound.getsockname()[1]}", None
-    elif fault.name == "unknown host":
-        yield f"http://{NOWHERE}", None
-    elif fault.name == "no TLS":
-        with _plain() as url:
-            yield url, None
-    else:
-        context = None
-        if fault.name == "unknown certificate":
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
-        script = loop("-", {})[spoken] if context else lambda _: steps(fault, spoken, streamed)
-        with upstream(script, tls=context) as up:
-            yield up.url, up
+# --- a stage for each drill ----------------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -202,71 +188,324 @@ class Stage:
     lynkr: Proxy
     faulty: Upstream | None
     healthy: Upstream
+    keys: Keys
+
+    def send(self, client: str, streamed: bool, patience_s: float = CLIENT_S) -> Answer:
+        """One request of `client`, which gives up after a while."""
+        began = time.monotonic()
+        with self.asking(client, streamed, patience_s) as connection:
+            answer = read(connection)
+        assert time.monotonic() - began < patience_s
+        return answer
+
+    @contextlib.contextmanager
+    def asking(self, client: str, streamed: bool, patience_s: float = CLIENT_S) -> Iterator[socket.socket]:
+        """A connection on which a request was sent."""
+        with connect(self.lynkr.port, patience_s) as connection:
+            sent = json.dumps(body(client, streamed)).encode()
+            connection.sendall(request(self.lynkr.port, target(client, streamed), sent))
+            yield connection
+
+    def tasks(self) -> int:
+        """How much goes on in the proxy."""
+        return self.keys.tasks()
+
+
+class Keys(dict[str, Key]):
+    """A lane's key is looked for in the proxy's own loop; that is how a test gets hold of it."""
+
+    loop: EventLoopToken | None = None
+
+    def get(self, *args: Any) -> Any:
+        with contextlib.suppress(anyio.NoEventLoopError):
+            self.loop = current_token()
+        return super().get(*args)
+
+    def tasks(self) -> int:
+        """How much goes on in the proxy."""
+        return len(anyio.from_thread.run_sync(anyio.get_running_tasks, token=self.loop))
+
+
+def keys() -> Keys:
+    return Keys({name: Key("sk-lanes-own") for name in ("first", "second", "third")})
 
 
 def named(name: str, spoken: str, url: str, **more: Any) -> Lane:
-    """A lane that speaks `spoken`."""
     return replace(lane(spoken, url, **more), name=name)
 
 
-KEYS = {name: Key("sk-lanes-own") for name in ("first", "second", "third")}
-
-
 @contextlib.contextmanager
-def session(lanes: list[Lane], **routing: Any) -> Iterator[Proxy]:
+def session(lanes: list[Lane], held: Mapping[str, Key] | None = None, **more: Any) -> Iterator[Proxy]:
     """A session whose lanes are those of one tier, in order."""
-    router = Router(tuple(lanes), "complex", "first lane of the tier", routing=Routing(**{"wait_s": WAIT_S, **routing}))
-    with proxy(*lanes, router=router, keys=KEYS) as lynkr:
+    healths = more.pop("healths", None)
+    routing = Routing(**{"wait_s": WAIT_S, **more})
+    router = Router(tuple(lanes), "complex", "first lane of the tier", routing=routing)
+    # Reading the world's certificates takes longer than a drill.
+    nobody = {"SSL_CERT_FILE": "/nonexistent", "SSL_CERT_DIR": "/nonexistent"}
+    with (
+        mock.patch.dict(os.environ, nobody),
+        proxy(*lanes, router=router, keys=held or keys(), environ=nobody, healths=healths) as lynkr,
+    ):
         yield lynkr
 
 
-@contextlib.contextmanager
-def stage(fault: Fault, streamed: bool, first: str, second: str | None = None, **routing: Any) -> Iterator[Stage]:
-    """`first` and `second` are the formats of the lanes; the first one fails."""
-    patience = {"timeout_s": WAIT_S} if fault.name == "hang mid-stream" or (second is None and fault.slow) else {}
-    # Only what hangs is waited for; a slow machine or resolver must not change the reason.
-    routing.setdefault("wait_s", WAIT_S if fault.slow else CLIENT_S)
-    with failing(fault, first, streamed) as (url, faulty), upstream(loop("-", {})[second or first]) as healthy:
-        lanes = [named("first", first, url, **patience)]
-        if second is not None:
-            lanes.append(named("second", second, healthy.url))
-        with session(lanes, **routing) as lynkr:
-            yield Stage(lynkr, faulty, healthy)
+class _Plain(socketserver.BaseRequestHandler):
+    """Speaks plain HTTP to whoever comes with TLS."""
+
+    def handle(self) -> None:
+        self.request.recv(4096)
+        self.request.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
 
 
-def is_well(client: str, answer: Answer, streamed: bool) -> bool:
-    """Whether an answer is whole and says what a lane that works says."""
-    lf = replace(answer, body=answer.body.replace(b"\r\n", b"\n"))
-    said = heard(client, lf, streamed)
-    return (answer.status, answer.ended, said.text, said.end) == (200, True, WELL, ENDS[client][0])
+@dataclass
+class Servers:
+    """The servers of a whole file, which change their parts between drills."""
+
+    faulty: Upstream
+    healthy: Upstream
+    strange: str
+    plain: str
+
+    @classmethod
+    @contextlib.contextmanager
+    def running(cls) -> Iterator[Servers]:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+        plain = socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Plain)
+        with upstream(_mute) as one, upstream(_mute) as two, upstream(_mute, tls=context) as three, plain:
+            threading.Thread(target=plain.serve_forever).start()
+            yield cls(one, two, three.url, f"https://127.0.0.1:{plain.server_address[1]}")
+            plain.shutdown()
+
+    @contextlib.contextmanager
+    def failing(self, fault: Fault, spoken: str, streamed: bool) -> Iterator[tuple[str, Upstream | None]]:
+        """Where the lane is that fails so, and its server if that is ever asked."""
+        match fault.name:
+            case "refused":
+                with socket.socket() as bound:
+                    bound.bind(("127.0.0.1", 0))  # taken, and nobody listens
+                    yield f"http://127.0.0.1:{bound.getsockname()[1]}", None
+            case "unknown host":
+                yield f"http://{NOWHERE}", None
+            case "no TLS":
+                yield self.plain, None
+            case "unknown certificate":
+                yield self.strange, None
+            case name:
+                self.faulty.script = lambda _: steps(name, spoken, streamed)
+                yield self.faulty.url, self.faulty
+
+    @contextlib.contextmanager
+    def stage(
+        self, fault: Fault, streamed: bool, first: str, second: str | None = None, **more: Any
+    ) -> Iterator[Stage]:
+        """`first` and `second` are the formats of the lanes; the first one fails."""
+        for server in (self.faulty, self.healthy):
+            server.asked, server.connections, server.closed_early = [], 0, 0
+        self.healthy.script = loop("-", {})[second or first]
+        impatient = fault.name == "hang mid-stream" or (second is None and fault.slow)
+        # Only what hangs is waited for; a slow machine or resolver must not change the reason.
+        more = {"wait_s": WAIT_S if fault.slow else CLIENT_S} | more
+        held = keys()
+        with self.failing(fault, first, streamed) as (url, faulty):
+            lanes = [named("first", first, url, timeout_s=TIMEOUT_S if impatient else None)]
+            if second is not None:
+                lanes.append(named("second", second, self.healthy.url, timeout_s=CLIENT_S))
+            with session(lanes, held, **more) as lynkr:
+                yield Stage(lynkr, faulty, self.healthy, held)
+
+
+def _mute(_: Asked) -> list[Step]:
+    raise AssertionError("nobody was to be asked")
+
+
+def is_well(client: str, answer: Answer, streamed: bool, words: str = WELL) -> bool:
+    """Whether an answer is whole, once, and says what a lane that works says."""
+    plain = replace(answer, body=answer.body.replace(b"\r\n", b"\n"))
+    said = heard(client, plain, streamed)
+    return (answer.status, answer.ended, said.text, said.end) == (200, True, words, ENDS[client][0])
+
+
+# --- what is left --------------------------------------------------------------------------------------------------------
 
 
 def comes_true(what: Callable[[], bool], within: float = 5.0) -> bool:
     """Whether something becomes true soon."""
     deadline = time.monotonic() + within
     while not what() and time.monotonic() < deadline:
-        time.sleep(0.01)
+        time.sleep(0.005)
     return what()
 
 
-def sockets() -> int:
-    """How many sockets this process has open."""
+def _sockets() -> int:
     count = 0
-    for name in os.listdir("/dev/fd"):
+    for path in Path("/dev/fd").iterdir():
         with contextlib.suppress(OSError):
-            count += stat.S_ISSOCK(os.fstat(int(name)).st_mode)
+            count += stat.S_ISSOCK(path.stat().st_mode)
     return count
 
 
 @dataclass
 class Left:
-    """What this process holds of what the system counts."""
+    """How many sockets and threads this process has."""
 
-    sockets: int = field(default_factory=sockets)
+    sockets: int = field(default_factory=_sockets)
     threads: int = field(default_factory=threading.active_count)
 
     def nothing_more(self) -> bool:
-        """Whether by now there is no more than there was."""
-        return comes_true(lambda: sockets() <= self.sockets and threading.active_count() <= self.threads)
+        """Whether by now there are no more than there were."""
+        return comes_true(lambda: _sockets() <= self.sockets and threading.active_count() <= self.threads)
 
 
+# --- a crowd -------------------------------------------------------------------------------------------------------------
+
+LANES = {"first": "anthropic", "second": "openai-chat", "third": "gemini"}
+PATIENCE_S = 2.0
+ENOUGH = 60_000
+# How often, in a thousand requests to a lane, it fails so.
+ODDS = {
+    "cut before headers": 40, "cut after headers": 40, "429 with retry-after": 40, "429": 40, "500": 50, "529": 50,
+    "wrong content type": 40, "error as first event": 40, "error mid-stream": 30, "cut mid-stream": 40,
+    "cut inside an event": 30, "endless error body": 5, "endless body": 10, "hang before headers": 5,
+    "hang after headers": 5, "hang mid-stream": 5,
+}  # fmt: skip
+_STREAMS = ("error as first event", "error mid-stream", "cut inside an event", "endless body")
+_GONE = (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.IncompleteRead)
+
+
+@dataclass
+class Told:
+    """What one client of the crowd got: `end` is well, error, broken, enough (of what does not end) or left."""
+
+    client: str
+    streamed: bool
+    end: str = "left"
+    status: int | None = None
+    lane: str | None = None
+    id: str | None = None
+
+
+@dataclass
+class Crowd:
+    """Many clients of every format, and three lanes that fail at random. Each request has a number, in its words and as
+    the name of its model; a lane that answers well repeats it."""
+
+    seed: int
+    told: dict[int, Told] = field(default_factory=dict)
+    # By request: how often each lane was asked, and how many whole good answers were sent.
+    asked: Counter[tuple[int, str]] = field(default_factory=Counter)
+    answered: Counter[int] = field(default_factory=Counter)
+    open: int = 0
+
+    def _fault(self, number: int, name: str, streamed: bool) -> str | None:
+        chance = random.Random(f"{self.seed}/{number}/{name}/{self.asked[number, name]}").randrange(1000)
+        for fault, odds in ODDS.items():
+            chance -= odds
+            if chance < 0:
+                return fault if streamed or fault not in _STREAMS else "500"
+        return None
+
+    async def lane(self, name: str, stream: SocketStream) -> None:
+        """One connection of the proxy's to a lane."""
+        self.open += 1
+        buffered = BufferedByteReceiveStream(stream)
+        try:
+            with contextlib.suppress(*_GONE):
+                while await self._answer(name, stream, buffered):
+                    pass
+        finally:
+            self.open -= 1
+            with anyio.CancelScope(shield=True):
+                await stream.aclose()
+
+    async def _answer(self, name: str, stream: SocketStream, buffered: BufferedByteReceiveStream) -> bool:
+        said = (await buffered.receive_until(b"\r\n\r\n", 65536)).decode("latin-1")
+        sent = await buffered.receive_exactly(int(re.search(r"content-length: (\d+)", said, re.I)[1]))  # type: ignore[index]
+        number = int(re.search(rb"number (\d+)", sent)[1])  # type: ignore[index]
+        asked = Asked("POST", said.split(" ")[1], [], sent)
+        streamed = b'"stream":true' in sent.replace(b" ", b"") or ":stream" in asked.target
+        fault = self._fault(number, name, streamed)
+        self.asked[number, name] += 1
+        for step in steps(fault, LANES[name], streamed) if fault else loop("-", {})[LANES[name]](asked):
+            match step:
+                case Pause():
+                    await anyio.sleep(step.seconds)
+                case Hang():
+                    await stream.receive(1)
+                case Cut():
+                    linger = struct.pack("ii", 1, 0)
+                    stream.extra(SocketAttribute.raw_socket).setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                    return False
+                case bytes():
+                    await stream.send(step.replace(b"isting", b"%06d" % number))
+        self.answered[number] += fault is None
+        return True
+
+    async def clients(self, port: int, numbers: Iterator[int]) -> None:
+        """Clients one after the other, on one connection as long as it lasts."""
+        stream: SocketStream | None = None
+        for number in numbers:
+            chance = random.Random(f"{self.seed}/{number}")
+            told = self.told[number] = Told(chance.choice(CLIENTS), chance.random() < 0.6)
+            wait_s = chance.random() / 4 if chance.random() < 0.03 else 30.0
+            stream = stream or await anyio.connect_tcp("127.0.0.1", port)
+            with anyio.move_on_after(wait_s):
+                await self._ask(number, told, stream, port)
+            assert wait_s < 30 or told.end != "left", f"request {number} has no answer"
+            if told.end not in ("well", "error"):
+                await stream.aclose()
+                stream = None
+        if stream is not None:
+            await stream.aclose()
+
+    async def _ask(self, number: int, told: Told, stream: SocketStream, port: int) -> None:
+        at = target(told.client, told.streamed).replace("gemini-2.5-pro", f"model-{number}")
+        value = json.loads(
+            json.dumps(body(told.client, told.streamed)).replace(json.dumps(WORDS), f'"number {number}"')
+        )
+        value |= {"model": f"model-{number}"} if "model" in value else {}
+        await stream.send(request(port, at, json.dumps(value).encode()))
+        answer = await _read(BufferedByteReceiveStream(stream))
+        told.status, told.lane, told.id = answer.status, *map(answer.header, ("x-lynkr-lane", "x-lynkr-request"))
+        if answer.status != 200:
+            told.end = "error" if answer.ended and json.loads(answer.body)["error"]["message"] else "broken"
+        elif len(answer.body) > ENOUGH:
+            told.end = "enough"
+        else:
+            told.end = "broken"
+            with contextlib.suppress(AssertionError, LookupError, TypeError, ValueError):
+                if is_well(told.client, answer, told.streamed, WELL.replace("isting", f"{number:06}")):
+                    told.end = "well"
+
+    async def run(self, requests: int, at_once: int, session: Callable[..., Any]) -> None:
+        """Lets so many clients come."""
+        numbers = iter(range(requests))
+        async with contextlib.AsyncExitStack() as stack, anyio.create_task_group() as group:
+            lanes = []
+            for name, spoken in LANES.items():
+                listener = await stack.enter_async_context(await anyio.create_tcp_listener(local_host="127.0.0.1"))
+                group.start_soon(listener.serve, functools.partial(self.lane, name))
+                url = f"http://127.0.0.1:{listener.extra(SocketAttribute.local_port)}"
+                lanes.append(named(name, spoken, url, timeout_s=PATIENCE_S))
+            with session(lanes) as lynkr:
+                async with anyio.create_task_group() as crowd:
+                    for _ in range(at_once):
+                        crowd.start_soon(self.clients, lynkr.port, numbers)
+            assert await anyio.to_thread.run_sync(comes_true, lambda: not self.open)
+            group.cancel_scope.cancel()
+
+
+async def _read(buffered: BufferedByteReceiveStream) -> Answer:
+    """One answer, or as much of it as there is, or as is enough."""
+    first, *lines = (await buffered.receive_until(b"\r\n\r\n", 65536)).decode("latin-1").split("\r\n")
+    headers = [(name, value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+    answer = Answer(int(first.split()[1]), headers, b"", False)
+    with contextlib.suppress(*_GONE):
+        if length := answer.header("content-length"):
+            answer.body = await buffered.receive_exactly(int(length))
+            answer.ended = True
+        while not answer.ended and len(answer.body) <= ENOUGH:
+            size = int(await buffered.receive_until(b"\r\n", 20), 16)
+            answer.body += (await buffered.receive_exactly(size + 2))[:-2]
+            answer.ended = size == 0
+    return answer
