@@ -121,7 +121,8 @@ def test_claude_code_s_titles_go_to_the_small_model(
 ) -> None:
     project, env = claude_project
     scripts = loop("Bash", BASH)
-    with two_lanes(clean_machine, scripts["openai-chat"], scripts["anthropic"]):
+    by_a_model = "[bypass]\ntitles = false\n"
+    with two_lanes(clean_machine, scripts["openai-chat"], scripts["anthropic"], by_a_model) as (small, _):
         variables = {"PATH": with_tool(real_tool("claude")), "HOME": str(clean_machine), "LANE_KEY": "sk-fake-lane",
                      "LYNKR_HOME": str(clean_machine / "lynkr"), "TERM": "xterm-256color", **env}  # fmt: skip
         with terminal(clean_machine, variables, project) as term:
@@ -135,6 +136,7 @@ def test_claude_code_s_titles_go_to_the_small_model(
     requests = lynkr("report", "last", "--json", home=clean_machine)
     found = {(r["who"], r["lane"]) for r in json.loads(requests.out)["requests"] if r["method"] == "POST"}
     assert ("title", "small") in found
+    assert len(small.posts("/chat/completions")) == 1
     assert ("main", "large") in found
     assert ("main", "small") not in found
 
