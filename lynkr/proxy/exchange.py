@@ -29,7 +29,7 @@ from lynkr.proxy.answering import Answering, Question
 from lynkr.proxy.bypassing import Bypasses
 from lynkr.proxy.ear import Ear
 from lynkr.proxy.giving import Giving
-from lynkr.proxy.interpret import PING_S, Interpreting, refusal_in
+from lynkr.proxy.interpret import ERROR_S, PING_S, Interpreting, refusal_in
 from lynkr.proxy.lanes import Lanes, Resting, Unserved, named, wider
 from lynkr.proxy.outbound import Inbound, Outbound, outbound
 from lynkr.proxy.peek import begun, first_event, late
@@ -401,7 +401,8 @@ class _Case:
     async def _relay(self, answer: Answer, lane: Lane, *, final: bool) -> None:
         head = self.reply.connection.asked_for_head
         if answer.status >= 400 and not head and (lane.auth is not Auth.CLIENT or not final):
-            refusal, body = await refusal_in(answer, self.telling.codec)
+            patience = ERROR_S if final else min(ERROR_S, self.house.lanes.routing.wait_s)
+            refusal, body = await refusal_in(answer, self.telling.codec, patience)
             refusal = self.telling.clean(refusal)
             if not final and Unserved.by(refusal, lane, wider=self.wider):
                 raise Refused(refusal)
@@ -435,6 +436,8 @@ class _Case:
             return
         named = {name.lower(): value.decode("latin-1") for name, value in headers}
         kind = named.get(b"content-type", "")
+        if status == 200 and self.match is not None and kind.startswith("text/html"):
+            self._note(error="upstream_malformed")  # somebody's page: a proxy's, or a login's
         self.listener = Ear(self.telling.codec.AnswerWatch(), kind, named.get(b"content-encoding", ""))
 
     def _first_byte(self) -> None:

@@ -30,6 +30,8 @@ Opening = Callable[[], Awaitable[Answer]]
 PING_S = 10.0
 # How long the rest of an answer is read that has said its last word.
 _DRAIN_S = 0.5
+# An error says what it has to say at once; some servers leave the connection open behind it.
+ERROR_S = 5.0
 # An answer that is not streamed, and an error, are read whole.
 LIMIT, ERROR_LIMIT = 64 * 1024 * 1024, 1024 * 1024
 _SSE = (b"Content-Type", b"text/event-stream; charset=utf-8")
@@ -92,11 +94,22 @@ class Interpreting:
         said = body if t.passed else b"[" + said + b"]" if t.listed else said
         await reply.whole(200, said, [_JSON, *added, *_named(answer)])
 
+    async def _next(self, chunks: AsyncIterator[bytes], teller: _Teller) -> bytes:
+        """The next bytes of a stream, b"" at its end. Raises UpstreamError where it has said nothing for as long as
+        another lane may be kept waiting."""
+        if not self._quiet_s or teller.started:
+            return await anext(chunks, b"")
+        with anyio.move_on_after(self._quiet_s):
+            return await anext(chunks, b"")
+        sentence = f"lynkr: lane '{self._lane}' began to answer and then said nothing for {self._quiet_s:g} s"
+        raise UpstreamError(sentence, status=504, kind="upstream_timeout")
+
     async def _accepted(self, answer: Answer) -> bytes:
         """The whole body of an answer. Raises Refused where it is an error."""
         if answer.status < 300:
             return await whole_body(answer, LIMIT)
-        said, _ = await refusal_in(answer, self._translation.speech)
+        within_s = min(ERROR_S, self._quiet_s or ERROR_S)
+        said, _ = await refusal_in(answer, self._translation.speech, within_s)
         raise Refused(said)
 
     async def _stream(self, opening: Opening, reply: Reply, added: Headers, first: Callable[[], None]) -> None:
@@ -137,7 +150,7 @@ class Interpreting:
             return
         chunks = answer.chunks()
         try:
-            async for chunk in chunks:
+            while chunk := await self._next(chunks, teller):
                 if not await teller.tell(interpreter.feed(chunk)):
                     await teller.end()
                     if interpreter.told.complete:
@@ -157,10 +170,10 @@ class Interpreting:
         await teller.tell(interpreter.finish())
 
 
-async def refusal_in(answer: Answer, speech: Speech) -> tuple[Refusal, bytes]:
-    """What an error answer says, and its whole body."""
+async def refusal_in(answer: Answer, speech: Speech, within_s: float = ERROR_S) -> tuple[Refusal, bytes]:
+    """What an error answer says, and its whole body, as far as that has come by then."""
     named = {name.lower(): value.decode("latin-1") for name, value in answer.headers}
-    body = await whole_body(answer, ERROR_LIMIT)
+    body = await whole_body(answer, ERROR_LIMIT, within_s)
     kind = named.get(b"x-amzn-errortype", "").partition(":")[0]
     return refusal(body, answer.status, _retry_after(named), speech, kind), body
 
@@ -206,6 +219,11 @@ class _Teller:
         self._last = anyio.current_time()
         self._busy = self._over = False
         self._idle: anyio.Event | None = None
+
+    @property
+    def started(self) -> bool:
+        """Whether the client has heard anything."""
+        return self._reply.started
 
     async def tell(self, events: list[Event]) -> bool:
         """Says `events`; whether there is more to say after them. Raises Refused where the first thing is an error."""
@@ -283,12 +301,13 @@ class _Teller:
                 self._idle = None
 
 
-async def whole_body(answer: Answer, limit: int) -> bytes:
-    """The whole body, or as much of it as is looked at."""
+async def whole_body(answer: Answer, limit: int, within_s: float | None = None) -> bytes:
+    """The whole body, or as much of it as is looked at: so many bytes, or what has come by then."""
     parts, size = list[bytes](), 0
-    async for chunk in answer.chunks():
-        parts.append(chunk)
-        size += len(chunk)
-        if size > limit:
-            break
+    with anyio.move_on_after(within_s):
+        async for chunk in answer.chunks():
+            parts.append(chunk)
+            size += len(chunk)
+            if size > limit:
+                break
     return b"".join(parts)

@@ -29,6 +29,9 @@ async def begun(answer: Answer, lane: Lane, wait_s: float) -> Answer:
         first = await anext(chunks, b"")
     if waited.cancelled_caught:
         raise late(lane, wait_s)
+    if not first:
+        sentence = f"lynkr: lane '{lane.name}': its answer has nothing in it; try again"
+        raise UpstreamError(sentence, kind="upstream_no_answer", retry=True)
     return replace(answer, read=_after([first], chunks))
 
 
