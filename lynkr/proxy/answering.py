@@ -109,13 +109,6 @@ class Answering:
             alike = exact_key({**rest, "lynkr": [system, form]}, match.format, (*whose, "alike"), named)
         return Question(exact, alike, streamed)
 
-    def model(self, inbound: Inbound) -> str | None:
-        """The model that a request asks for."""
-        if inbound.match is not None and inbound.match.model:
-            return inbound.match.model
-        named = inbound.read().members.get("model")
-        return str(named.value) if named else None
-
     def find(self, question: Question) -> tuple[str, Given] | None:
         """The answer to a question, and how it was found: `exact` or `semantic`."""
         for how, key in (("exact", question.exact), ("semantic", question.alike)):

@@ -33,7 +33,7 @@ from lynkr.proxy.interpret import ERROR_S, PING_S, Interpreting, refusal_in
 from lynkr.proxy.lanes import Lanes, Resting, Unserved, named, wider
 from lynkr.proxy.outbound import Inbound, Outbound, outbound
 from lynkr.proxy.peek import begun, first_event, late
-from lynkr.proxy.planning import Placed, Planning, house_of
+from lynkr.proxy.planning import Placed, Planning, asked_model, house_of
 from lynkr.proxy.refused import about_the_lane
 from lynkr.proxy.relay import relay
 from lynkr.proxy.server import ClientGone, Reply, Request
@@ -181,7 +181,8 @@ class _Case:
                 return
             raise
         plan = placed.plan
-        self._note(who=plan.who, conversation=plan.key, score=plan.score)
+        first = plan.routes[0]
+        self._note(who=plan.who, conversation=plan.key, score=plan.score, tier=first.tier, why=first.why)
         if house.bypasses.head(inbound, plan.routes[0].lane):
             await self._giving().here()
             return
@@ -243,6 +244,8 @@ class _Case:
             failures.append((route.lane, failure))
             if failure.kind == "context":
                 routes = [each for each in routes if wider(each.lane, route.lane)]
+        if not failures:
+            self._note(asked_model=asked_model(placed.inbound))
         await self.telling.nobody(failures, resting)
 
     async def _alone(self, placed: Placed, route: Route, spoken: Format | None) -> None:

@@ -11,7 +11,7 @@ from lynkr.ledger.meter import Meter
 from lynkr.proxy.answering import Answering, Question, written
 from lynkr.proxy.bypassing import Bypass, Bypasses
 from lynkr.proxy.outbound import Inbound
-from lynkr.proxy.planning import Placed
+from lynkr.proxy.planning import Placed, asked_model
 from lynkr.proxy.telling import JSON, Telling
 from lynkr.routing.router import Route
 from lynkr.target import Label
@@ -58,7 +58,7 @@ class Giving:
         if found is None:
             return False
         how, given = found
-        route, asked = placed.plan.routes[0], answering.model(placed.inbound)
+        route, asked = placed.plan.routes[0], asked_model(placed.inbound)
         self._note(route, f"the same question as {given.row}, answered then", f"{how}:{given.row}", asked)
         self.telling.note(model=given.model)
         self.saved = self.meter.worth(given.worth(answering.now()), route.lane, given.model) or 0.0

@@ -184,6 +184,17 @@ class Planning:
         return Rates(new / 1e6, read / 1e6, price.output / 1e6)
 
 
+def asked_model(inbound: Inbound) -> str | None:
+    """The model that a request asks for; None where that cannot be read."""
+    if inbound.match is not None and inbound.match.model:
+        return inbound.match.model
+    try:
+        named = inbound.read().members.get("model")
+    except (Unreadable, MalformedDocument):
+        return None
+    return named.value if named and isinstance(named.value, str) else None
+
+
 def house_of(
     request: Request, named: Mapping[str, str], speaks: Sequence[Format], lanes: Sequence[Lane]
 ) -> Format | None:
