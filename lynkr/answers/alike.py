@@ -2,11 +2,10 @@
 
 Embeddings do not tell "list to set" from "set to list", nor a question from its negation (measured: on minimal edits
 of coding questions the cosine of a common model is worth a coin's toss). So nothing is measured here. A question is
-brought into a normal form, and two are the same where their forms are equal: letter case, politeness, the frame of a
-question ("how do I", "what is the best way to"), articles, final marks and well-known abbreviations go. Everything else
-stays, in its order: each identifier, number, path, quote, negation, preposition, verb and noun. One thing may stand at
-either end: the language that it is asked for ("in Python, how …", "how … using Python"). "A Python script" is another
-thing than a script in Python, and stays where it is.
+brought into a normal form, and two are the same where their forms are equal. Only what cannot be part of the matter
+goes: a greeting and "please" around it, the frame of "how do I", the capital letter at its beginning, a final question
+mark, and whether "in Python" stands before or behind. Every other word stays as it is written, in its order: articles
+(an A record is none), short names (`int` is no `Integer`), letter case, signs and quotes.
 """
 
 from __future__ import annotations
@@ -14,83 +13,86 @@ from __future__ import annotations
 import re
 
 # No question that one would ask twice is longer.
-LONGEST = 400
-_QUOTED = re.compile(r"`[^`]*`|\"[^\"]*\"|'[^'\s][^']*'")
-_WORD = re.compile(r"[^\s,;:!?()\[\]{}]+")
-_FRAME = re.compile(
-    r"^(?:(?:hi|hello|hey|please|pls|ok|okay|so|thanks)[,.! ]+)*"
-    r"(?:(?:can|could|would|will) you (?:please |kindly )?(?:tell|show|explain to|explain) ?(?:me|us)? ?"
-    r"|(?:please |pls )?(?:tell|show|explain to|explain) (?:me|us) ?|i(?:'d| would) like to know "
-    r"|do you know |i want to know )?"
-    r"(?P<how>(?:what(?:'s| is| are) (?:the |a )?"
-    r"(?:best |right |correct |proper |easiest |simplest |usual |recommended )?"
-    r"(?:ways?|methods?) (?:to|of|for)|(?:how|the way) (?:do|can|could|should|would|might) (?:i|you|we|one)|how to"
-    r"|is there (?:a|any) way to|(?:i|we) (?:want|need) to|(?:i'm|i am|we are|we're) trying to"
-    r"|(?:what|which) (?:do i|should i) (?:do|use) to)(?= )"
-    r")?",
+LONGEST = 300
+_LANGUAGES = (
+    "Python", "JavaScript", "TypeScript", "Go", "Rust", "Java", "Kotlin", "Swift", "Ruby", "PHP", "Perl", "Bash", "C++",
+    "C#", "Scala", "Haskell", "Elixir", "Lua", "R", "SQL",
+)  # fmt: skip
+_NAMES = {name.lower(): name for name in _LANGUAGES}
+# There a final mark may belong to a name: `empty?`, `sort!`, `print!`.
+_MARKED = frozenset(("Ruby", "Rust", "Swift", "Elixir", "Haskell", "Scala", "Kotlin", "TypeScript", "C#"))
+_ONE = "|".join(re.escape(name) for name in _LANGUAGES)
+_GREETING = re.compile(r"^(?:(?:hi|hello|hey)[,!] |please,? |pls )+", re.IGNORECASE)
+_THANKS = re.compile(r"(?:, (?:please|pls)|(?<=[.?!]) (?:thanks|thank you|thx)[.!]?)(?P<mark>[?.]?)$", re.IGNORECASE)
+_FIRST = re.compile(rf"^in ({_ONE})[,:]? (?=\S)", re.IGNORECASE)
+_LAST = re.compile(rf" in ({_ONE})$", re.IGNORECASE)
+_ANY = re.compile(rf"(?<![\w+#.-])(?:{_ONE})(?![\w+#-])", re.IGNORECASE)
+_HOW = re.compile(
+    r"^(?:(?:can|could|would) you (?:please )?(?:tell|show) me |(?:please )?(?:tell|show) me "
+    r"|i(?:'d| would) like to know )?"
+    r"(?:how (?:do|can|would|could) i|how to"
+    r"|what(?:'s| is) the (?:(?:best|right|correct|proper|usual|easiest) )?way to) ",
+    re.IGNORECASE,
 )
-_TAIL = re.compile(r"(?:[,.! ]+(?:please|pls|thanks|thank you|thx|cheers))*[?.! ]*$")
-# Words that say nothing in front of a noun.
-_EMPTY = frozenset(("a", "an", "the", "my", "please", "just", "simply"))
-# The same thing by its short name.
-_SHORT = {
-    "js": "javascript", "ts": "typescript", "py": "python", "golang": "go", "postgres": "postgresql",
-    "k8s": "kubernetes", "dir": "directory", "folder": "directory", "repo": "repository", "dict": "dictionary",
-    "regex": "regular-expression", "regexp": "regular-expression", "db": "database", "config": "configuration",
-    "docs": "documentation", "args": "arguments", "params": "parameters", "env": "environment", "func": "function",
-    "fn": "function", "str": "string", "int": "integer", "bool": "boolean", "char": "character", "var": "variable",
-    "vars": "variables", "dirs": "directories", "folders": "directories", "repos": "repositories",
-    "dicts": "dictionaries", "funcs": "functions", "python3": "python", "what's": "what is", "isn't": "is not",
-    "aren't": "are not", "don't": "do not", "doesn't": "does not", "can't": "can not", "cannot": "can not",
-    "won't": "will not", "shouldn't": "should not",
-}  # fmt: skip
-# What may be said at either end, as what an answer is to be written in.
-_LANGUAGE = (
-    r"python|javascript|typescript|golang|go|rust|java|kotlin|swift|ruby|php|perl|bash|sql|numpy|pandas"
-    r"|c\+\+|c#|js|ts|py"
+_SHORTENED = re.compile(
+    r"\b(?:(what|where|how|who)'s|(is|are|do|does|did|was|were|should|would|could|has|have)n't|(can)(?:'t|not))\b",
+    re.IGNORECASE,
 )
-_BEFORE = re.compile(rf"^(?:in|using|with) ({_LANGUAGE})[,:]? (?=\S)")
-_BEHIND = re.compile(rf"[, ]+(?:in|using|with) ({_LANGUAGE})$")
 
 
 def normal_form(question: str) -> str | None:
-    """What two askings of one question have in common; None for what is no short question."""
-    text = " ".join(question.split())
-    if not text or len(text) > LONGEST or "```" in question or "\n\n" in question.strip():
+    """What two askings of one question have in common; None for what is no short question on one line."""
+    text = question.strip()
+    if (
+        not text
+        or len(text) > LONGEST
+        or "\n" in text
+        or "  " in text
+        or not text.isprintable()
+        or not re.search(r"\w", text)
+        or "```" in text
+    ):
         return None
-    quotes: list[str] = []
-
-    def keep(found: re.Match[str]) -> str:
-        quotes.append(found[0][1:-1])
-        return f"\x00{len(quotes) - 1}\x00"
-
-    # What is quoted keeps its letter case; so does whatever looks like a name out of code.
-    lowered = _TAIL.sub("", _lowered(_QUOTED.sub(keep, text)).strip())
-    language = ""
-    for place in (_BEFORE, _BEHIND):
-        if not language and (found := place.search(lowered)):
-            language, lowered = _SHORT.get(found[1], found[1]), place.sub("", lowered)
-    framed = _FRAME.match(lowered)
-    how = bool(framed and framed["how"])
-    rest = lowered[framed.end() if framed else 0 :].strip()
-    words = [word for said in _WORD.findall(rest) for word in _expanded(said.rstrip(".")).split()]
-    words = [word for word in words if word not in _EMPTY and word]
-    if not words:
-        return None
-    restored = [re.sub(r"\x00(\d+)\x00", lambda found: f"`{quotes[int(found[1])]}`", word) for word in words]
-    return " ".join(["how to" if how else "", *restored, f"[{language}]" if language else ""]).strip()
+    text = _GREETING.sub("", text)
+    text = _THANKS.sub(lambda found: found["mark"], text)
+    language, marked = "", False
+    if found := _FIRST.match(text):
+        language, text = _NAMES[found[1].lower()], text[found.end() :]
+    bare = text[:-1] if text[-1:] == "?" and re.search(r"[\w+#]\?$", text) else text
+    if not language and (found := _LAST.search(bare)):
+        language, bare, text = _NAMES[found[1].lower()], bare[: found.start()], bare[: found.start()]
+        marked = True
+    how = _HOW.match(text)
+    if language and (how is None or _ANY.search(text)):
+        return None if _FIRST.match(question.strip()) else _plain(question)
+    if not marked:
+        text = text if language in _MARKED or _of_marks(text) else bare
+    if how is not None:
+        rest = text[how.end() :]
+        return f"how to {_spelt(rest)} [{language}]" if rest else None
+    return _plain(text)
 
 
-def _expanded(word: str) -> str:
-    return _SHORT.get(word, word)
+def _plain(text: str) -> str:
+    """A question that has no frame: as it is, but for its first letter and a mark at its end."""
+    said = _THANKS.sub(lambda found: found["mark"], _GREETING.sub("", text.strip()))
+    if re.search(r"\w\?$", said) and not _of_marks(said):
+        said = said[:-1]
+    first, _, rest = said.partition(" ")
+    return _spelt(f"{first.lower() if first.istitle() and first.isalpha() else first} {rest}".strip())
 
 
-def _lowered(text: str) -> str:
-    """The text in lower case but for names out of code: those with a capital, a sign or a digit within."""
-    return " ".join(word if _named(word) else word.lower() for word in text.split(" "))
+def _of_marks(text: str) -> bool:
+    """Whether a text is about a language whose names may end in a mark."""
+    return any(_NAMES[found[0].lower()] in _MARKED for found in _ANY.finditer(text))
 
 
-def _named(word: str) -> bool:
-    bare = word.strip(",.;:!?()[]{}")
-    inside = re.search(r"[a-z][A-Z]|[_./\\$@#<>=+*&|%~^-]|\d|\x00", bare)
-    return inside is not None or (len(bare) > 1 and bare.isupper())
+def _spelt(text: str) -> str:
+    """Shortened words in full."""
+
+    def full(found: re.Match[str]) -> str:
+        if found[1]:
+            return f"{found[1]} is"
+        return f"{found[2] or found[3]} not"
+
+    return _SHORTENED.sub(full, text)

@@ -34,7 +34,9 @@ _HEADERS = ("anthropic-version", "anthropic-beta", "openai-beta")
 def exact_key(body: Mapping[str, Any], spoken: Format, whose: Iterable[str], named: Mapping[str, str]) -> str:
     """The name of a question: `whose` it is, what its headers `named` ask for, and its body without its occasion."""
     dropped = _OCCASION[spoken]
-    asked = {name: _plain(value) for name, value in body.items() if name not in dropped}
+    asked = {name: _unmarked(value, name) for name, value in body.items() if name not in dropped}
+    if isinstance(asked.get("system"), list):
+        asked["system"] = [block for block in asked["system"] if not _bills(block)]
     if spoken is Format.OPENAI_RESPONSES and isinstance(asked.get("input"), list):
         asked["input"] = [_without_id(item) for item in asked["input"]]
     said = [spoken, *whose, *(named.get(name, "") for name in _HEADERS)]
@@ -42,13 +44,20 @@ def exact_key(body: Mapping[str, Any], spoken: Format, whose: Iterable[str], nam
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _plain(value: Any) -> Any:
-    """A value without cache breakpoints and Claude Code's billing line."""
-    if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items() if name != "cache_control"}
-    if isinstance(value, list):
-        return [_plain(inner) for inner in value if not _bills(inner)]
-    return value
+# Where a breakpoint may stand: in a block, which stands in one of these.
+_BLOCKS = frozenset(("system", "messages", "tools", "content", "input"))
+
+
+def _unmarked(value: Any, name: str) -> Any:
+    """A value without the cache breakpoints of its blocks; what a call or a schema holds is nobody's breakpoint."""
+    if name not in _BLOCKS or not isinstance(value, list):
+        return value
+    return [
+        {key: _unmarked(inner, key) for key, inner in block.items() if key != "cache_control"}
+        if isinstance(block, dict)
+        else block
+        for block in value
+    ]
 
 
 def _bills(value: Any) -> bool:

@@ -21,6 +21,16 @@ from lynkr.paths import private_folder
 _WAIT_S = 0.25
 _SCHEMA = 1
 _DATABASE = "cache.db"
+_PICKLED = 4  # diskcache.core.MODE_PICKLE
+
+
+class _Disk(diskcache.JSONDisk):  # type: ignore[misc]
+    """JSON, and never anything else: a row that claims to be pickled is not looked into."""
+
+    def fetch(self, mode: int, filename: str | None, value: Any, read: bool) -> Any:
+        if mode == _PICKLED:
+            raise ValueError("not JSON")
+        return super().fetch(mode, filename, value, read)
 
 
 class Size(NamedTuple):
@@ -40,6 +50,7 @@ class Shelf:
     say: Callable[[str], None] = lambda _: None
     _cache: Any = field(default=None)
     _given_up: bool = False
+    _told: bool = False
 
     def get(self, key: str) -> dict[str, Any] | None:
         """The answer to a question; None where there is none, or none that can be read."""
@@ -58,10 +69,12 @@ class Shelf:
         return found or Size(0, 0)
 
     def clear(self) -> Size:
-        """Removes everything, and says what there was."""
+        """Removes everything, also what was set aside, and says what there was."""
         was = self.size()
-        self.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if was.answers:
+            self._do(lambda cache: cache.clear(retry=True))
+        for aside in self.folder.parent.glob(f"{self.folder.name}.damaged-*"):
+            shutil.rmtree(aside, ignore_errors=True)
         return was
 
     def close(self) -> None:
@@ -75,21 +88,29 @@ class Shelf:
             return None
         try:
             return ask(self._open())
-        except diskcache.Timeout:
-            return None  # another session writes; this answer is then asked for once more
-        except Exception as error:  # noqa: BLE001 - sqlite's, zlib's, json's and the disk's: all mean the same here
-            self._set_aside(error)
-            return None
+        except Exception as error:  # noqa: BLE001 - sqlite's, zlib's, json's and the disk's: most mean that it is not there
+            if type(error).__name__ == "DatabaseError":
+                self._set_aside(error)
+            elif isinstance(error, OSError) or type(error).__name__ == "OperationalError":
+                self._tell(error)
+            return None  # busy, full, read-only, or one entry that makes no sense: then it is asked for anew
 
     def _open(self) -> Any:
         if self._cache is None:
             private_folder(self.folder)
+            # Its log and its shared memory get the mode of the database.
+            (self.folder / _DATABASE).touch(mode=0o600)
             self._cache = diskcache.Cache(
-                str(self.folder), disk=diskcache.JSONDisk, timeout=_WAIT_S, size_limit=self.most,
-                eviction_policy="least-recently-used", cull_limit=10,
+                str(self.folder), disk=_Disk, timeout=_WAIT_S, size_limit=self.most, cull_limit=10,
+                eviction_policy="least-recently-used", disk_min_file_size=self.most + 1,
             )  # fmt: skip
-            (self.folder / _DATABASE).chmod(0o600)
         return self._cache
+
+    def _tell(self, error: Exception) -> None:
+        """Says once that nothing can be kept; that another session holds the file for a moment is no news."""
+        if "locked" not in str(error) and not self._told:
+            self._told = True
+            self.say(f"the cache of answers in {self.folder} cannot be used ({error}); the session goes on")
 
     def _set_aside(self, error: Exception) -> None:
         """Moves a damaged cache away, once a session; a second time it is given up."""

@@ -7,12 +7,14 @@ first's answer.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import anyio
+import anyio.to_thread
 
 from lynkr.answer import Answer, Refused, gather, spread
 from lynkr.answers.alike import normal_form
@@ -25,7 +27,7 @@ from lynkr.conversation import Conversation, Home, Text
 from lynkr.document import MalformedDocument
 from lynkr.errors import ClientError
 from lynkr.events import MalformedStream
-from lynkr.formats import CODECS, Codec
+from lynkr.formats import CODECS, CREDENTIAL_HEADERS, Codec
 from lynkr.formats.watch import parsed
 from lynkr.lane import Auth, Format, Lane
 from lynkr.proxy.coding import Unreadable
@@ -36,15 +38,19 @@ from lynkr.upstream.auth import Headers
 from lynkr.upstream.clouds import Login
 from lynkr.usage import Usage
 
-# A longer answer is not kept.
-LARGEST = 2 * 1024 * 1024
 # What makes an answer more than its text, or the question more than its body.
 _MORE = frozenset((
     "safeguards", "n", "logprobs", "top_logprobs", "modalities", "audio", "background", "previous_response_id",
     "conversation", "prediction", "web_search_options", "cachedContent",
 ))  # fmt: skip
+# OpenAI's models say so beside their words, not in them.
+_REFUSES = re.compile(rb'"refusal"\s*:\s*"|"type"\s*:\s*"refusal"|"response\.refusal')
 # Whoever waits for another's answer to the same question waits no longer than this.
 _PATIENCE_S = 120.0
+# How long a question waits for the file that answers are kept in.
+_BUSY_S = 1.0
+# What a message is made of that says no more than its text.
+_PLAIN = frozenset(("type", "role", "content", "parts"))
 _STREAM = [(b"Content-Type", b"text/event-stream; charset=utf-8"), (b"Cache-Control", b"no-cache")]
 _WHOLE = [(b"Content-Type", b"application/json")]
 
@@ -80,14 +86,10 @@ class Answering:
             conversation = CODECS[match.format].read_request(body)
         except (Unreadable, MalformedDocument, ClientError):
             return None
-        said = (
-            held.reveal()
-            if held
-            else "|".join(named.get(n, "") for n in ("authorization", "x-api-key", "x-goog-api-key"))
-        )
-        credential = (
-            hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest() if lane.auth is not Auth.NONE else ""
-        )
+        # Of the tool's own login everything that could say whose it is: headers, and what stands in the address.
+        login = [named.get(name, "") for name in sorted(CREDENTIAL_HEADERS | {"chatgpt-account-id"})]
+        said = held.reveal() if held else "\0".join([*login, inbound.request.target.partition("?")[2]])
+        credential = "" if lane.auth is Auth.NONE else hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
         whose = (
             self.whose,
             lane.name,
@@ -102,15 +104,21 @@ class Answering:
             return None
         exact = exact_key(body, match.format, whose, named)
         alike = None
-        if self.mode == "semantic" and (form := _single(conversation)):
+        if self.mode == "semantic" and (form := _single(conversation, body.get(CODECS[match.format].TALK))):
             # All but the question itself has to be the same: what would be asked with its normal form in its place.
             rest = {name: value for name, value in body.items() if name != CODECS[match.format].TALK}
             system = [part.text for part in conversation.system]  # which some formats have among the messages
             alike = exact_key({**rest, "lynkr": [system, form]}, match.format, (*whose, "alike"), named)
         return Question(exact, alike, streamed)
 
-    def find(self, question: Question) -> tuple[str, Given] | None:
+    async def find(self, question: Question) -> tuple[str, Given] | None:
         """The answer to a question, and how it was found: `exact` or `semantic`."""
+        # In a thread: another session may hold the file for a moment, and others are being served here.
+        with anyio.move_on_after(_BUSY_S):
+            return await anyio.to_thread.run_sync(self._find, question, abandon_on_cancel=True)
+        return None
+
+    def _find(self, question: Question) -> tuple[str, Given] | None:
         for how, key in (("exact", question.exact), ("semantic", question.alike)):
             value = self.shelf.get(key) if key else None
             if value is not None:
@@ -142,18 +150,16 @@ class Answering:
             del self._flying[question.exact]
             done.set()
 
-    def keep(
+    async def keep(
         self, question: Question, codec: Codec, said: bytes, row: str, lane: str, model: str, usage: Usage
     ) -> None:
         """Keeps an answer that the client got, as the bytes `said`."""
-        answer = _read(codec, said, streamed=question.streamed)
-        if answer is None:
-            return
-        value = stored(Given(answer, row, self.now(), lane, model, usage))
+        answer = None if _REFUSES.search(said) else _read(codec, said, streamed=question.streamed)
+        value = stored(Given(answer, row, self.now(), lane, model, usage)) if answer else None
         if value is not None:
-            self.shelf.put(question.exact, value)
-            if question.alike:
-                self.shelf.put(question.alike, value)
+            for key in filter(None, (question.exact, question.alike)):
+                with anyio.move_on_after(_BUSY_S):
+                    await anyio.to_thread.run_sync(self.shelf.put, key, value, abandon_on_cancel=True)
 
 
 def written(codec: Codec, answer: Answer, label: Label, *, streamed: bool) -> tuple[Headers, bytes]:
@@ -181,13 +187,14 @@ def _read(codec: Codec, said: bytes, *, streamed: bool) -> Answer | None:
     return None if changes.listed() else answer
 
 
-def _single(conversation: Conversation) -> str | None:
-    """The normal form of a single question: no tools, nothing before it, nothing but text."""
+def _single(conversation: Conversation, talk: Any) -> str | None:
+    """The normal form of a single question: no tools, nothing before it, nothing but one text of the user's."""
     users = [turn for turn in conversation.turns if turn.role == "user"]
-    if conversation.tools or len(users) != 1 or any(turn.role == "assistant" for turn in conversation.turns):
+    if conversation.tools or len(users) != 1 or any(turn.role != "user" for turn in conversation.turns):
         return None
-    others: list[Any] = [turn for turn in conversation.turns if turn.role != "user"]
+    elements = talk if isinstance(talk, list) else []
+    own = [element for element in elements if isinstance(element, dict) and element.get("role") == "user"]
+    if any(set(element) - _PLAIN for element in own):
+        return None  # a name, or whatever else it may say of itself
     parts = users[0].parts
-    if others or len(parts) != 1 or not isinstance(parts[0], Text):
-        return None
-    return normal_form(parts[0].text)
+    return normal_form(parts[0].text) if len(parts) == 1 and isinstance(parts[0], Text) else None

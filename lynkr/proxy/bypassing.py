@@ -34,6 +34,12 @@ _SESSION = re.compile(r"<session>\s*(.*?)\s*</session>", re.DOTALL)
 _ASKS_FOR_ONE = re.compile(r"^(?:please )?(?:generate|write|create|give) .{0,60}\btitle\b[^\n]*:?\s*", re.IGNORECASE)
 # What Claude Code asks to learn from the answer's headers; a lane with a key of its own has none of those.
 _QUOTA = "quota"
+# Instructions that ask for a title in plain text and for nothing else; many ask for one and for more.
+_ONLY_A_TITLE = re.compile(
+    r"you are a title generator|(?:generate|write|create|give|suggest) (?:me )?(?:a|an|the) (?:[\w-]+,? ){0,4}?title"
+    r" (?:for|of) (?:this|the|a|our) (?:conversation|session|thread|chat)\b",
+    re.IGNORECASE,
+)
 _CHARS = 4
 _TOPIC = {"isNewTopic", "title"}
 
@@ -114,10 +120,8 @@ def _title(conversation: Conversation, prompt: str) -> str | None:
     found = _SESSION.search(prompt)
     made = title(found[1] if found else _ASKS_FOR_ONE.sub("", prompt))
     if conversation.output is None:
-        told = "\n".join(part.text for part in conversation.system)
-        if "json" in told.lower():
-            return None
-        return made
+        told = "\n".join(part.text for part in conversation.system).strip()
+        return made if _ONLY_A_TITLE.match(told) and "json" not in told.lower() else None
     properties = (conversation.output.schema or {}).get("properties")
     names = set(properties) if isinstance(properties, dict) else set()
     if names == {"title"}:

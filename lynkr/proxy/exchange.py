@@ -132,9 +132,12 @@ class _Case:
     size: int = 0
     # Whether more fits into a lane that could still step in.
     wider: bool = False
-    giving: Giving | None = None
+    giving: Giving = field(init=False)
     left: Sent | None = None
     goes_as: Format | None = None
+
+    def __post_init__(self) -> None:
+        self.giving = Giving(self.telling, self.house.meter, self._elapsed)
 
     @property
     def notes(self) -> dict[str, Any]:
@@ -173,21 +176,21 @@ class _Case:
             self.placed = placed = house.planning.place(inbound, spoken)
         except ClientError as error:
             if request.method == "HEAD":
-                await self._giving().here()
+                await self.giving.here()
                 return
-            if error.kind == "not_translated" and await self._giving().counted(
+            if error.kind == "not_translated" and await self.giving.counted(
                 house.bypasses, inbound, house.router.lanes[0]
             ):
                 return
             raise
         plan = placed.plan
-        first = plan.routes[0]
-        self._note(who=plan.who, conversation=plan.key, score=plan.score, tier=first.tier, why=first.why)
+        tier, why = plan.routes[0].tier, plan.routes[0].why
+        self._note(who=plan.who, conversation=plan.key, score=plan.score, tier=tier, why=why)
         if house.bypasses.head(inbound, plan.routes[0].lane):
-            await self._giving().here()
+            await self.giving.here()
             return
         if bypass := house.bypasses.answer(placed.inbound, plan.routes[0].lane):
-            await self._giving().bypass(bypass, plan.routes[0])
+            await self.giving.bypass(bypass, plan.routes[0])
             return
         if placed.over:
             self.telling.trouble(f"{placed.over} (on_exceed = {house.planning.purse.budget.on_exceed})")
@@ -196,19 +199,17 @@ class _Case:
         if answering is None or question is None:
             await self._ask(placed, spoken)
             return
-        if await self._giving().again(answering, question, placed):
+        if await self.giving.again(answering, question, placed):
             return
-        if await answering.waited(question) and await self._giving().again(answering, question, placed):
+        if await answering.waited(question) and await self.giving.again(answering, question, placed):
             return
         with answering.asking(question):
             self.reply.copy = bytearray()
-            await self._ask(placed, spoken)
-            self._keep(answering, question)
-
-    def _giving(self) -> Giving:
-        """What gives answers of ours."""
-        self.giving = self.giving or Giving(self.telling, self.house.meter, self._elapsed)
-        return self.giving
+            try:
+                await self._ask(placed, spoken)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await self._keep(answering, question)
 
     async def _ask(self, placed: Placed, spoken: Format | None) -> None:
         if len(placed.plan.routes) == 1:
@@ -217,13 +218,13 @@ class _Case:
         else:
             await self._among(placed, spoken)
 
-    def _keep(self, answering: Answering, question: Question) -> None:
+    async def _keep(self, answering: Answering, question: Question) -> None:
         """Keeps what was answered, if all of it was."""
         heard = self.listener.heard() if self.listener else Heard()
         whole = self.reply.finished and heard.complete and not heard.failure and heard.usage is not None
         if whole and self.notes.get("status") == 200 and not self.telling.tried and heard.usage and self.reply.copy:
             model = self.notes.get("model") or ""
-            answering.keep(question, self.telling.codec, bytes(self.reply.copy), self.notes["id"],
+            await answering.keep(question, self.telling.codec, bytes(self.reply.copy), self.notes["id"],
                            self.notes.get("lane", ""), model, heard.usage)  # fmt: skip
 
     async def _among(self, placed: Placed, spoken: Format | None) -> None:
@@ -389,9 +390,9 @@ class _Case:
         )
         self.listener = interpreting
         await interpreting.run(opening, self.reply, self.telling.added(), self._first_byte)
-        if late_refusal := interpreting.refused_late:
-            self.telling.failed(late_refusal.status, named(late_refusal))
-            self._note(outcome="refused", status=200, error=named(late_refusal))
+        if told := interpreting.refused_late:
+            self.telling.failed(told.status, named(told))
+            self._note(outcome="refused", status=200, error=named(told))
 
     async def _relayed(self, opening: Callable[[], Awaitable[Answer]], lane: Lane, *, final: bool) -> None:
         answer = await opening()
@@ -459,7 +460,7 @@ class _Case:
             self._note(switch=self.placed.plan.switch)
         row = Row(**self.notes, ms=self._elapsed())
         self.house.planning.purse.settle(self.notes["id"], cost.cost_usd if cost else None)
-        if self.giving is not None and self.giving.saved is not None:
+        if self.giving.saved is not None:
             return replace(row, baseline_usd=self.giving.saved)
         if cost is None:
             return row

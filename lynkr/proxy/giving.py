@@ -54,7 +54,7 @@ class Giving:
 
     async def again(self, answering: Answering, question: Question, placed: Placed) -> bool:
         """Gives an answer that was given before; whether there was one."""
-        found = answering.find(question)
+        found = await answering.find(question)
         if found is None:
             return False
         how, given = found

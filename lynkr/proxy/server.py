@@ -22,6 +22,7 @@ from lynkr.upstream.auth import Headers
 
 MAX_HEAD = 64 * 1024
 MAX_BODY = 64 * 1024 * 1024
+MAX_COPY = 2 * 1024 * 1024
 IDLE_S = 900.0  # between requests; longer than clients keep a connection
 HEAD_S = 30.0  # for a first request to begin, and from any request's first byte to the end of its headers
 BODY_S = 60.0  # for each read of a body
@@ -82,7 +83,7 @@ class Reply:
     async def send(self, data: bytes) -> None:
         """Sends bytes of the body as they are."""
         if self.copy is not None:
-            self.copy += data
+            self.copy = self.copy + data if len(self.copy) + len(data) <= MAX_COPY else None
         framed = self.connection.http.send(h11.Data(data=data)) or b""
         head, self._head = self._head, b""
         await self.connection.write(head + framed if head else framed)

@@ -40,9 +40,8 @@ _CHORES: tuple[tuple[Who, re.Pattern[str]], ...] = (
     ("classifier", re.compile(
         r"\bclassif(?:y|ier)\b|\bis ?new ?topic\b|\btask rout|\bnew (?:conversation )?topic\b", re.I)),
     ("title", re.compile(
-        r"\b(?:title|headline)\b.{0,80}\b(?:conversation|session|thread|chat|task|message)"
-        r"|\b(?:conversation|session|thread|chat|task|message|generate|write|create|short|concise)\b.{0,80}"
-        r"\b(?:title|headline)\b", re.I | re.S)),
+        r"\b(?:title|headline)\b.{0,80}\b(?:conversation|session|thread|chat)\b"
+        r"|\b(?:conversation|session|thread|chat)\b.{0,80}\b(?:title|headline)\b", re.I | re.S)),
     ("summary", re.compile(r"\bsummar(?:y|i[sz]e|i[sz]ing)\b", re.I)),
 )  # fmt: skip
 _COMPACTS = re.compile(

@@ -43,7 +43,9 @@ from lynkr.secrets import Key
 # A client that hears nothing for so long has given up.
 CLIENT_S = 4.0
 # How long a lane may hang: before it begins, where another could step in, and at any time.
-WAIT_S, TIMEOUT_S = 0.15, 0.25
+WAIT_S, TIMEOUT_S = 0.1, 0.25
+# Tasks of a proxy that nobody asks for anything: its own, and the one that waits for who comes next.
+AT_REST = 2
 WELL = '{"title": "A listing"}'
 NEXT = dict(zip(CLIENTS, [*CLIENTS[1:], CLIENTS[0]], strict=True))
 NOWHERE = "does-not-exist.invalid"
@@ -70,44 +72,23 @@ class Fault:
 
 
 # Nobody is there, or nobody that can be spoken to.
-NOBODY = [
-    Fault("refused", 502, None, "refused"),
-    Fault("unknown host", 502, None, NOWHERE),
-    Fault("no TLS", 502, None, "TLS"),
-    Fault("unknown certificate", 502, None, "certificate"),
-]
+NOBODY = [Fault("refused", 502, None, "refused"), Fault("unknown host", 502, None, NOWHERE),
+          Fault("no TLS", 502, None, "TLS"), Fault("unknown certificate", 502, None, "certificate")]  # fmt: skip
 # It begins to answer and says nothing of an answer.
-SILENT = [
-    Fault("hang before headers", 504, slow=True),
-    Fault("hang after headers", 502, slow=True),
-    Fault("cut before headers", 502),
-    Fault("cut after headers", 502),
-]
-REFUSING = [
-    Fault("429 with retry-after", 429, 429),
-    Fault("429", 429, 429),
-    Fault("500", 500, 500),
-    Fault("529", 529, 529),
-    Fault("endless error body", 500, 500),
-]
+SILENT = [Fault("hang before headers", 504, slow=True), Fault("hang after headers", 502, slow=True),
+          Fault("cut before headers", 502), Fault("cut after headers", 502)]  # fmt: skip
+REFUSING = [Fault("429 with retry-after", 429, 429), Fault("endless error body", 500, 500),
+            *(Fault(f"{status}", status, status) for status in (429, 500, 529))]  # fmt: skip
 # Its client hears it as it came, if there is nobody else.
 WRONG = [Fault("error as first event", ways=(True,)), Fault("wrong content type")]
 # Nothing of an answer either, in ways that are harder to see.
-HIDDEN = [
-    Fault("dripping error body", 500, 500, slow=True),
-    Fault("hang in an error body", 500, 500, slow=True),
-    Fault("empty answer"),
-    Fault("cut inside the first event", ways=(True,)),
-    Fault("hang inside the first event", ways=(True,), slow=True),
-]
+HIDDEN = [Fault("dripping error body", slow=True), Fault("hang in an error body", slow=True), Fault("empty answer"),
+          Fault("cut inside the first event", ways=(True,)),
+          Fault("hang inside the first event", ways=(True,), slow=True)]  # fmt: skip
 SIGNS = Fault("signs of life forever", ways=(True,), slow=True)
 # What happens in the middle of an answer.
-WITHIN = [
-    Fault("hang mid-stream"),
-    Fault("cut mid-stream"),
-    Fault("cut inside an event", ways=(True,)),
-    Fault("error mid-stream", ways=(True,)),
-]
+WITHIN = [Fault("hang mid-stream"), Fault("cut mid-stream"), Fault("cut inside an event", ways=(True,)),
+          Fault("error mid-stream", ways=(True,))]  # fmt: skip
 ENDLESS = Fault("endless body")
 
 
@@ -188,7 +169,7 @@ class Stage:
     lynkr: Proxy
     faulty: Upstream | None
     healthy: Upstream
-    keys: Keys
+    sent: list[str] = field(default_factory=list)
 
     def send(self, client: str, streamed: bool, patience_s: float = CLIENT_S) -> Answer:
         """One request of `client`, which gives up after a while."""
@@ -204,11 +185,8 @@ class Stage:
         with connect(self.lynkr.port, patience_s) as connection:
             sent = json.dumps(body(client, streamed)).encode()
             connection.sendall(request(self.lynkr.port, target(client, streamed), sent))
+            self.sent.append(client)
             yield connection
-
-    def tasks(self) -> int:
-        """How much goes on in the proxy."""
-        return self.keys.tasks()
 
 
 class Keys(dict[str, Key]):
@@ -299,7 +277,8 @@ class Servers:
     def stage(
         self, fault: Fault, streamed: bool, first: str, second: str | None = None, **more: Any
     ) -> Iterator[Stage]:
-        """`first` and `second` are the formats of the lanes; the first one fails."""
+        """`first` and `second` are the formats of the lanes; the first one fails. In the end every request must have
+        its row, and nothing go on any more."""
         for server in (self.faulty, self.healthy):
             server.asked, server.connections, server.closed_early = [], 0, 0
         self.healthy.script = loop("-", {})[second or first]
@@ -312,7 +291,9 @@ class Servers:
             if second is not None:
                 lanes.append(named("second", second, self.healthy.url, timeout_s=CLIENT_S))
             with session(lanes, held, **more) as lynkr:
-                yield Stage(lynkr, faulty, self.healthy, held)
+                yield (stage := Stage(lynkr, faulty, self.healthy))
+                assert comes_true(lambda: held.tasks() <= AT_REST)
+            assert len(lynkr.rows) == len(stage.sent)
 
 
 def _mute(_: Asked) -> list[Step]:
@@ -362,12 +343,13 @@ class Left:
 LANES = {"first": "anthropic", "second": "openai-chat", "third": "gemini"}
 PATIENCE_S = 2.0
 ENOUGH = 60_000
+RESET = struct.pack("ii", 1, 0)
 # How often, in a thousand requests to a lane, it fails so.
 ODDS = {
     "cut before headers": 40, "cut after headers": 40, "429 with retry-after": 40, "429": 40, "500": 50, "529": 50,
     "wrong content type": 40, "error as first event": 40, "error mid-stream": 30, "cut mid-stream": 40,
-    "cut inside an event": 30, "endless error body": 5, "endless body": 10, "hang before headers": 5,
-    "hang after headers": 5, "hang mid-stream": 5,
+    "cut inside an event": 30, "endless error body": 2, "endless body": 6, "hang before headers": 4,
+    "hang after headers": 4, "hang mid-stream": 4,
 }  # fmt: skip
 _STREAMS = ("error as first event", "error mid-stream", "cut inside an event", "endless body")
 _GONE = (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.IncompleteRead)
@@ -433,8 +415,8 @@ class Crowd:
                 case Hang():
                     await stream.receive(1)
                 case Cut():
-                    linger = struct.pack("ii", 1, 0)
-                    stream.extra(SocketAttribute.raw_socket).setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                    with contextlib.suppress(OSError):  # the other side may have cut it first
+                        stream.extra(SocketAttribute.raw_socket).setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
                     return False
                 case bytes():
                     await stream.send(step.replace(b"isting", b"%06d" % number))
@@ -449,8 +431,12 @@ class Crowd:
             told = self.told[number] = Told(chance.choice(CLIENTS), chance.random() < 0.6)
             wait_s = chance.random() / 4 if chance.random() < 0.03 else 30.0
             stream = stream or await anyio.connect_tcp("127.0.0.1", port)
+            at = target(told.client, told.streamed).replace("gemini-2.5-pro", f"model-{number}")
+            value = json.dumps(body(told.client, told.streamed)).replace(json.dumps(WORDS), f'"number {number}"')
+            sent = re.sub(r'"model": "[^"]*"', f'"model": "model-{number}"', value)
+            await stream.send(request(port, at, sent.encode()))
             with anyio.move_on_after(wait_s):
-                await self._ask(number, told, stream, port)
+                await self._hear(number, told, stream)
             assert wait_s < 30 or told.end != "left", f"request {number} has no answer"
             if told.end not in ("well", "error"):
                 await stream.aclose()
@@ -458,13 +444,7 @@ class Crowd:
         if stream is not None:
             await stream.aclose()
 
-    async def _ask(self, number: int, told: Told, stream: SocketStream, port: int) -> None:
-        at = target(told.client, told.streamed).replace("gemini-2.5-pro", f"model-{number}")
-        value = json.loads(
-            json.dumps(body(told.client, told.streamed)).replace(json.dumps(WORDS), f'"number {number}"')
-        )
-        value |= {"model": f"model-{number}"} if "model" in value else {}
-        await stream.send(request(port, at, json.dumps(value).encode()))
+    async def _hear(self, number: int, told: Told, stream: SocketStream) -> None:
         answer = await _read(BufferedByteReceiveStream(stream))
         told.status, told.lane, told.id = answer.status, *map(answer.header, ("x-lynkr-lane", "x-lynkr-request"))
         if answer.status != 200:
