@@ -3,7 +3,7 @@
 With the extra `tokens` (toktok-rs), OpenAI's models are counted by their own vocabulary, and so are Qwen's. Claude's is
 not public: by the same vocabulary it has a quarter more tokens in code up to Claude 4.6, and over half more since 4.7
 (measured by others against the provider's counts: x1.26 and x1.59 in code, x1.17 and x1.52 in prose). Without the
-extra, four characters are a token, which is 7 % too many for code and 10 % too few for prose against OpenAI's o200k.
+extra, four characters are a token, which is within some 10 % of OpenAI's o200k for code and for prose.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _READ = ("system", "instructions", "systemInstruction", "messages", "input", "co
 
 def count(body: dict[str, Any], model: str) -> int:
     """About how many tokens `body` has for `model`; never 0."""
-    texts = [text for name in _READ if name in body for text in _texts(body[name])]
+    texts = [text for name in _READ if name in body for text in _texts(body[name], names=name == "tools")]
     messages = sum(len(body[name]) for name in ("messages", "input", "contents") if isinstance(body.get(name), list))
     vocabulary, factor = next((names, by) for like, names, by in _FAMILIES if like.search(model.lower()))
     counted = _counted(texts, vocabulary)
@@ -50,17 +50,17 @@ def _counted(texts: list[str], vocabulary: str) -> int | None:
     return int(sum(toktok.batch_count(clean, vocabulary, threads=1)))
 
 
-def _texts(value: Any) -> Iterator[str]:
-    """Every text in a value, and the names of its members: schemas are read with them. Pictures are not text."""
+def _texts(value: Any, *, names: bool) -> Iterator[str]:
+    """Every text in a value, and, for schemas, the names of its members. Pictures are not text."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, list):
         for inner in value:
-            yield from _texts(inner)
+            yield from _texts(inner, names=names)
     elif isinstance(value, dict):
         for name, inner in value.items():
             if name in ("data", "signature", "cache_control", "encrypted_content", "image_url"):
                 continue
-            if name not in ("type", "role"):
+            if names:
                 yield name
-            yield from _texts(inner)
+            yield from _texts(inner, names=names)

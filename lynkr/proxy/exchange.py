@@ -68,10 +68,7 @@ class Clock(NamedTuple):
 
 @dataclass(slots=True)
 class Exchange:
-    """What one session's requests have in common.
-
-    `speaks` are the formats that the tool speaks, `troubles` what the user is to be told at the session's end.
-    """
+    """What one session's requests have in common: the formats that its tool `speaks`, `troubles` to tell at its end."""
 
     router: Router
     speaks: tuple[Format, ...]
