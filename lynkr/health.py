@@ -1,4 +1,4 @@
-"""What requests have shown of each lane, shared by all sessions on this machine: a small file for each lane that rests.
+"""What requests have shown of each lane, shared by all sessions on this machine: a small file for each that failed.
 
 So a new session does not find an outage out for itself. Whoever writes last is right: all of them saw the same lane. A
 file that cannot be read or written costs a session nothing but that knowledge.
@@ -58,11 +58,11 @@ class Healths:
             self._own[key] = health
             return
         was, self._held[key] = self._held.get(key, Health()), health
-        if self.folder is None or not (health.until or was.until):
+        if self.folder is None or health == was:
             return
         path = self.folder / f"{key}.json"
         with suppress(OSError):
-            if not health.until:
+            if health == Health():
                 path.unlink(missing_ok=True)
                 return
             part = private_folder(self.folder) / f"{key}.{id(self):x}.part"

@@ -68,15 +68,14 @@ def test_a_session_that_runs_hears_of_it_within_two_seconds(folder: Path) -> Non
     assert list(folder.iterdir()) == []
 
 
-def test_single_failures_are_a_sessions_own_and_leave_no_file(folder: Path) -> None:
+def test_failures_of_several_sessions_add_up(folder: Path) -> None:
     clock = Clock()
-    one = Healths(folder, clock)
-    failed = Health(2, NOW, 0.0, 0, 0.0, "500")
-    one.put(LANE, failed)
-    assert not folder.exists()
-    clock.now += 60
-    assert one.of(LANE) == failed
-    assert Healths(folder, clock).of(LANE) == Health()
+    for n in range(3):
+        session = Healths(folder, clock)
+        session.put(LANE, session.of(LANE).failed(NOW + n, "refused", 3, 30.0))
+    assert Healths(folder, clock).of(LANE).state(NOW + 3) == "open"
+    session.put(LANE, Health())
+    assert list(folder.iterdir()) == []
 
 
 def test_another_process_knows_it_too(folder: Path) -> None:
