@@ -14,6 +14,9 @@ from typing import Any
 
 import pytest
 
+from lynkr.paths import Paths, paths
+from lynkr.profiles import Profile, read
+
 TOOLS = Path(os.environ.get("LYNKR_TEST_TOOLS", Path(__file__).parent.parent / ".cache" / "tools"))
 
 
@@ -29,6 +32,21 @@ def clean_machine(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("LYNKR_HOME", str(home / "lynkr"))
     yield home
+
+
+@pytest.fixture
+def where(clean_machine: Path) -> Paths:
+    """The folders of somebody who has used lynkr before."""
+    found = paths({"LYNKR_HOME": str(clean_machine / "lynkr")})
+    found.profiles.mkdir(parents=True)
+    return found
+
+
+def reading(folder: Path, text: str) -> Profile:
+    """The profile with that text."""
+    path = folder / "work.toml"
+    path.write_text(text, "utf-8")
+    return read(path, "work")
 
 
 @dataclass

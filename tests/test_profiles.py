@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import reading
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lynkr.errors import ConfigError
 from lynkr.lane import Auth, Format, Lane, Price
-from lynkr.paths import Paths, paths, shipped
-from lynkr.profiles import Profile, choose, line_of, load, names, read
+from lynkr.paths import Paths, shipped
+from lynkr.profiles import choose, line_of, load, names, read
 
 few = settings(max_examples=80, deadline=None)
 
@@ -68,19 +69,6 @@ session_usd = 5.00
 on_exceed   = "stop"                     # warn | downgrade | stop
 """
 LANE = '[lanes.a]\nprovider = "openai"\n'
-
-
-@pytest.fixture
-def where(clean_machine: Path) -> Paths:
-    found = paths({"LYNKR_HOME": str(clean_machine / "lynkr")})
-    found.profiles.mkdir(parents=True)
-    return found
-
-
-def reading(folder: Path, text: str) -> Profile:
-    path = folder / "work.toml"
-    path.write_text(text, "utf-8")
-    return read(path, "work")
 
 
 def mistake(folder: Path, text: str) -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from conftest import reading
 
 from lynkr.errors import ConfigError
-from lynkr.paths import Paths, paths
-from lynkr.profiles import Profile, choose, read
+from lynkr.paths import Paths
+from lynkr.profiles import choose
 from lynkr.routing.router import TIERS
 from lynkr.routing.settings import WHO, Budget, Routing, Rule
 
@@ -58,23 +59,10 @@ on_exceed   = "downgrade"
 """
 
 
-@pytest.fixture
-def where(clean_machine: Path) -> Paths:
-    found = paths({"LYNKR_HOME": str(clean_machine / "lynkr")})
-    found.profiles.mkdir(parents=True)
-    return found
-
-
-def reading(folder: Path, text: str) -> Profile:
-    path = folder / "work.toml"
-    path.write_text(BASE + text, "utf-8")
-    return read(path, "work")
-
-
 def mistake(folder: Path, text: str) -> str:
     """What is said of the mistake in `text`, without the folder; its line is counted within `text`."""
     with pytest.raises(ConfigError) as caught:
-        reading(folder, text)
+        reading(folder, BASE + text)
     assert caught.value.exit_status == 78
     place, _, rest = caught.value.sentence.replace(f"{folder}/", "").partition(": ")
     name, _, line = place.partition(":")
@@ -85,7 +73,7 @@ def mistake(folder: Path, text: str) -> str:
 
 
 def test_all_that_the_document_shows_is_read(tmp_path: Path) -> None:
-    found = reading(tmp_path, WHOLE)
+    found = reading(tmp_path, BASE + WHOLE)
     assert found.routing == Routing(
         mode="tiered",
         retries=1,
@@ -103,11 +91,11 @@ def test_all_that_the_document_shows_is_read(tmp_path: Path) -> None:
 
 
 def test_without_a_word_all_is_as_the_document_says(tmp_path: Path) -> None:
-    found = reading(tmp_path, "")
+    found = reading(tmp_path, BASE + "")
     assert found.routing == Routing("tiered", None, 120.0, 3, 30.0, {}, ())
     assert found.budget == Budget(None, None, None, "stop")
     assert found.lanes["local"].concurrency is None
-    assert reading(tmp_path, "[route]\n[budget]\n").routing == Routing()
+    assert reading(tmp_path, BASE + "[route]\n[budget]\n").routing == Routing()
 
 
 @pytest.mark.parametrize(
@@ -124,23 +112,23 @@ def test_without_a_word_all_is_as_the_document_says(tmp_path: Path) -> None:
     ],
 )
 def test_each_key_alone(tmp_path: Path, text: str, name: str, value: object) -> None:
-    assert getattr(reading(tmp_path, f"[route]\n{text}\n").routing, name) == value
+    assert getattr(reading(tmp_path, BASE + f"[route]\n{text}\n").routing, name) == value
 
 
 @pytest.mark.parametrize("tier", TIERS)
 @pytest.mark.parametrize("who", WHO)
 def test_rules_may_name_everybody_who_asks_and_every_tier(tmp_path: Path, who: str, tier: str) -> None:
-    found = reading(tmp_path, f'[[route.rules]]\nwho = "{who}"\ntier = "{tier}"\n')
+    found = reading(tmp_path, BASE + f'[[route.rules]]\nwho = "{who}"\ntier = "{tier}"\n')
     assert found.routing.rules == (Rule(1, tier=tier, who=who),)
 
 
 @pytest.mark.parametrize("on_exceed", ["warn", "downgrade", "stop"])
 def test_what_follows_when_the_money_is_gone_is_one_of_three(tmp_path: Path, on_exceed: str) -> None:
-    assert reading(tmp_path, f'[budget]\non_exceed = "{on_exceed}"\n').budget == Budget(on_exceed=on_exceed)  # type: ignore[arg-type]
+    assert reading(tmp_path, BASE + f'[budget]\non_exceed = "{on_exceed}"\n').budget == Budget(on_exceed=on_exceed)  # type: ignore[arg-type]
 
 
 def test_a_lane_says_how_many_requests_it_takes_at_once(tmp_path: Path) -> None:
-    assert reading(tmp_path, "concurrency = 2\n").lanes["local"].concurrency == 2
+    assert reading(tmp_path, BASE + "concurrency = 2\n").lanes["local"].concurrency == 2
 
 
 # --- each kind of mistake ---------------------------------------------------------------------------------------------
