@@ -134,12 +134,15 @@ def left_out(rows: Sequence[dict[str, Any]], known: Sequence[tuple[Features, set
     return found
 
 
+def outcomes(tasks: Sequence[dict[str, Any]]) -> list[Any]:
+    """What each model made of each task."""
+    held = (task["per_model"] for task in tasks)
+    return [ast.literal_eval(models) if isinstance(models, str) else models for models in held]
+
+
 def cost_at(tasks: Sequence[dict[str, Any]], scores: Sequence[float], kept: float = 0.97) -> float:
     """The share of the strong model's cost at which so many of its tasks are still solved, easiest to the cheap one first."""
-    models = [
-        ast.literal_eval(task["per_model"]) if isinstance(task["per_model"], str) else task["per_model"]
-        for task in tasks
-    ]
+    models = outcomes(tasks)
     solved, whole = sum(m[STRONG]["resolved"] for m in models), math.fsum(m[STRONG]["cost"] for m in models)
     now, cost, reached = float(solved), whole, 1.0
     for n in sorted(range(len(tasks)), key=lambda n: scores[n]):
@@ -172,6 +175,17 @@ def figures(rows: list[dict[str, Any]], tasks: list[dict[str, Any]], whole: Fitt
     by_size = [float(len(task["prompt"])) for task in tasks]
     lines.append(f"| 97 % of what the strong model solves, at so much of its cost | {cost_at(tasks, told):.0%} | "
                  f"{cost_at(tasks, by_size):.0%} |")  # fmt: skip
+    models = outcomes(tasks)
+    solves = {name: sum(m[name]["resolved"] for m in models) for name in (STRONG, CHEAP)}
+    costs = {name: math.fsum(m[name]["cost"] for m in models) for name in (STRONG, CHEAP)}
+    # Whoever knew the outcome would ask the strong model only for what it alone solves.
+    oracle = [float(m[STRONG]["resolved"] and not m[CHEAP]["resolved"]) for m in models]
+    chosen = [STRONG if strong else CHEAP for strong in oracle]
+    best = math.fsum(m[name]["cost"] for m, name in zip(models, chosen, strict=True))
+    solved = sum(m[name]["resolved"] for m, name in zip(models, chosen, strict=True))
+    lines += ["", f"Of those {len(tasks)} tasks, always the strong model solves {solves[STRONG]}, always the cheap one "
+              f"{solves[CHEAP]} at {costs[CHEAP] / costs[STRONG]:.0%} of the cost; whoever knew the outcome beforehand "
+              f"would solve {solved} at {best / costs[STRONG]:.0%}."]  # fmt: skip
     return lines
 
 
