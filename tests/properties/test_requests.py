@@ -278,7 +278,7 @@ def converse(body: dict[str, Any]) -> Arrived:
                     said, error = tuple(texts(given["content"])), given.get("status") == "error"
                     items.append(("gives", Given(given["toolUseId"], "", said, pictures(shown), error)))
     config = body.get("toolConfig", {})
-    specs = [tool["toolSpec"] for tool in config.get("tools", [])]
+    specs = [tool["toolSpec"] for tool in config.get("tools", []) if "cachePoint" not in tool]
     choice = config.get("toolChoice", {})
     return Arrived(
         list(texts(body.get("system"))),
