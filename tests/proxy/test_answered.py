@@ -334,14 +334,24 @@ def test_what_is_asked_several_times_at_once_is_sent_once(streamed: bool, tmp_pa
 
 
 def test_different_questions_at_once_do_not_wait_for_each_other(tmp_path: Path) -> None:
-    with answering(tmp_path, script=lambda asked: [Pause(0.3), *anthropic()(asked)]) as (up, lynkr):
-        threads = [threading.Thread(target=send, args=(lynkr, body(said=f"What is {n}?"))) for n in range(4)]
+    all_there = threading.Barrier(4)
+
+    def script(asked: Asked) -> Iterable[Step]:
+        all_there.wait(20)
+        return anthropic()(asked)
+
+    statuses = list[int]()
+    with answering(tmp_path, script=script) as (_, lynkr):
+
+        def ask_one(n: int) -> None:
+            statuses.append(send(lynkr, body(said=f"What is {n}?")).status)
+
+        threads = [threading.Thread(target=ask_one, args=(n,)) for n in range(4)]
         for thread in threads:
             thread.start()
-        threading.Event().wait(0.25)
-        assert len(up.posts()) == 4
         for thread in threads:
-            thread.join(10)
+            thread.join(30)
+    assert statuses == [200] * 4
 
 
 @pytest.mark.parametrize("failure", [_error, _cut_short])

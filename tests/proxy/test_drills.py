@@ -482,6 +482,9 @@ def test_every_one_of_many_requests_is_accounted_for(requests: int, routing: dic
             seen.add(f"{told.end} {row.outcome}")
             assert (told.id, told.status, told.lane or None) == (row.id, row.status, row.lane)
             assert sent == (told.end == "well")
-            assert sum(asked) == len(row.tried) + (row.outcome != "refused")
+            # A machine under load may not accept a connection in time; then nobody was asked.
+            unheard = sum("did not accept a connection" in attempt.why for attempt in row.tried)
+            most = len(row.tried) + (row.outcome != "refused")
+            assert most - unheard <= sum(asked) <= most
             assert told.end != "broken" or row.error
     assert seen == {"well ok", "error refused", "broken cut", "broken ok", "enough gone"}
