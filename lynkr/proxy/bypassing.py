@@ -30,6 +30,7 @@ from lynkr.usage import Usage
 
 # A larger request is no chore: Codex' titles come with all of its tools and are the largest.
 _LARGEST = 256 * 1024
+_ANSWERED = re.compile(rb'"role"\s*:\s*"(?:assistant|model)"')
 _SESSION = re.compile(r"<session>\s*(.*?)\s*</session>", re.DOTALL)
 _ASKS_FOR_ONE = re.compile(r"^(?:please )?(?:generate|write|create|give) .{0,60}\btitle\b[^\n]*:?\s*", re.IGNORECASE)
 # What Claude Code asks to learn from the answer's headers; a lane with a key of its own has none of those.
@@ -73,6 +74,8 @@ class Bypasses:
         probes, titles = self._on(wanted.probes, lane), self._on(wanted.titles, lane)
         if match is None or not match.metered or not (probes or titles) or len(inbound.body or b"") > _LARGEST:
             return None
+        if _ANSWERED.search(inbound.body or b""):
+            return None  # chores come alone; a conversation's every turn is not to be read for them
         try:
             body = inbound.read().value
             if not isinstance(body, dict) or body.get("safeguards"):

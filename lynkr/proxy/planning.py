@@ -59,7 +59,7 @@ class Planning:
     _documents: Documents = field(default_factory=Documents)
     _unmarked: Documents = field(default_factory=Documents)
     _own: Documents = field(default_factory=Documents)
-    # Decides for the whole session.
+    # Whether a lane is not to be asked now.
     rests: Callable[[Lane], bool] = lambda _: False
     _verdicts: frozenset[str] = frozenset()
 
@@ -67,7 +67,7 @@ class Planning:
         self._verdicts = frozenset(lane.name for lane in self.router.lanes if gives_verdicts(lane))
 
     def place(self, inbound: Inbound, spoken: Format | None) -> Placed:
-        """Where `inbound` may go. Raises ClientError where no lane understands it, Spent where the money is gone."""
+        """Where `inbound` may go. Raises ClientError where no lane understands it, or the money is gone."""
         match = inbound.match
         as_it_is = match is None or not match.metered
         lanes = self.router.serving(spoken, as_it_is=as_it_is)
@@ -88,6 +88,9 @@ class Planning:
         desk = self._desk(ask)
         usual = tuple(Route(lane, self.router.tier, self.router.why) for lane in lanes)
         plan = desk.plan(ask) if chooses else Plan(usual)
+        if chooses and inbound.document is not None and b"/tier" in inbound.document.body:
+            # Also where it counts no more: what was sent once without it is sent so again.
+            inbound = without_marker(inbound, inbound.document, CODECS[spoken].TALK, self._unmarked.read)
         if downgraded and not (plan.seat and plan.seat.pinned_lane):
             plan = replace(plan, routes=desk.cheapest(ask, f"{over}: the cheapest lane", plan.seat), switch=None)
         plan = replace(plan, routes=_alike(plan.routes))
@@ -151,11 +154,7 @@ class Planning:
             prefix_id=hash(before),
             elements=len(held),
         )
-        inbound = replace(inbound, document=document)
-        if b"/tier" in document.body:
-            # Also where it counts no more: what was sent once without it is sent so again.
-            inbound = without_marker(inbound, document, codec.TALK, self._unmarked.read)
-        return ask, inbound
+        return ask, replace(inbound, document=document)
 
     def for_lane(self, placed: Placed, lane: Lane) -> Inbound:
         """The request without what other lanes' models have thought: sealed, it means nothing to this one."""
