@@ -55,6 +55,22 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
         assert ledger.find("zz") == []
 
 
+def test_what_a_profile_has_spent_since_then_is_added_up_over_other_sessions(tmp_path: Path) -> None:
+    day = "2026-11-21T00:00:00"
+    with Ledger(tmp_path / "l.db") as ledger:
+        for name, profile, at, usd in [
+            ("S1", "work", "2026-11-21T08:00:00.000Z", 0.25),
+            ("S2", "work", "2026-11-21T09:00:00.000Z", 0.5),
+            ("S3", "work", "2026-11-21T10:00:00.000Z", None),
+            ("S4", "work", "2026-11-20T23:59:59.000Z", 4.0),
+            ("S5", "other", "2026-11-21T08:00:00.000Z", 8.0),
+            ("OWN", "work", "2026-11-21T08:00:00.000Z", 16.0),
+        ]:
+            ledger.save(replace(SESSION, id=name, profile=profile), [replace(ROW, id=name, at=at, cost_usd=usd)])
+        assert ledger.spent("work", day, "OWN") == 0.75
+        assert ledger.spent("nobody", day, "OWN") == 0.0
+
+
 def test_a_hundred_sessions_at_once_lose_nothing(tmp_path: Path) -> None:
     path = tmp_path / "new" / "ledger.db"
     writers = [

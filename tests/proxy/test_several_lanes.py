@@ -1,0 +1,139 @@
+"""Several lanes in one session: whose thoughts go where, how many requests at once, and what a spent budget does."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from proxied import Proxy, anthropic_lane, ask, proxy
+from scripts import Asked, Script, Step, Upstream, anthropic, upstream, whole
+
+from lynkr.lane import Auth, Lane
+from lynkr.routing.router import Router
+from lynkr.routing.settings import Budget, OnExceed, Routing
+from lynkr.secrets import Key
+
+KEYS = {"main": Key("sk-main"), "spare": Key("sk-spare")}
+SEALED = {"type": "thinking", "thinking": "", "signature": "EqQBCgIYAhIM-of-the-first"}
+CALL = {"type": "tool_use", "id": "toolu_1", "name": "Bash", "input": {"command": "ls"}}
+
+
+def tiered(up: Upstream, spare: Upstream, *, routing: Routing | None = None) -> Router:
+    """A strong lane and a small one of the same format, told apart by tier."""
+    main = anthropic_lane(up.url, auth=Auth.KEY, model="claude-opus-5-5")
+    small = replace(main, name="spare", base_url=spare.url, model="claude-haiku-5-5")
+    tiers: dict[str, tuple[Lane, ...]] = {"simple": (small,), "complex": (main, small)}
+    return Router((main, small), "complex", "by tier", tiers, routing or Routing(wait_s=2))
+
+
+def said(lynkr: Proxy, messages: list[dict[str, Any]]) -> int:
+    body = {"model": "claude-opus-5-5", "max_tokens": 100, "messages": messages, "tools": [{"name": "Bash"}]}
+    return ask(lynkr.port, "/v1/messages", json.dumps(body).encode()).status
+
+
+def refusing_after(times: int) -> Script:
+    served = 0
+
+    def script(asked: Asked) -> Iterable[Step]:
+        nonlocal served
+        served += 1
+        if served > times:
+            return whole({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}, 529)
+        return anthropic()(asked)
+
+    return script
+
+
+def test_what_one_model_has_sealed_is_not_sent_to_another_of_the_same_format_and_comes_back_at_home() -> None:
+    first = [
+        {"role": "user", "content": "refactor the whole parser and migrate every module. Think hard. /tier complex"}
+    ]
+    second = [
+        *first,
+        {"role": "assistant", "content": [SEALED, CALL]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "a.py"}]},
+    ]
+    with upstream(refusing_after(1)) as up, upstream(anthropic()) as spare:
+        with proxy(router=tiered(up, spare), keys=KEYS) as lynkr:
+            assert [said(lynkr, first), said(lynkr, second)] == [200, 200]
+            assert [lynkr.row(n).lane for n in range(2)] == ["main", "spare"]
+            up.script = anthropic()
+    at_home, elsewhere = up.asked[1].json["messages"], spare.asked[0].json["messages"]
+    assert at_home[1]["content"] == [SEALED, CALL], "the lane that made it was asked first, with all of it"
+    assert elsewhere[1]["content"] == [CALL]
+    assert elsewhere[2] == at_home[2]
+
+
+def test_no_more_requests_are_under_way_than_a_lane_takes_at_once() -> None:
+    under_way, most, lock = 0, 0, threading.Lock()
+    third_there = threading.Event()
+
+    def script(asked: Asked) -> Iterable[Step]:
+        nonlocal under_way, most
+        with lock:
+            under_way += 1
+            most = max(most, under_way)
+            if under_way > 2:
+                third_there.set()
+        third_there.wait(0.5)
+        with lock:
+            under_way -= 1
+        return anthropic()(asked)
+
+    with upstream(script) as up:
+        lane = anthropic_lane(up.url, auth=Auth.KEY, concurrency=2)
+        with proxy(lane, keys=KEYS) as lynkr:
+            statuses = list[int]()
+            threads = [
+                threading.Thread(target=lambda: statuses.append(said(lynkr, [{"role": "user", "content": "hi"}])))
+                for _ in range(6)
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(30)
+    assert statuses == [200] * 6
+    assert most == 2
+
+
+@pytest.mark.parametrize(
+    ("on_exceed", "status", "lane"), [("warn", 200, "main"), ("downgrade", 200, "spare"), ("stop", 400, None)]
+)
+def test_when_a_budget_is_spent(on_exceed: OnExceed, status: int, lane: str | None) -> None:
+    hard = [{"role": "user", "content": "refactor the whole parser and migrate every module /tier complex"}]
+    with upstream(anthropic()) as up, upstream(anthropic()) as spare:
+        budget = Budget(session_usd=0.0001, on_exceed=on_exceed)
+        with proxy(router=tiered(up, spare), keys=KEYS, budget=budget) as lynkr:
+            assert said(lynkr, hard) == 200
+            assert lynkr.row().lane == "main"
+            assert (said(lynkr, hard), lynkr.row(1).lane) == (status, lane)
+    assert (len(up.asked), len(spare.asked)) == {"warn": (2, 0), "downgrade": (1, 1), "stop": (1, 0)}[on_exceed]
+
+
+def test_what_is_under_way_counts_against_a_budget() -> None:
+    """Of eight at once that would cost more than the budget together, not all are let in."""
+    release = threading.Event()
+
+    def script(asked: Asked) -> Iterable[Step]:
+        release.wait(20)
+        return anthropic()(asked)
+
+    large = [{"role": "user", "content": "word " * 20_000}]
+    with upstream(script) as up:
+        lane = anthropic_lane(up.url, auth=Auth.KEY, model="claude-opus-5-5")
+        with proxy(lane, keys=KEYS, budget=Budget(session_usd=0.3)) as lynkr:
+            statuses = list[int]()
+            threads = [threading.Thread(target=lambda: statuses.append(said(lynkr, large))) for _ in range(8)]
+            for thread in threads:
+                thread.start()
+            while len(statuses) < 3 and len(up.asked) + len(statuses) < 8:
+                threading.Event().wait(0.02)
+            release.set()
+            for thread in threads:
+                thread.join(30)
+    assert sorted(set(statuses)) == [200, 400]
+    assert len(up.asked) == statuses.count(200) < 5
