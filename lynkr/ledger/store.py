@@ -30,6 +30,10 @@ _ROW = (
     "savings, compression_usd, faults, who, conversation, score, switch, answered"
 )
 
+_SESSION = ", ".join(f"sessions.{name}" for name in Session.__dataclass_fields__)
+_REQUEST = ", ".join(f"requests.{name}" for name in _ROW.split(", "))
+_SESSION_WIDTH = len(Session.__dataclass_fields__)
+
 
 class LedgerError(LynkrError):
     """The ledger cannot be read or written."""
@@ -100,7 +104,7 @@ class Ledger:
             return [
                 Session(*found)
                 for found in self._db.execute(
-                    "SELECT id, tool, profile, project, started, seconds, exit_status FROM sessions "
+                    f"SELECT {_SESSION} FROM sessions "  # noqa: S608 - constants
                     "ORDER BY started DESC, id DESC LIMIT ?",
                     (limit,),
                 )
@@ -112,7 +116,7 @@ class Ledger:
             return [
                 Session(*found)
                 for found in self._db.execute(
-                    "SELECT id, tool, profile, project, started, seconds, exit_status FROM sessions "
+                    f"SELECT {_SESSION} FROM sessions "  # noqa: S608 - constants
                     "WHERE substr(id, 1, ?) = ? OR substr(id, -?) = ? ORDER BY id LIMIT 2",
                     (len(part), part, len(part), part),
                 )
@@ -123,6 +127,29 @@ class Ledger:
         with self._explained():
             found = self._db.execute(f"SELECT {_ROW} FROM requests WHERE session = ? ORDER BY id", (session,))  # noqa: S608
             return [_row(values) for values in found]
+
+    def between(self, since: str | None = None, until: str | None = None) -> Iterator[tuple[Session, Row]]:
+        """The requests that began from `since` on and before `until` (RFC 3339, UTC), in order, with their sessions."""
+        sessions = dict[str, Session]()
+        with self._explained():
+            found = self._db.execute(
+                f"SELECT {_SESSION}, {_REQUEST} FROM sessions JOIN requests ON sessions.id = session "  # noqa: S608
+                "WHERE at >= ? AND at < ? ORDER BY at, requests.id",
+                (since or "", until or "~"),
+            )
+            for values in found:
+                session = Session(*values[:_SESSION_WIDTH])
+                yield sessions.setdefault(session.id, session), _row(values[_SESSION_WIDTH:])
+
+    def request(self, part: str) -> list[tuple[Session, Row]]:
+        """The requests whose id begins or ends with `part`, with their sessions; two of them at most."""
+        with self._explained():
+            found = self._db.execute(
+                f"SELECT {_SESSION}, {_REQUEST} FROM sessions JOIN requests ON sessions.id = session "  # noqa: S608
+                "WHERE substr(requests.id, 1, ?) = ? OR substr(requests.id, -?) = ? ORDER BY requests.id LIMIT 2",
+                (len(part), part, len(part), part),
+            )
+            return [(Session(*values[:_SESSION_WIDTH]), _row(values[_SESSION_WIDTH:])) for values in found]
 
     def spent(self, profile: str, since: str, but: str) -> float:
         """USD that sessions with `profile` have cost since `since` (RFC 3339, UTC), without session `but`."""

@@ -68,7 +68,7 @@ def change_list(pairs: Sequence[Pair], *, gone: bool, full: bool, paint: Paint =
         if pair.before is None:
             lines += [paint("   the original is not kept any more", "dim"), ""]
             continue
-        shown = [f"   {sign} {text[:_WIDE]}" for sign, text in _differing(pair.before, pair.after)]
+        shown = [f"   {sign} {text[:_WIDE]}" for sign, text in differing(pair.before, pair.after)]
         hidden = len(shown) - SHOWN
         if not full and hidden > 1:
             shown = [*shown[:SHOWN], paint(f"   … {hidden} more lines; all of them with --full", "dim")]
@@ -76,7 +76,7 @@ def change_list(pairs: Sequence[Pair], *, gone: bool, full: bool, paint: Paint =
     return lines[:-1]
 
 
-def _differing(before: str, after: str) -> Iterator[tuple[str, str]]:
+def differing(before: str, after: str) -> Iterator[tuple[str, str]]:
     """The lines that only one of two texts has: (-, line) and (+, line), in their order."""
     old, new = before.split("\n"), after.split("\n")
     places: dict[str, list[int]] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -31,7 +31,7 @@ def explained(report: dict[str, Any], paint: Paint = unpainted) -> list[str]:
     return lines
 
 
-def happened(request: dict[str, Any]) -> list[str]:
+def happened(request: Mapping[str, Any]) -> list[str]:
     """What was out of the ordinary with one request, a line each."""
     lines = [_failure(attempt) for attempt in request["tried"]] if request["status"] is not None else []
     return [*lines, *([arithmetic(request["switch"])] if request["switch"] else [])]

@@ -5,12 +5,13 @@ Renderers take the values of `report.values` and give lines; who prints them dec
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lynkr.report.request import answered_lines
 from lynkr.report.routing import routing_lines, stepped_in
 from lynkr.report.table import WIDTH, Paint, short, table, unpainted
-from lynkr.report.values import prompt_tokens
+from lynkr.report.tally import prompt_tokens
 from lynkr.report.words import duration, milliseconds, plural, share, tokens, usd
 
 _BAR = 20
@@ -27,7 +28,7 @@ def summary(report: dict[str, Any], *, stored: bool = True) -> str:
         plural(totals["requests"], "request"),
         f"{tokens(prompt)} tokens in ({share(totals['cache_read_tokens'], prompt)} cached)",
         f"{tokens(totals['output_tokens'])} out",
-        _cost_words(totals),
+        cost_words(totals),
     ]
     # A WebSocket that is turned down (426) is how Codex learns to use HTTP, not a failure.
     failures = sum(r["outcome"] in ("refused", "cut") and r["status"] != 426 for r in report["requests"])
@@ -41,7 +42,8 @@ def summary(report: dict[str, Any], *, stored: bool = True) -> str:
     return " · ".join([*parts, "lynkr report last"] if stored else parts)
 
 
-def _cost_words(totals: dict[str, Any]) -> str:
+def cost_words(totals: Mapping[str, Any]) -> str:
+    """What it cost, how much of that is an estimate, and what had no price."""
     unpriced = totals["unpriced_requests"]
     if totals["cost_usd"] is None:
         return "cost unknown (no price for the model)"
@@ -72,33 +74,36 @@ def session_report(report: dict[str, Any], prices_date: str, paint: Paint = unpa
         lines += ["", *compressed]
     if routed := routing_lines(report["requests"], paint):
         lines += ["", *routed]
+    if answered := answered_lines(report["requests"], paint):
+        lines += ["", *answered]
     lines += ["", *_request_table(report["requests"], paint)]
     if changed := _change_table(report["requests"], paint):
         lines += ["", *changed]
     return [*lines, "", *_footnotes(report, prices_date, paint)]
 
 
-def _by_what(savings: dict[str, Any]) -> str:
-    """What saved it, where more than one thing did or it is not compression alone."""
+def saved_words(saved: float, savings: Mapping[str, Any]) -> list[str]:
+    """How much was saved, and then what saved how much of it."""
     words = {"routing": "routing", "compression": "compression", "answers": "answers given again",
              "bypass": "answers without a model"}  # fmt: skip
     parts = [f"{usd(savings[f'{name}_usd'])} by {said}" for name, said in words.items() if savings[f"{name}_usd"]]
-    return f": {', '.join(parts)}" if parts else ""
+    whole = f"about {usd(saved)}" if saved >= 0 else f"nothing: about {usd(-saved)} more than without lynkr"
+    return [whole, *parts]
 
 
 def _headline(session: dict[str, Any], totals: dict[str, Any], savings: dict[str, Any], paint: Paint) -> list[str]:
     prompt = prompt_tokens(totals)
-    saved = totals["saved_usd"]
+    saved = totals["saved_usd"] or 0.0
     rows = [
-        ("Cost", _cost_words(totals)),
+        ("Cost", cost_words(totals)),
         ("Baseline", f"{usd(totals['baseline_usd'])}, what it would have cost without lynkr"),
-        ("Saved", f"about {usd(saved)}{_by_what(savings)}"),
+        *(("" if n else "Saved", words) for n, words in enumerate(saved_words(saved, savings))),
         ("Requests", f"{totals['requests']}; {_end(session)}"),
         ("Cache", f"{share(totals['cache_read_tokens'], prompt)} of {tokens(prompt)} input tokens read from it"),
     ]
     if not saved:
         # Nothing was changed that could have saved or cost anything: two lines that say so twice are noise.
-        rows = [row for row in rows if row[0] not in ("Baseline", "Saved")]
+        rows = [row for row in rows if row[0] not in ("Baseline", "Saved", "")]
     return [f"{paint(f'{name:<10}', 'dim')}{text}" for name, text in rows]
 
 

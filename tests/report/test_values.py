@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lynkr.ledger.row import Row, Session, Try
-from lynkr.report.values import SCHEMA, failed, money, prompt_tokens, report, totals, unreport
+from lynkr.report.tally import Tally, failed, money, prompt_tokens
+from lynkr.report.values import SCHEMA, report, unreport
 from lynkr.usage import Usage
 
 few = settings(max_examples=60, deadline=None)
@@ -166,7 +167,7 @@ def test_what_was_saved_is_the_baseline_less_the_cost_of_what_has_both(rows: lis
 @few
 @given(ROWS)
 def test_the_estimated_part_is_a_part_of_the_cost(rows: list[Row]) -> None:
-    found = totals(rows)
+    found = Tally.of(rows).totals()
     assert found["estimated"] == any(row.estimated or row.baseline_usd != row.cost_usd for row in rows)
     part = sum(row.cost_usd or 0 for row in rows if row.estimated)
     assert found["estimated_usd"] == pytest.approx(part, abs=1e-6)
@@ -203,7 +204,7 @@ def test_where_no_price_is_known_money_is_none_and_not_zero() -> None:
 
 
 def test_what_has_no_price_is_left_out_of_the_sum() -> None:
-    found = totals([row(cost_usd=None, baseline_usd=None), row(cost_usd=0.25, baseline_usd=0.75)])
+    found = Tally.of([row(cost_usd=None, baseline_usd=None), row(cost_usd=0.25, baseline_usd=0.75)]).totals()
     assert (found["cost_usd"], found["baseline_usd"], found["saved_usd"]) == (0.25, 0.75, 0.5)
     assert found["unpriced_requests"] == 1
 
