@@ -26,11 +26,12 @@ from lynkr.local import look
 from lynkr.paths import Paths
 from lynkr.plan import NOT_FOR_THIS, Options, preview, without_credentials
 from lynkr.probe import probe
-from lynkr.profiles import Profile
+from lynkr.profile import Profile
 from lynkr.secrets.store import Store
 
 State = Literal["ok", "note", "wrong"]
 _OLD_PRICES_DAYS = 90
+_LARGE_LEDGER = 1_000_000_000
 TERMS = "https://code.claude.com/docs/en/legal-and-compliance"
 
 
@@ -193,10 +194,13 @@ class Doctor:
             return Finding("ledger", "ledger", "wrong", f"{path} cannot be written", f"chmod u+w {path}")
         try:
             with Ledger(path) as ledger:
-                ledger.sessions(1)
+                held = ledger.held()
         except LynkrError as error:
             return Finding("ledger", "ledger", "wrong", *_split(error.sentence))
-        return Finding("ledger", "ledger", "ok", f"{path}, {path.stat().st_size / 1024:.0f} KB")
+        says = f"{path}, {held.bytes / 1e6:.1f} MB: {held.requests:,} requests of {held.sessions:,} sessions"
+        if held.bytes > _LARGE_LEDGER:
+            return Finding("ledger", "ledger", "note", says, "lynkr ledger prune --older-than 180d")
+        return Finding("ledger", "ledger", "ok", says)
 
 
 def _prices() -> Finding:

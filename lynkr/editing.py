@@ -12,7 +12,8 @@ import tomlkit.exceptions
 
 from lynkr.errors import ConfigError
 from lynkr.paths import Paths, private_folder, write_private
-from lynkr.profiles import LOCAL_FILE, check_name, find
+from lynkr.profile import check_name
+from lynkr.profiles import LOCAL_FILE, find
 
 
 def use(name: str, where: Paths) -> None:

@@ -18,7 +18,7 @@ from lynkr.launch.child import locate
 from lynkr.launch.launch import Call, Launch, child_environment
 from lynkr.launch.tools import ANY, TOOLS, Tool
 from lynkr.paths import Paths, home_folder, paths
-from lynkr.profiles import Profile
+from lynkr.profile import Profile
 from lynkr.routing.router import TIERS, Router, router
 from lynkr.routing.settings import Budget
 from lynkr.secrets import Key
@@ -46,6 +46,7 @@ class Options:
     nested: bool = False
     compress: bool = True
     budget: float | None = None
+    status_line: bool = False
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     # A profile made in memory, and the name the report gives the tool: for `lynkr demo`.
     made: Profile | None = None
@@ -77,6 +78,11 @@ class Plan:
     def compress(self) -> Settings:
         """What may be changed of requests; nothing with `--no-compress`."""
         return self.profile.compress if self.options.compress else OFF
+
+    @property
+    def status_line(self) -> bool:
+        """Whether a line about the session is shown while it runs."""
+        return self.options.status_line or self.profile.status_line
 
     @property
     def key_variables(self) -> tuple[str, ...]:
@@ -222,7 +228,7 @@ def call_of(planned: Plan, port: int, secret: str, folder: Path) -> Call:
     home = Path(environ.get("HOME") or home_folder(planned.where.state))
     lanes = planned.router.lanes
     verdicts = frozenset(lane.name for lane in lanes if gives_verdicts(lane))
-    return Call(planned.argv, environ, cwd(), home, port, secret, folder, lanes, verdicts)
+    return Call(planned.argv, environ, cwd(), home, port, secret, folder, lanes, verdicts, planned.status_line)
 
 
 def launch_of(planned: Plan, call: Call) -> Launch:

@@ -27,14 +27,16 @@ from lynkr.join import NOTE, note, put
 from lynkr.kept import Kept, Made
 from lynkr.lane import Auth
 from lynkr.launch.child import Child, reachable
-from lynkr.launch.launch import Launch, child_environment
+from lynkr.launch.launch import STATUS, Launch, child_environment
 from lynkr.launch.tools.codex import carriers
 from lynkr.ledger.recorder import Recorder
 from lynkr.ledger.row import Session
 from lynkr.paths import Paths, private_folder, write_private
 from lynkr.plan import Plan, call_of, cwd, launch_of
+from lynkr.report.status import StatusLine
 from lynkr.report.terminal import summary
 from lynkr.report.values import report, unreport
+from lynkr.running import new_folder
 from lynkr.transforms.settings import OFF
 
 if TYPE_CHECKING:
@@ -89,7 +91,8 @@ def run(planned: Plan, say: Callable[[str], None]) -> Ended:
         began, started = time.monotonic(), _now()
         line = Session(session.id, planned.tool_name, planned.profile.name, str(cwd()), started)
         with Child(session.launch.argv, session.environment) as child:
-            recorder = Recorder(planned.where.ledger, line)
+            shown = StatusLine(session.folder / STATUS, planned.profile.name) if planned.status_line else None
+            recorder = Recorder(planned.where.ledger, line, shown.add if shown else None)
             proxy = _start_proxy(session, recorder, say)
             try:
                 status = child.wait()
@@ -123,7 +126,7 @@ def _notes(planned: Plan) -> Iterator[str]:
 def _prepared(planned: Plan) -> Iterator[Prepared]:
     listener = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
     identity, secret = _new_id(), randomness.token_hex(16)
-    folder = _session_folder(planned.where, identity)
+    folder = new_folder(planned.where, identity)
     try:
         port = int(listener.getsockname()[1])
         launch = launch_of(planned, call_of(planned, port, secret, folder))
@@ -133,37 +136,6 @@ def _prepared(planned: Plan) -> Iterator[Prepared]:
     finally:
         listener.close()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _session_folder(where: Paths, identity: str) -> Path:
-    """A folder for this session alone. A place that cannot be written to is no reason not to start."""
-    try:
-        _sweep(where.sessions)
-        return private_folder(where.sessions / f"{os.getpid()}-{identity}")
-    except OSError:
-        return Path(tempfile.mkdtemp(prefix="lynkr-"))
-
-
-def _sweep(sessions: Path) -> None:
-    """Removes what sessions that were killed have left."""
-    if not sessions.is_dir():
-        return
-    for folder in sessions.iterdir():
-        pid = folder.name.partition("-")[0]
-        if pid.isdigit() and not _alive(int(pid)):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _alive(pid: int) -> bool:
-    if os.name == "nt":  # there, signal 0 is Ctrl-C
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def _start_proxy(session: Prepared, recorder: Recorder, say: Callable[[str], None]) -> ProxyThread:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from lynkr.paths import Paths, paths
-from lynkr.profiles import Profile, read
+from lynkr.profile import Profile, read
 
 TOOLS = Path(os.environ.get("LYNKR_TEST_TOOLS", Path(__file__).parent.parent / ".cache" / "tools"))
 

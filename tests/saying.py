@@ -17,7 +17,7 @@ from proxied import Answer, Key, Proxy, ask, proxy
 from scripts import Asked, Step, Upstream, upstream
 from strict import CALL, KEY, USERS, Described, Strict
 
-from lynkr.profiles import read
+from lynkr.profile import read
 from lynkr.upstream.catalog import Way
 
 CLIENTS = ("anthropic", "openai-chat", "openai-responses", "gemini")

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from lynkr.errors import ConfigError
 from lynkr.lane import Auth, Format, Lane, Price
 from lynkr.paths import Paths, shipped
-from lynkr.profiles import choose, line_of, load, names, read
+from lynkr.profile import line_of, read
+from lynkr.profiles import choose, load, names
 
 few = settings(max_examples=80, deadline=None)
 

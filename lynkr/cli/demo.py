@@ -72,7 +72,7 @@ def _options(folder: Path, port: int, gguf: Path | None) -> Options:
     from lynkr.demo import project
     from lynkr.lane import Auth, Format, Lane
     from lynkr.plan import Options
-    from lynkr.profiles import Profile
+    from lynkr.profile import Profile
 
     lane = "llama.cpp" if gguf else "canned"
     lanes = {lane: Lane(lane, "anthropic", (Format.ANTHROPIC,), Auth.CLIENT, f"http://127.0.0.1:{port}")}

@@ -201,7 +201,7 @@ def _given(question: str) -> str:
 
 
 def _name(question: str, default: str, folder: Any) -> str:
-    from lynkr.profiles import check_name
+    from lynkr.profile import check_name
 
     while True:
         name = str(click.prompt(f"\n{question}", default=default, err=True)).strip()

@@ -39,7 +39,7 @@ def command() -> None:
 def set_(name: str, more: tuple[str, ...], to_file: bool) -> None:
     """Store the key NAME. It is asked for without an echo, or read from stdin; never from an argument, which every
     user of this machine can see."""
-    from lynkr.profiles import check_entry
+    from lynkr.profile import check_entry
     from lynkr.secrets import Key
 
     if more:
@@ -92,7 +92,7 @@ def list_(as_json: bool) -> None:
 @_NAME
 def rm(name: str) -> None:
     """Take the key NAME out of the keyring and the encrypted file."""
-    from lynkr.profiles import check_entry
+    from lynkr.profile import check_entry
 
     check_entry(name)
     if not _store().forget(name):
@@ -111,7 +111,7 @@ def test(name: str, profile: str | None, as_json: bool) -> int:
 
     Where no lane of the profile uses it, the provider of that name is asked for its list of models, which is free.
     """
-    from lynkr.profiles import check_entry
+    from lynkr.profile import check_entry
 
     check_entry(name)
     lanes = _tried(name, profile)

@@ -16,7 +16,7 @@ from lynkr.lane import Auth
 from lynkr.paths import paths, shipped
 
 if TYPE_CHECKING:
-    from lynkr.profiles import Profile
+    from lynkr.profile import Profile, read
 
 _NAME = click.argument("name", required=False, shell_complete=profile_names)
 _JSON = click.option("--json", "as_json", is_flag=True, help="As JSON.")
@@ -117,7 +117,7 @@ def edit(name: str | None) -> None:
     if before != path:
         say(f"{path} is a copy of the shipped profile, and yours counts from now on")
     click.edit(filename=str(path))
-    profile = profiles.read(path, name)
+    profile = read(path, name)
     say(f"profile {name} is in order: {', '.join(profile.lanes)}")
 
 
@@ -132,7 +132,7 @@ def check(names: tuple[str, ...]) -> int:
     for name in names or profiles.names(where):
         try:
             file = Path(name)
-            profile = profiles.read(file, file.stem) if file.suffix == ".toml" else profiles.load(name, where)
+            profile = read(file, file.stem) if file.suffix == ".toml" else profiles.load(name, where)
             say(f"profile {name} is in order: {', '.join(profile.lanes)}")
         except LynkrError as error:
             wrong = True

@@ -69,6 +69,7 @@ class _Words(click.Command):
 @click.option("--dry-run", is_flag=True, help="Print what would be injected; start nothing.")
 @click.option("--report", type=click.Path(path_type=Path), metavar="PATH", help="Also write the JSON report there.")
 @click.option("--no-compress", is_flag=True, help="Send tool results as they are, whatever the profile says.")
+@click.option("--status-line", is_flag=True, help="Show what the session costs in Claude Code's status line.")
 @click.option("--nested", is_flag=True, help="Allow a session inside of a session.")
 @click.option("--join", is_flag=True, hidden=True, help="Within a session, use its proxy: for shims.")
 @click.option("-q", "--quiet", is_flag=True, help="No line at the end.")
@@ -82,6 +83,7 @@ def command(
     dry_run: bool,
     report: Path | None,
     no_compress: bool,
+    status_line: bool,
     nested: bool,
     join: bool,
     quiet: bool,
@@ -110,7 +112,8 @@ def command(
     if report is not None and (report.is_dir() or not report.resolve().parent.is_dir()):
         what = "is a folder" if report.is_dir() else f"cannot be written: there is no folder {report.resolve().parent}"
         raise ConfigError(f"--report {report} {what}")
-    options = Options(words, as_command, profile, lane, tier, report, quiet, verbose, nested, not no_compress, budget)
+    options = Options(words, as_command, profile, lane, tier, report, quiet, verbose, nested, not no_compress, budget,
+                      status_line)  # fmt: skip
     if join and options.environ.get("LYNKR_SESSION"):
         from lynkr.join import join as joining
         from lynkr.launch.child import become

@@ -17,6 +17,9 @@ PLACEHOLDER = "lynkr-holds-the-key"
 # The variable that holds the bare secret, for tools that send it in a header.
 SECRET_VARIABLE = "LYNKR_SECRET"  # noqa: S105 - a variable's name
 
+# The file in a session's folder that holds a line about it, where the profile wants one to be shown.
+STATUS = "status"
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -24,7 +27,8 @@ class Call:
 
     `argv` begins with the tool's own path. `url` is the proxy's base URL with the secret in its path, `bare_url` the
     same without it. `folder` is the session's own folder (made by whoever carries the launch out). `lanes` are those
-    that may serve the session; `verdicts` names those whose model can judge whether a call is safe.
+    that may serve the session; `verdicts` names those whose model can judge whether a call is safe. `status_line` says
+    that the tool is to show the line in STATUS, where it can and the user has it show nothing else.
     """
 
     argv: tuple[str, ...]
@@ -36,6 +40,7 @@ class Call:
     folder: Path
     lanes: Sequence[Lane]
     verdicts: frozenset[str] = frozenset()
+    status_line: bool = False
 
     @property
     def bare_url(self) -> str:

@@ -25,7 +25,9 @@ _STEP_S = 0.1
 class Recorder:
     """The rows of one session. `put` from any thread; `close` once, from the one that made it."""
 
-    def __init__(self, path: Path, session: Session) -> None:
+    def __init__(self, path: Path, session: Session, told: Callable[[list[Row]], None] | None = None) -> None:
+        """`told` hears of rows when they have come, in the recorder's own thread."""
+        self._told = told
         self.rows: list[Row] = []
         self._path = path
         self._session = session
@@ -78,7 +80,10 @@ class Recorder:
             items = self._next() if ledger or self._problem else []
             ended = None in items
             session = next((item for item in reversed(items) if isinstance(item, Session)), session)
-            waiting += [item for item in items if isinstance(item, Row)]
+            new = [item for item in items if isinstance(item, Row)]
+            waiting += new
+            if new and self._told is not None:
+                self._told(new)
             try:
                 ledger = ledger or Ledger(self._path)
                 ledger.save(session, waiting)

@@ -10,10 +10,10 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from lynkr.changes import Change, Saving, Switch
 from lynkr.errors import LynkrError
@@ -33,6 +33,19 @@ _ROW = (
 _SESSION = ", ".join(f"sessions.{name}" for name in Session.__dataclass_fields__)
 _REQUEST = ", ".join(f"requests.{name}" for name in _ROW.split(", "))
 _SESSION_WIDTH = len(Session.__dataclass_fields__)
+
+# Sessions whose every request began before a day, and that began before it themselves.
+_OVER = "started < ? AND NOT EXISTS (SELECT 1 FROM requests WHERE session = sessions.id AND at >= ?)"
+
+
+class Held(NamedTuple):
+    """What a ledger holds; `first` and `last` are when its requests began (RFC 3339), `bytes` its size on disk."""
+
+    sessions: int
+    requests: int
+    first: str | None
+    last: str | None
+    bytes: int
 
 
 class LedgerError(LynkrError):
@@ -150,6 +163,37 @@ class Ledger:
                 (len(part), part, len(part), part),
             )
             return [(Session(*values[:_SESSION_WIDTH]), _row(values[_SESSION_WIDTH:])) for values in found]
+
+    def held(self) -> Held:
+        """How much there is, and from when to when."""
+        with self._explained():
+            sessions = self._db.execute("SELECT count(*) FROM sessions").fetchone()[0]
+            requests, first, last = self._db.execute("SELECT count(*), min(at), max(at) FROM requests").fetchone()
+            return Held(sessions, requests, first, last, self._bytes())
+
+    def before(self, until: str) -> tuple[int, int]:
+        """(sessions, requests) that `prune` would remove."""
+        with self._explained():
+            requests = self._db.execute("SELECT count(*) FROM requests WHERE at < ?", (until,)).fetchone()[0]
+            sessions = self._db.execute(f"SELECT count(*) FROM sessions WHERE {_OVER}", (until, until)).fetchone()[0]  # noqa: S608
+            return sessions, requests
+
+    def prune(self, until: str) -> int:
+        """Removes the requests that began before `until` (RFC 3339, UTC) and the sessions that have none left; the
+        bytes that this freed. Room that another session's lock keeps from being freed is used again later."""
+        size = self._bytes()
+        with self._explained():
+            with self._writing():
+                self._db.execute(f"DELETE FROM sessions WHERE {_OVER}", (until, until))  # noqa: S608
+                self._db.execute("DELETE FROM requests WHERE at < ?", (until,))
+            with suppress(sqlite3.OperationalError):
+                self._db.execute("VACUUM")
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return max(size - self._bytes(), 0)
+
+    def _bytes(self) -> int:
+        files = (self.path, *(self.path.with_name(self.path.name + end) for end in ("-wal", "-shm")))
+        return sum(file.stat().st_size for file in files if file.exists())
 
     def spent(self, profile: str, since: str, but: str) -> float:
         """USD that sessions with `profile` have cost since `since` (RFC 3339, UTC), without session `but`."""

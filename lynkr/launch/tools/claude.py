@@ -8,13 +8,14 @@ the JSON itself is passed because it holds the session's secret. Measured with C
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from lynkr.errors import ConfigError, UsageError
 from lynkr.lane import Auth, Format, Lane
-from lynkr.launch.launch import PLACEHOLDER, Call, Launch
+from lynkr.launch.launch import PLACEHOLDER, STATUS, Call, Launch
 from lynkr.launch.tools.reading import table, text
 
 SPEAKS = (Format.ANTHROPIC,)
@@ -55,6 +56,11 @@ def launch(call: Call) -> Launch:
         notes.append(
             f"auto mode is off: the model of lane '{lane.name}' judges no risky calls, so Claude Code asks you instead"
         )
+    if call.status_line:
+        if any("statusLine" in settings for settings in (*_users(call), *map(_quietly, _MANAGED), theirs)):
+            notes.append("Claude Code shows a status line of yours, so lynkr's is not shown; see lynkr top")
+        else:
+            settings["statusLine"] = {"type": "command", "command": f"cat {shlex.quote(str(call.folder / STATUS))}"}
     path = call.folder / "claude-settings.json"
     origin = found.get("ANTHROPIC_BASE_URL", "").rstrip("/")
     translated = lane is not None and Format.ANTHROPIC not in lane.formats
@@ -115,14 +121,18 @@ def _read_settings(call: Call, text: str) -> dict[str, Any]:
 
 def _variables(call: Call, theirs: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
     """(the variables of managed settings, all variables as Claude Code would see them without us)."""
-    folder = Path(call.environ.get("CLAUDE_CONFIG_DIR") or call.home / ".claude")
-    project = call.cwd / ".claude"
-    files = (folder / "settings.json", project / "settings.json", project / "settings.local.json")
     managed = {name: value for path in _MANAGED for name, value in _env(_quietly(path)).items()}
     found = dict(call.environ)
-    for settings in (*map(_quietly, files), theirs):
+    for settings in (*_users(call), theirs):
         found |= _env(settings)
     return managed, found | managed
+
+
+def _users(call: Call) -> Iterator[dict[str, Any]]:
+    """The settings of the user and of the project."""
+    folder = Path(call.environ.get("CLAUDE_CONFIG_DIR") or call.home / ".claude")
+    project = call.cwd / ".claude"
+    yield from map(_quietly, (folder / "settings.json", project / "settings.json", project / "settings.local.json"))
 
 
 def _quietly(path: Path) -> dict[str, Any]:
