@@ -55,6 +55,11 @@ class Paths:
         return self.state / "sessions"
 
     @property
+    def stands(self) -> Path:
+        """The folder of notes that standing proxies leave, and of the token that opens them."""
+        return self.state / "serve"
+
+    @property
     def answers(self) -> Path:
         """The folder of answers that may be given again."""
         return self.cache / "answers"

@@ -47,6 +47,8 @@ class Options:
     compress: bool = True
     budget: float | None = None
     status_line: bool = False
+    # For no tool at all: what `lynkr serve` begins with.
+    standing: bool = False
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     # A profile made in memory, and the name the report gives the tool: for `lynkr demo`.
     made: Profile | None = None
@@ -126,9 +128,9 @@ def plan(options: Options, say: Callable[[str], None], ask: Callable[[str], str]
 
 def without_credentials(options: Options) -> Plan:
     """The same, but for the keys."""
-    if not options.words:
+    if not options.words and not options.standing:
         raise UsageError("say what to run: lynkr run claude, or lynkr run -- COMMAND")
-    if options.environ.get("LYNKR_SESSION") and not options.nested:
+    if options.environ.get("LYNKR_SESSION") and not options.nested and not options.standing:
         raise UsageError(
             "this already runs inside a lynkr session; run the tool as it is, or say --nested for a proxy in a proxy"
         )
@@ -145,9 +147,9 @@ def without_credentials(options: Options) -> Plan:
     made = router(profile.lanes, profile.tiers, profile.routing, lane=options.lane, tier=options.tier)
     chosen = _allowed(made, tool_name)
     _check_spoken(tool_name, tool, chosen)
-    path = locate(options.words[0], options.environ, tool.INSTALL)
     name = options.tool_name or tool_name
-    return Plan(options, profile, chosen, {}, tool, name, (path, *options.words[1:]), where)
+    argv = () if options.standing else (locate(options.words[0], options.environ, tool.INSTALL), *options.words[1:])
+    return Plan(options, profile, chosen, {}, tool, name, argv, where)
 
 
 def cwd() -> Path:
@@ -158,6 +160,8 @@ def cwd() -> Path:
 
 
 def _tool(options: Options) -> tuple[str, Tool]:
+    if options.standing:
+        return "serve", ANY
     name = Path(options.words[0]).name
     if name in TOOLS:
         return name, TOOLS[name]

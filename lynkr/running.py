@@ -30,13 +30,13 @@ def new_folder(where: Paths, identity: str) -> Path:
 
 def running(where: Paths) -> list[Running]:
     """The sessions that run, the oldest first."""
-    return [each for each in _all(where.sessions) if _alive(each.pid)]
+    return [each for each in _all(where.sessions) if alive(each.pid)]
 
 
 def _sweep(sessions: Path) -> None:
     """Removes what sessions that were killed have left."""
     for each in _all(sessions):
-        if not _alive(each.pid):
+        if not alive(each.pid):
             shutil.rmtree(each.folder, ignore_errors=True)
 
 
@@ -49,7 +49,8 @@ def _all(sessions: Path) -> list[Running]:
     )
 
 
-def _alive(pid: int) -> bool:
+def alive(pid: int) -> bool:
+    """Whether there is such a process."""
     if os.name == "nt":  # there, signal 0 is Ctrl-C
         return True
     try:

@@ -8,41 +8,36 @@ in the socket's backlog); the proxy runs in a thread of its own, so that this on
 from __future__ import annotations
 
 import json
-import os
 import secrets as randomness
 import shutil
 import socket
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lynkr.errors import LynkrError
-from lynkr.ids import ulid
+from lynkr import unsaved
+from lynkr.furnish import new_id, now, setting_of
 from lynkr.join import NOTE, note, put
-from lynkr.kept import Kept, Made
+from lynkr.kept import Kept
 from lynkr.lane import Auth
 from lynkr.launch.child import Child, reachable
 from lynkr.launch.launch import STATUS, Launch, child_environment
 from lynkr.launch.tools.codex import carriers
 from lynkr.ledger.recorder import Recorder
 from lynkr.ledger.row import Session
-from lynkr.paths import Paths, private_folder, write_private
+from lynkr.paths import write_private
 from lynkr.plan import Plan, call_of, cwd, launch_of
 from lynkr.report.status import StatusLine
 from lynkr.report.terminal import summary
-from lynkr.report.values import report, unreport
+from lynkr.report.values import report
 from lynkr.running import new_folder
 from lynkr.transforms.settings import OFF
 
 if TYPE_CHECKING:
-    from lynkr.ledger.store import Ledger
     from lynkr.proxy.thread import ProxyThread
-    from lynkr.transforms.shaper import Change
 
 _BACKLOG = 128
 
@@ -88,7 +83,7 @@ def run(planned: Plan, say: Callable[[str], None]) -> Ended:
     with _prepared(planned) as session:
         for note in (*planned.notes, *session.launch.notes, *_notes(planned)):
             say(note)
-        began, started = time.monotonic(), _now()
+        began, started = time.monotonic(), now()
         line = Session(session.id, planned.tool_name, planned.profile.name, str(cwd()), started)
         with Child(session.launch.argv, session.environment) as child:
             shown = StatusLine(session.folder / STATUS, planned.profile.name) if planned.status_line else None
@@ -125,7 +120,7 @@ def _notes(planned: Plan) -> Iterator[str]:
 @contextmanager
 def _prepared(planned: Plan) -> Iterator[Prepared]:
     listener = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
-    identity, secret = _new_id(), randomness.token_hex(16)
+    identity, secret = new_id(), randomness.token_hex(16)
     folder = new_folder(planned.where, identity)
     try:
         port = int(listener.getsockname()[1])
@@ -140,74 +135,13 @@ def _prepared(planned: Plan) -> Iterator[Prepared]:
 
 def _start_proxy(session: Prepared, recorder: Recorder, say: Callable[[str], None]) -> ProxyThread:
     # Only now: the thread that this starts imports what is heavy.
-    from lynkr.proxy.thread import ProxyThread, Setting
+    from lynkr.proxy.setting import Door
+    from lynkr.proxy.thread import ProxyThread
 
-    setting = Setting(
-        listener=session.listener,
-        port=session.port,
-        secret=session.secret,
-        carriers=(
-            *([session.launch.carrier] if session.launch.carrier else []),
-            *carriers(session.plan.options.environ),
-        ),
-        router=session.plan.router,
-        origins=session.launch.origins,
-        keys={name: held.credential for name, held in session.plan.held.items()},
-        environ=session.plan.options.environ,
-        speaks=session.plan.tool.SPEAKS,
-        record=recorder.put,
-        alarm=say,
-        now=_now,
-        new_id=_new_id,
-        compress=session.plan.compress,
-        keep=_keeping(session, say),
-        budget=session.plan.budget,
-        spent=lambda: _spent(session),
-        healths=session.plan.where.healths,
-        caching=session.plan.profile.caching,
-        bypassing=session.plan.profile.bypassing,
-        shelf=session.plan.where.answers,
-        profile=session.plan.profile.name,
-    )
-    return ProxyThread(setting)
-
-
-def _spent(session: Prepared) -> dict[str, float]:
-    """What other sessions have spent with this profile, today and this month, by the local calendar."""
-    from lynkr.ledger.store import Ledger
-
-    today = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
-    begins = {"day": today, "month": today.replace(day=1)}
-    try:
-        with Ledger(session.plan.where.ledger) as ledger:
-            return {
-                period: ledger.spent(session.plan.profile.name, begin.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S"),
-                                     session.id)
-                for period, begin in begins.items()
-            }  # fmt: skip
-    except LynkrError:
-        return {}  # the recorder says what is wrong with the ledger
-
-
-def _keeping(session: Prepared, say: Callable[[str], None]) -> Callable[[Change, str], None] | None:
-    """Keeps what was compressed. A disk that is full costs a warning, once, and no request."""
-    kept, failed = Kept(session.plan.where.kept), list[OSError]()
-    if session.plan.compress == OFF:
-        return None
-    if not kept.usable():
-        say(f"{kept.folder} cannot be written to: tool results keep what could not be had back")
-        return None
-
-    def keep(change: Change, request: str) -> None:
-        try:
-            kept.put(change.id, change.before)
-            kept.note(session.id, Made(request, change.id, change.label, tuple(change.cuts), change.after))
-        except OSError as error:
-            if not failed:
-                say(f"originals of compressed results cannot be kept in {kept.folder}: {error.strerror}")
-            failed.append(error)
-
-    return keep
+    carrier = [session.launch.carrier] if session.launch.carrier else []
+    door = Door(session.listener, session.port, session.secret, (*carrier, *carriers(session.plan.options.environ)))
+    setting = setting_of(session.plan, session.id, recorder.put, say, session.launch.origins)
+    return ProxyThread(door, setting)
 
 
 def _finish(
@@ -220,9 +154,9 @@ def _finish(
     text = json.dumps(values, indent=1)
     stored = problem is None
     if problem is not None:
-        say(f"{problem}; this session's report is kept in {_keep(planned.where, line.id, text)}")
+        say(f"{problem}; this session's report is kept in {unsaved.keep(planned.where, line.id, text)}")
     else:
-        _adopt(planned.where, say)
+        unsaved.adopt(planned.where, say)
     Kept(planned.where.kept).prune(time.time())
     if planned.options.report is not None:
         try:
@@ -232,50 +166,3 @@ def _finish(
     if not planned.options.quiet:
         say(summary(values, stored=stored))
     return values
-
-
-_KEPT = "unsaved-*.json"
-
-
-def _keep(where: Paths, identity: str, text: str) -> Path:
-    """Puts a report that the ledger did not take beside it, or, where that cannot be, among temporary files."""
-    try:
-        path = private_folder(where.unsaved) / _KEPT.replace("*", identity)
-        write_private(path, text)
-    except OSError:
-        path = Path(tempfile.gettempdir()) / f"lynkr-{_KEPT.replace('*', identity)}"
-        write_private(path, text)
-    return path
-
-
-def _adopt(where: Paths, say: Callable[[str], None]) -> None:
-    """Takes reports that were kept beside the ledger into it, now that it can be written again."""
-    kept = sorted(where.unsaved.glob(_KEPT))
-    if not kept:
-        return
-    from lynkr.ledger.store import Ledger
-
-    try:
-        with Ledger(where.ledger) as ledger:
-            for path in kept:
-                _adopt_one(ledger, path, say)
-    except LynkrError as error:
-        say(f"{error}; {len(kept)} reports wait beside it")
-
-
-def _adopt_one(ledger: Ledger, path: Path, say: Callable[[str], None]) -> None:
-    try:
-        ledger.save(*unreport(json.loads(path.read_text("utf-8"))))
-        path.unlink()
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        say(f"{path} cannot be taken into the ledger ({error!r}); remove it, or mend it")
-    else:
-        say(f"the ledger can be written again: {path.name} is in it now")
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _new_id() -> str:
-    return ulid(time.time_ns() // 1_000_000, os.urandom(10))

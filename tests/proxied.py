@@ -15,7 +15,8 @@ from lynkr.answers.settings import Caching
 from lynkr.formats import CODECS
 from lynkr.lane import Auth, Format, Lane
 from lynkr.ledger.row import Row
-from lynkr.proxy.thread import ProxyThread, Setting
+from lynkr.proxy.setting import Door, Setting
+from lynkr.proxy.thread import ProxyThread
 from lynkr.routing.router import Router
 from lynkr.routing.settings import Budget
 from lynkr.secrets import Key
@@ -74,11 +75,8 @@ def proxy(
     found = Proxy(listener.getsockname()[1])
     counter = itertools.count()
     thread = ProxyThread(
+        Door(listener, found.port, SECRET, carriers),
         Setting(
-            listener=listener,
-            port=found.port,
-            secret=SECRET,
-            carriers=carriers,
             router=router or Router(lanes, "complex", "first lane of the tier"),
             origins=origins or {},
             keys=keys or {},
@@ -95,7 +93,7 @@ def proxy(
             caching=caching or Caching(),
             shelf=shelf,
             profile=whose,
-        )
+        ),
     )
     try:
         yield found

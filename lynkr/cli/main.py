@@ -15,7 +15,7 @@ from lynkr.errors import LynkrError
 
 # Name → what it does, in the groups and the order that `lynkr --help` shows them. The text is the command's own.
 GROUPS = {
-    "Work": ("run", "demo"),
+    "Work": ("run", "serve", "demo"),
     "Set up": ("init", "use", "profile", "key", "doctor", "shim", "completion"),
     "See what it cost": ("report", "sessions", "top", "prices", "ledger"),
     "See where things go": ("route",),

@@ -23,12 +23,20 @@ _STEP_S = 0.1
 
 
 class Recorder:
-    """The rows of one session. `put` from any thread; `close` once, from the one that made it."""
+    """The rows of one session. `put` from any thread; `close` once, from the one that made it.
 
-    def __init__(self, path: Path, session: Session, told: Callable[[list[Row]], None] | None = None) -> None:
-        """`told` hears of rows when they have come, in the recorder's own thread."""
+    `rows` are all of them, `unsaved` those that the file has not taken.
+    """
+
+    def __init__(
+        self, path: Path, session: Session, told: Callable[[list[Row]], None] | None = None, *, keeps: bool = True
+    ) -> None:
+        """`told` hears of rows when they have come, in the recorder's own thread. `keeps` is False for what stands for
+        weeks: then `rows` stays empty."""
         self._told = told
+        self._keeps = keeps
         self.rows: list[Row] = []
+        self.unsaved: list[Row] = []
         self._path = path
         self._session = session
         self._queue: queue.SimpleQueue[Row | Session | None] = queue.SimpleQueue()
@@ -37,9 +45,15 @@ class Recorder:
         self._thread = threading.Thread(target=self._write, name="ledger", daemon=True)
         self._thread.start()
 
+    @property
+    def problem(self) -> str:
+        """What keeps the file from taking rows, "" where nothing does."""
+        return self._problem.sentence if self._problem else ""
+
     def put(self, row: Row) -> None:
         """Takes a row; never blocks."""
-        self.rows.append(row)
+        if self._keeps:
+            self.rows.append(row)
         self._queue.put(row)
 
     def close(
@@ -73,7 +87,7 @@ class Recorder:
         # Here and not above: the child is already starting, and this thread has the time.
         from lynkr.ledger.store import Ledger
 
-        session, waiting, ended = self._session, list[Row](), False
+        session, waiting, ended = self._session, self.unsaved, False
         ledger: Ledger | None = None
         while not ended:
             # The first round writes the session's own line, before any request.

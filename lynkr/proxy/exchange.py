@@ -29,6 +29,7 @@ from lynkr.proxy.answering import Answering, Question
 from lynkr.proxy.bypassing import Bypasses
 from lynkr.proxy.ear import Ear
 from lynkr.proxy.giving import Giving
+from lynkr.proxy.here import PATHS, Here
 from lynkr.proxy.interpret import ERROR_S, PING_S, Interpreting, refusal_in
 from lynkr.proxy.lanes import Lanes, Resting, Unserved, named, wider
 from lynkr.proxy.outbound import Inbound, Outbound, outbound
@@ -39,7 +40,7 @@ from lynkr.proxy.relay import relay
 from lynkr.proxy.server import ClientGone, Reply, Request
 from lynkr.proxy.shaping import Shaping
 from lynkr.proxy.sizes import Sizes
-from lynkr.proxy.telling import JSON, Telling
+from lynkr.proxy.telling import Telling
 from lynkr.proxy.warming import Sent, Warming
 from lynkr.routing.retry import PATIENCE_S
 from lynkr.routing.router import Route, Router
@@ -50,8 +51,6 @@ from lynkr.upstream.client import Answer, Upstreams
 from lynkr.upstream.clouds import Login
 from lynkr.usage import Heard
 
-# What the proxy answers itself, for whoever wants to know that it is there.
-_HERE = frozenset(("/health/live", "/health/ready"))
 # Tries again on one lane where there is another to turn to and the conversation's cache is worth waiting for.
 _RETRIES = 2
 # A lane that need not stream, or reads long prompts on this machine, may take so many times longer to begin.
@@ -86,6 +85,7 @@ class Exchange:
     ping_s: float = PING_S
     shaping: Shaping = field(default_factory=Shaping)
     troubles: list[str] = field(default_factory=list)
+    here: Here = field(default_factory=Here)
     sizes: Sizes = field(init=False)
 
     def __post_init__(self) -> None:
@@ -93,13 +93,13 @@ class Exchange:
 
     async def __call__(self, request: Request, reply: Reply) -> None:
         """Serves one request."""
-        if request.path in _HERE:
-            await request.body()
-            await reply.whole(200, b'{"status": "ok"}', [JSON])
+        if request.path in PATHS:
+            await self.here.answer(request, reply)
             return
         notes = {"id": self.clock.new_id(), "at": self.clock.now(), "method": request.method, "path": request.path}
         telling = Telling(reply, notes, self.keys, self.troubles)
-        await _Case(self, request, reply, telling, self.clock.ms()).serve()
+        with self.here.counts.under_way():
+            await _Case(self, request, reply, telling, self.clock.ms()).serve()
 
 
 def _named(headers: Headers) -> dict[str, str]:

@@ -8,6 +8,7 @@ whose own value, if the user had one, is put back before the request travels on.
 from __future__ import annotations
 
 import hmac
+import re
 from dataclasses import dataclass
 
 from lynkr.upstream.auth import Headers
@@ -23,11 +24,12 @@ class Carrier:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Decides over requests to 127.0.0.1:`port`."""
+    """Decides over requests to 127.0.0.1:`port`, or to one of the `names` at any port."""
 
     secret: str
     port: int
     carriers: tuple[Carrier, ...] = ()
+    names: tuple[str, ...] = ()
 
     def admit(self, target: str, headers: Headers) -> tuple[int, str, Headers]:
         """(200, the target without the secret, the headers without it), or (401 or 403, "", [])."""
@@ -54,7 +56,7 @@ class Gate:
     def _carried(self, headers: Headers) -> Headers | None:
         for carrier in self.carriers:
             name = carrier.header.lower().encode()
-            if not any(key.lower() == name and self._is_secret(value.decode("latin-1")) for key, value in headers):
+            if not any(key.lower() == name and self._is_secret(_bare(value)) for key, value in headers):
                 continue
             others = [(key, value) for key, value in headers if key.lower() != name]
             if carrier.original is not None:
@@ -64,4 +66,13 @@ class Gate:
 
     def _is_home(self, headers: Headers) -> bool:
         hosts = [value.decode("latin-1").lower() for key, value in headers if key.lower() == b"host"]
-        return len(hosts) == 1 and hosts[0] in (f"127.0.0.1:{self.port}", f"localhost:{self.port}")
+        if len(hosts) != 1:
+            return False
+        at_home = hosts[0] in (f"127.0.0.1:{self.port}", f"localhost:{self.port}")
+        return at_home or re.sub(r":\d+$", "", hosts[0]) in self.names
+
+
+def _bare(value: bytes) -> str:
+    """A header's value without the word that says how it is meant."""
+    text = value.decode("latin-1")
+    return text[7:] if text[:7].lower() == "bearer " else text

@@ -46,7 +46,7 @@ class Request:
     method: str
     target: str
     headers: Headers
-    connection: _Connection
+    connection: Connection
 
     @property
     def path(self) -> str:
@@ -67,7 +67,7 @@ class Request:
 class Reply:
     """The answer to one request: `start`, any number of `send`, `end`."""
 
-    connection: _Connection
+    connection: Connection
     started: bool = False
     finished: bool = False
     # What was sent of the body, where somebody wants it.
@@ -76,6 +76,8 @@ class Reply:
 
     async def start(self, status: int, headers: Headers, reason: bytes = b"") -> None:
         """Makes the head ready; it leaves with the first bytes after it."""
+        if self.connection.is_last:
+            headers = [*headers, (b"Connection", b"close")]
         response = h11.Response(status_code=status, headers=headers, reason=reason)
         self._head = self.connection.http.send(response) or b""
         self.started = True
@@ -118,37 +120,62 @@ async def serve(
     application: Application,
     stop: anyio.Event,
     fault: Callable[[Exception], None],
+    drain: anyio.Event | None = None,
+    connected: set[Connection] | None = None,
 ) -> None:
     """Serves `listener` until `stop` is set; what is still going on then is cancelled.
 
-    A fault of ours in one connection is told to `fault` and ends that connection only.
+    Once `drain` is set nobody new is let in, and it ends when everyone who is there has been served. Who is connected
+    stands in `connected`. A fault of ours in one connection is told to `fault` and ends that connection only.
     """
     accepting = await SocketListener.from_socket(listener)
+    here = set[Connection]() if connected is None else connected
+    door, left = anyio.CancelScope(), anyio.Event()
 
     async def one(stream: SocketStream) -> None:
+        connection = Connection(stream, gate)
+        here.add(connection)
         try:
             async with stream:
-                await _Connection(stream, gate).run(application)
+                await connection.run(application)
         except Exception as error:  # noqa: BLE001 - the other connections go on, and the session's end tells of it
             fault(error)
+        finally:
+            here.discard(connection)
+            left.set()
 
     async def accept() -> None:
-        while True:
-            try:
-                group.start_soon(one, await accepting.accept())
-            except OSError as error:
-                if error.errno not in _PASSING:
-                    raise
-                await anyio.sleep(_BREATH_S)
+        with door:
+            while True:
+                try:
+                    group.start_soon(one, await accepting.accept())
+                except OSError as error:
+                    if error.errno not in _PASSING:
+                        raise
+                    await anyio.sleep(_BREATH_S)
+        await accepting.aclose()
+
+    async def empty(draining: anyio.Event) -> None:
+        nonlocal left
+        await draining.wait()
+        door.cancel()
+        for connection in tuple(here):
+            connection.leave()
+        while here:
+            left = anyio.Event()
+            await left.wait()
+        stop.set()
 
     async with accepting, anyio.create_task_group() as group:
         group.start_soon(accept)
+        if drain is not None:
+            group.start_soon(empty, drain)
         await stop.wait()
         group.cancel_scope.cancel()
 
 
-@dataclass(slots=True)
-class _Connection:
+@dataclass(slots=True, eq=False)
+class Connection:
     """One client: a reader, which is always listening, and a server, which takes what the reader has heard."""
 
     stream: SocketStream
@@ -162,6 +189,17 @@ class _Connection:
     _gone: bool = False
     _known: bool = False
     _ending: bool = False
+    _leaving: bool = False
+
+    def leave(self) -> None:
+        """Ends after the request that is under way, at once where there is none."""
+        self._leaving = True
+        self._news.set()
+
+    @property
+    def is_last(self) -> bool:
+        """Whether this connection takes no request after this one."""
+        return self._leaving
 
     async def run(self, application: Application) -> None:
         async with anyio.create_task_group() as group:
@@ -223,6 +261,8 @@ class _Connection:
         return not self._gone and self.http.our_state is h11.DONE and self.http.their_state is h11.DONE
 
     async def _head(self) -> h11.Request | None:
+        if self._leaving and self.http.trailing_data[0] == b"":
+            return None
         if self.http.trailing_data[0] == b"":
             # Whoever has not shown the secret yet is not kept for long.
             with anyio.move_on_after(IDLE_S if self._known else HEAD_S):

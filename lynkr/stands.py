@@ -1,0 +1,100 @@
+"""Standing proxies on this machine: each leaves a note of where it listens and how its last reload went."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from lynkr.errors import ConfigError
+from lynkr.paths import Paths, private_folder, write_private
+from lynkr.running import alive
+
+TOKEN_VARIABLE = "LYNKR_SERVE_TOKEN"  # noqa: S105 - a variable's name
+_LEAST = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Stands:
+    """One of them. `reloads` counts them, those that failed too; `problem` is what was wrong with the last one."""
+
+    pid: int
+    host: str
+    port: int
+    profiles: tuple[str, ...]
+    since: str
+    reloads: int = 0
+    problem: str = ""
+
+    @property
+    def url(self) -> str:
+        """Its address as this machine reaches it."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+def leave(where: Paths, note: Stands) -> None:
+    """Writes a proxy's note anew."""
+    folder = private_folder(where.stands)
+    part = folder / f"{note.port}.part"
+    write_private(part, json.dumps(asdict(note)))
+    part.replace(folder / f"{note.port}.json")
+
+
+def gone(where: Paths, port: int) -> None:
+    """Removes a proxy's note."""
+    (where.stands / f"{port}.json").unlink(missing_ok=True)
+
+
+def standing(where: Paths) -> list[Stands]:
+    """Those that run, by port."""
+    found = []
+    for path in sorted(where.stands.glob("*.json")):
+        try:
+            values = json.loads(path.read_text("utf-8"))
+            note = Stands(**{**values, "profiles": tuple(values["profiles"])})
+        except (OSError, ValueError, TypeError, KeyError):
+            continue  # half of one, or of another version
+        if alive(note.pid):
+            found.append(note)
+        else:
+            path.unlink(missing_ok=True)
+    return found
+
+
+def reload(note: Stands) -> None:
+    """Asks a proxy to read its profiles and keys anew."""
+    os.kill(note.pid, signal.SIGHUP)
+
+
+def end(note: Stands) -> None:
+    """Asks a proxy to end when it has served what is under way."""
+    os.kill(note.pid, signal.SIGTERM)
+
+
+def token(where: Paths, environ: Mapping[str, str], *, new: bool = False) -> str:
+    """The token that opens standing proxies: of the environment, or this user's own, made when it is first needed.
+
+    Raises ConfigError where that of the environment is too short to be one.
+    """
+    if given := environ.get(TOKEN_VARIABLE, ""):
+        if len(given) < _LEAST or not given.isalnum():
+            raise ConfigError(f"{TOKEN_VARIABLE} must have {_LEAST} letters and digits or more, and nothing else")
+        return given
+    path = where.stands / "token"
+    held = _read(path)
+    if new or not held:
+        held = secrets.token_hex(24)
+        private_folder(path.parent)
+        write_private(path, held)
+    return held
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8").strip()
+    except FileNotFoundError:
+        return ""
