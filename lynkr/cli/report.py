@@ -61,12 +61,13 @@ def command(
     changes: bool,
     full: bool,
 ) -> None:
-    """What SESSION cost: `last` (the default), or an id, its beginning or its end, from `lynkr sessions`. With the id
-    of a request: that request in full. With --since, --until or --by: all sessions together.
+    """What SESSION cost: `last` (the default), or an id, its beginning or its end,
+    from `lynkr sessions`. With the id of a request: that request in full. With
+    --since, --until or --by: all sessions together.
 
     \b
       lynkr report                       the last session
-      lynkr report --since 7d            a week: by day, lane, model, tool, project
+      lynkr report --since 7d            a week, by day, lane, model and so on
       lynkr report --since 30d --by day  day by day
       lynkr report last --html page.html the last session as a page
     """
