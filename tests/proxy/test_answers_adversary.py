@@ -58,7 +58,10 @@ Body = dict[str, Any]
 
 def test_the_answer_of_a_lane_that_stepped_in_while_the_first_rested_is_not_the_firsts(tmp_path: Path) -> None:
     overloaded = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
-    with upstream(lambda asked: whole(overloaded, 529)) as up, upstream(anthropic("The small one's.")) as small:
+    with (
+        upstream(lambda asked: whole(overloaded, 529, "retry-after: 60")) as up,
+        upstream(anthropic("The small one's.")) as small,
+    ):
         lanes = (lane(up.url), lane(small.url, name="small", model="claude-haiku-5-5"))
         for n in range(2):
             router = Router(lanes, "complex", "first lane of the tier")
