@@ -84,7 +84,7 @@ def body(client: str = "anthropic", said: str = ASKED, *, streamed: bool = False
             made = {"model": "gpt-5.5", "messages": [message], **flag}
             made |= {"stream_options": {"include_usage": True}} if streamed else {}
         case "openai-responses":
-            made = {"model": "gpt-5.5", "input": [{"type": "message", **message}], **flag}
+            made = {"model": "gpt-5.5", "input": [{"type": "message", **message}], "store": False, **flag}
         case _:
             made = {"contents": [{"role": "user", "parts": [{"text": said}]}]}
     return made | more

@@ -58,6 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "stands": {"paths", "running", "vocabulary"},
     "unsaved": {"ledger", "paths", "report", "vocabulary"},
     "telemetry": {"ledger", "vocabulary"},
+    "audit": {"formats", "ledger", "plan", "proxy", "routing", "transforms", "vocabulary"},
     "furnish": {"kept", "ledger", "paths", "plan", "proxy", "transforms", "vocabulary"},
     "launch": {"vocabulary"},
     "paths": {"vocabulary"},
@@ -128,6 +129,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "cli": {
         "answers",
+        "audit",
         "credentials",
         "demo",
         "diagnosis",
@@ -178,7 +180,7 @@ ALONE = {
     "signal": {"launch.child", "demo.llama", "proxy.standing", "stands"},
     "socket": {"session", "serving", "proxy.server", "proxy.setting", "upstream.client", "demo.llama"},
     "anyio": {"proxy", "upstream"},
-    "threading": {"proxy.thread", "ledger.recorder", "demo.llama", "secrets.store", "upstream.clouds"},
+    "threading": {"proxy.thread", "answers.shelf", "ledger.recorder", "demo.llama", "secrets.store", "upstream.clouds"},
 }
 # What decides must not look at the world.
 PURE = (*sorted(VOCABULARY), "framing", "formats", "routing", "transforms", "translate")

@@ -63,7 +63,7 @@ def stored(given: Given) -> dict[str, Any] | None:
 
 
 def restored(value: dict[str, Any]) -> Given:
-    """What `stored` made. Raises KeyError, TypeError, ValueError for anything else."""
+    """What `stored` made. Raises LookupError, TypeError, ValueError, AttributeError, OverflowError for all else."""
     parts = tuple(_whole(part) for part in value["parts"])
     end = End(Stop(value["stop"]), None, value["sequence"])
     answer = Answer("", str(value["said_model"]), parts, end)

@@ -7,6 +7,7 @@ a word to the user, and begun anew.
 from __future__ import annotations
 
 import shutil
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -51,6 +52,8 @@ class Shelf:
     _cache: Any = field(default=None)
     _given_up: bool = False
     _told: bool = False
+    _aside: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def get(self, key: str) -> dict[str, Any] | None:
         """The answer to a question; None where there is none, or none that can be read."""
@@ -86,20 +89,26 @@ class Shelf:
     def _do(self, ask: Callable[[Any], Any]) -> Any:
         if self._given_up:
             return None
+        aside = self._aside
         try:
-            return ask(self._open())
+            with self._lock:
+                aside, cache = self._aside, self._open()
+            return ask(cache)
         except Exception as error:  # noqa: BLE001 - sqlite's, zlib's, json's and the disk's: most mean that it is not there
             if type(error).__name__ == "DatabaseError":
-                self._set_aside(error)
+                with self._lock:
+                    self._set_aside(error, aside)
             elif isinstance(error, OSError) or type(error).__name__ == "OperationalError":
                 self._tell(error)
             return None  # busy, full, read-only, or one entry that makes no sense: then it is asked for anew
 
     def _open(self) -> Any:
         if self._cache is None:
-            private_folder(self.folder)
+            private_folder(self.folder).chmod(0o700)
             # Its log and its shared memory get the mode of the database.
             (self.folder / _DATABASE).touch(mode=0o600)
+            for file in self.folder.glob(f"{_DATABASE}*"):
+                file.chmod(0o600)
             self._cache = diskcache.Cache(
                 str(self.folder), disk=_Disk, timeout=_WAIT_S, size_limit=self.most, cull_limit=10,
                 eviction_policy="least-recently-used", disk_min_file_size=self.most + 1,
@@ -112,9 +121,13 @@ class Shelf:
             self._told = True
             self.say(f"the cache of answers in {self.folder} cannot be used ({error}); the session goes on")
 
-    def _set_aside(self, error: Exception) -> None:
-        """Moves a damaged cache away, once a session; a second time it is given up."""
-        self._given_up = self._cache is None and not (self.folder / _DATABASE).exists()
+    def _set_aside(self, error: Exception, known: int) -> None:
+        """Moves a damaged cache away, once a session; a second time it is given up. `known` is how many were moved when
+        this one was met."""
+        if self._given_up or known != self._aside:
+            return  # another thread has seen to it
+        self._aside += 1
+        self._given_up = self._aside > 1
         aside = self.folder.with_name(f"{self.folder.name}.damaged-{int(time.time())}")
         try:
             self.close()

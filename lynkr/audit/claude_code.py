@@ -1,4 +1,4 @@
-"""Claude Code's transcripts: `~/.claude/projects/PROJECT/SESSION.jsonl`, subagents in files of their own or among the rest.
+"""Claude Code's transcripts: `~/.claude/projects/PROJECT/SESSION.jsonl`, subagents among the rest or in their own.
 
 Each line is an entry with a parent; an answer has a line for each of its blocks, all with the same ids, and its usage
 is whole in the last. What was resumed or forked repeats its lines in the next file, so an answer counts once, by its
@@ -68,9 +68,8 @@ class _Tree:
             self.messages[identity] = {"role": "user", "content": content}
             if parent in self.leaves:
                 self.results.setdefault(parent, []).append(identity)
-        elif isinstance(rendered := entry.get("rendered"), list):
-            if text := "\n".join(filter(None, (words(record(each).get("content")) for each in rendered))):
-                self.messages[identity] = {"role": "user", "content": text}
+        elif text := _rendered(entry.get("rendered")):
+            self.messages[identity] = {"role": "user", "content": text}
 
     def answer(self, entry: dict[str, Any], message: dict[str, Any]) -> None:
         """A line of an answer."""
@@ -141,6 +140,15 @@ def _figures(entries: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
             if _output(figures) >= _output(known):
                 found[_key(entry, message)] = figures
     return found
+
+
+def _rendered(pieces: object) -> str:
+    """What an attachment was told to the model as."""
+    return (
+        "\n".join(filter(None, (words(record(each).get("content")) for each in pieces)))
+        if isinstance(pieces, list)
+        else ""
+    )
 
 
 def _output(figures: dict[str, Any]) -> int:

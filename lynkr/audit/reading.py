@@ -1,4 +1,4 @@
-"""Finds transcripts and reads them line by line: a file that is damaged, or of another kind, costs what it holds.
+"""Finds transcripts and reads them line by line: a file that is damaged, or of another kind, costs what it holds."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from lynkr.answer import Answer
 from lynkr.answers.counts import count
+from lynkr.answers.question import MORE
 from lynkr.answers.settings import Bypassing
 from lynkr.conversation import Conversation, Text
 from lynkr.document import MalformedDocument
@@ -31,17 +32,37 @@ from lynkr.usage import Usage
 # A larger request is no chore: Codex' titles come with all of its tools and are the largest.
 _LARGEST = 256 * 1024
 _ANSWERED = re.compile(rb'"role"\s*:\s*"(?:assistant|model)"')
-_SESSION = re.compile(r"<session>\s*(.*?)\s*</session>", re.DOTALL)
-_ASKS_FOR_ONE = re.compile(r"^(?:please )?(?:generate|write|create|give) .{0,60}\btitle\b[^\n]*:?\s*", re.IGNORECASE)
+_BEGIN, _END = "<session>", "</session>"
+_ASKS_FOR_ONE = re.compile(
+    r"^(?:please )?(?:generate|write|create|give) .{0,60}\btitle (?:for|of) (?:this|the|a|our) (?:conversation|session"
+    r"|thread|chat)\b[^\n]*\n?",
+    re.IGNORECASE,
+)
 # What Claude Code asks to learn from the answer's headers; a lane with a key of its own has none of those.
 _QUOTA = "quota"
 # Instructions that ask for a title in plain text and for nothing else; many ask for one and for more.
+_GENERATES = "You are a title generator. You output ONLY a thread title. Nothing else."
 _ONLY_A_TITLE = re.compile(
-    r"you are a title generator|(?:generate|write|create|give|suggest) (?:me )?(?:a|an|the) (?:[\w-]+,? ){0,4}?title"
-    r" (?:for|of) (?:this|the|a|our) (?:conversation|session|thread|chat)\b",
+    r"(?:please )?(?:generate|write|create|give|suggest) (?:me )?(?:a|an|the) (?:[\w-]+,? ){0,4}?title (?:for|of)"
+    r" (?:this|the|a|our) (?:conversation|session|thread|chat)(?: (?:that|based on)[^.<>,;:]{0,60})?\.?"
+    r"(?: (?:reply|respond|answer|return|output)(?: only)? (?:with )?(?:only )?the title"
+    r"(?: only| and nothing else)?\.?)?",
     re.IGNORECASE,
 )
+# What a title that a schema asks for is the title of, where it is one that we can give.
+_OF_A_SESSION = re.compile(
+    r"\btitle\b[^.]{0,120}\b(?:session|conversation|thread|chat)\b"
+    r"|\b(?:session|conversation|thread|chat)\b[^.]{0,60}\btitle\b",
+    re.IGNORECASE,
+)
+_TEXTS = ("string", ["string", "null"])
+_PLAIN_TEXT = frozenset(("type", "description", "title", "minLength", "maxLength"))
+# Codex puts what a thread begins with behind this.
+_CODEX_BEGIN = "User prompt:\n"
+# The user's words that a title is made of; what comes later changes it no more.
+_MOST = 8000
 _CHARS = 4
+_TURN = "x-codex-turn-metadata"
 _TOPIC = {"isNewTopic", "title"}
 
 
@@ -78,17 +99,17 @@ class Bypasses:
             return None  # chores come alone; a conversation's every turn is not to be read for them
         try:
             body = inbound.read().value
-            if not isinstance(body, dict) or body.get("safeguards"):
+            if not isinstance(body, dict) or any(body.get(name) for name in MORE) or "safeguards" in body:
                 return None
             conversation = CODECS[match.format].read_request(body)
         except (Unreadable, MalformedDocument, ClientError):
             return None
         asked = asking(conversation, inbound.named)
         said = None
-        if asked.who == "probe" and probes and conversation.max_output == 1 and asked.prompt.strip() == _QUOTA:
+        if asked.who == "probe" and probes and match.format is Format.ANTHROPIC and _asks_for_quota(conversation):
             said = "OK"
         elif asked.who == "title" and titles:
-            said = _title(conversation, asked.prompt)
+            said = _title(conversation, asked.prompt, named="thread_title" in inbound.named.get(_TURN, ""))
         streamed = conversation.stream or inbound.request.path.endswith(":streamGenerateContent")
         listed = streamed and match.format is Format.GEMINI and "alt=sse" not in inbound.request.target
         if said is None or listed:
@@ -118,15 +139,48 @@ class Bypasses:
         )
 
 
-def _title(conversation: Conversation, prompt: str) -> str | None:
-    """A title in the form that is asked for; None where that is not known."""
-    found = _SESSION.search(prompt)
-    made = title(found[1] if found else _ASKS_FOR_ONE.sub("", prompt))
+def _asks_for_quota(conversation: Conversation) -> bool:
+    """Whether it is the one word that Claude Code sends to see its limits, and nothing else."""
+    parts = [part for turn in conversation.turns for part in turn.parts]
+    alone = not conversation.system and not conversation.tools and conversation.max_output == 1
+    return alone and len(parts) == 1 and isinstance(parts[0], Text) and parts[0].text == _QUOTA
+
+
+def _title(conversation: Conversation, prompt: str, *, named: bool = False) -> str | None:
+    """A title in the form that is asked for; None where that is not known. `named` says that Codex calls it the title
+    of a thread."""
+    told = "\n".join(part.text for part in conversation.system).strip()
+    begun = prompt.partition(_CODEX_BEGIN)[2] if named else _begun(prompt)
     if conversation.output is None:
-        told = "\n".join(part.text for part in conversation.system).strip()
-        return made if _ONLY_A_TITLE.match(told) and "json" not in told.lower() else None
+        only = told.startswith(_GENERATES) or _ONLY_A_TITLE.fullmatch(told)
+        return title(begun) if only and "json" not in told.lower() else None
     properties = (conversation.output.schema or {}).get("properties")
-    names = set(properties) if isinstance(properties, dict) else set()
-    if names == {"title"}:
+    wanted = properties if isinstance(properties, dict) else {}
+    whose = set(wanted) == _TOPIC or _OF_A_SESSION.search(told[-_MOST:]) or _OF_A_SESSION.search(prompt[:_MOST])
+    text = wanted.get("title")
+    if not (begun if named else whose) or not isinstance(text, dict):
+        return None
+    if text.get("type") not in _TEXTS or set(text) - _PLAIN_TEXT or text.get("minLength", 1) > 1:
+        return None
+    most = text.get("maxLength", _MOST)
+    made = _short(title(begun), most if isinstance(most, int) else 0)
+    if not made:
+        return None
+    if set(wanted) == {"title"}:
         return json.dumps({"title": made}, ensure_ascii=False)
-    return json.dumps({"isNewTopic": True, "title": made}, ensure_ascii=False) if names == _TOPIC else None
+    return json.dumps({"isNewTopic": True, "title": made}, ensure_ascii=False) if set(wanted) == _TOPIC else None
+
+
+def _begun(prompt: str) -> str:
+    """The words that a conversation began with, without what asks for their title."""
+    inner = prompt.partition(_BEGIN)[2].partition(_END)[0] if _BEGIN in prompt else _ASKS_FOR_ONE.sub("", prompt)
+    return inner.strip()[:_MOST]
+
+
+def _short(made: str, most: int) -> str:
+    """A title of at most so many characters, cut between words; "" where not even one fits."""
+    while len(made) > most:
+        made, gap, _ = made.rpartition(" ")
+        if not gap:
+            return ""
+    return made

@@ -172,7 +172,7 @@ class _Case:
         try:
             self.placed = placed = house.planning.place(inbound, spoken)
         except ClientError as error:
-            if request.method == "HEAD":
+            if house.bypasses.head(inbound, house.router.lanes[0]):
                 await self.giving.here()
                 return
             if error.kind == "not_translated" and await self.giving.counted(
@@ -200,7 +200,7 @@ class _Case:
             return
         if await answering.waited(question) and await self.giving.again(answering, question, placed):
             return
-        with answering.asking(question):
+        with answering.asking(question, self.reply.copied):
             self.reply.copy = bytearray()
             try:
                 await self._ask(placed, spoken)
@@ -217,12 +217,13 @@ class _Case:
 
     async def _keep(self, answering: Answering, question: Question) -> None:
         """Keeps what was answered, if all of it was."""
-        heard = self.listener.heard() if self.listener else Heard()
-        whole = self.reply.finished and heard.complete and not heard.failure and heard.usage is not None
-        if whole and self.notes.get("status") == 200 and not self.telling.tried and heard.usage and self.reply.copy:
-            model = self.notes.get("model") or ""
-            await answering.keep(question, self.telling.codec, bytes(self.reply.copy), self.notes["id"],
-                           self.notes.get("lane", ""), model, heard.usage)  # fmt: skip
+        heard, copy, notes = self.listener.heard() if self.listener else Heard(), self.reply.copy, self.notes
+        if not (self.reply.finished and heard.complete and heard.usage and copy and self.match) or heard.failure:
+            return
+        # What another lane has said is not this one's answer.
+        if notes.get("status") == 200 and self.placed and self.placed.plan.routes[0].lane.name == notes.get("lane"):
+            await answering.keep(question, self.match.format, bytes(copy), notes["id"], notes["lane"],
+                                 notes.get("model") or "", heard.usage)  # fmt: skip
 
     async def _among(self, placed: Placed, spoken: Format | None) -> None:
         """Asks several lanes in turn, until one serves."""

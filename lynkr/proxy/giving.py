@@ -62,7 +62,8 @@ class Giving:
         self._note(route, f"the same question as {given.row}, answered then", f"{how}:{given.row}", asked)
         self.telling.note(model=given.model)
         self.saved = self.meter.worth(given.worth(answering.now()), route.lane, given.model) or 0.0
-        label = Label(Home(route.lane.name, given.model), asked or given.model, placed.inbound.id, placed.inbound.at)
+        label = Label(Home(route.lane.name, given.model), asked or given.model, placed.inbound.id, placed.inbound.at,
+                      question.wants_usage)  # fmt: skip
         headers, body = written(self.telling.codec, given.again, label, streamed=question.streamed)
         self.telling.note(first_byte_ms=self.elapsed())
         await self.telling.reply.whole(200, body, [*headers, *self.telling.added(), (_MARK, how.encode())])

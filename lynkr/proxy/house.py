@@ -106,7 +106,8 @@ class House:
 
         most = int(setting.caching.max_mb * 1e6)
         shelf = Shelf(setting.shelf, setting.caching.ttl_s, most, setting.alarm)
-        return Answering(setting.caching.answers, shelf, setting.profile, time.time)
+        whose = f"{setting.profile} {setting.compress!r}"
+        return Answering(setting.caching.answers, shelf, whose, time.time, setting.caching.ttl_s, setting.origins)
 
 
 def _known(setting: Setting) -> Callable[[str, str], bool]:

@@ -74,6 +74,10 @@ class Reply:
     copy: bytearray | None = None
     _head: bytes = b""
 
+    def copied(self) -> int | None:
+        """How much of the body has been copied; None where that was too much, or nobody wanted it."""
+        return None if self.copy is None else len(self.copy)
+
     async def start(self, status: int, headers: Headers, reason: bytes = b"") -> None:
         """Makes the head ready; it leaves with the first bytes after it."""
         if self.connection.is_last:

@@ -39,13 +39,14 @@ _CLAUSE = re.compile(
 # A plan that is handed over has its own name.
 _HEADING = re.compile(r"^#+ +(?:(?:plan|fix|feature|task|feat|bug)\b[: -]*)?(\S.*)$", re.IGNORECASE | re.MULTILINE)
 _CODE = re.compile(r"^\w*[_.\d/]\w|^[a-z]+[A-Z]")
-_NOUNS_FIRST = re.compile(r"^(.*?)\s+(?:do|does|work|works|mean|means|say|says)$", re.IGNORECASE)
+_NOUNS_FIRST = frozenset(("do", "does", "work", "works", "mean", "means", "say", "says"))
+_THANKS = frozenset(("please", "pls", "thanks"))
 _PATH = re.compile(r"(?<![\w.@~/-])(?:[\w.@~-]*+/)++([\w.@-]+)")
 
 
 def title(text: str) -> str:
     """A title for a conversation that begins with `text`; "New session" where it says nothing."""
-    words = _TAG.sub(" ", _URL.sub(_last_of_url, _FENCE.sub(" ", text)))
+    words = re.sub(r"[ \t]{2,}", " ", _TAG.sub(" ", _URL.sub(_last_of_url, _FENCE.sub(" ", text))))
     heading = _HEADING.search(words)
     line = heading[1] if heading else next((each.strip() for each in words.splitlines() if re.search(r"\w", each)), "")
     said = _PATH.sub(lambda found: found[1], line.replace("`", "").strip("#*-> \t"))
@@ -53,9 +54,12 @@ def title(text: str) -> str:
     named = _VERB.sub("", clause)
     while (shorter := _ARTICLE.sub("", named)) != named:
         named = shorter
-    if found := _NOUNS_FIRST.match(named):
-        named = found[1]
-    named = re.sub(r"\s+(?:please|pls|thanks)\W*$", "", named, flags=re.IGNORECASE)
+    nouns, _, verb = named.rpartition(" ")
+    if nouns.strip() and verb.lower() in _NOUNS_FIRST:
+        named = nouns.strip()
+    nouns, _, last = named.rpartition(" ")
+    if nouns.strip() and last.lower().rstrip(".!?,") in _THANKS:
+        named = nouns.strip()
     named = _cut(named.strip(" .,;:!?\"'")) or _cut(said) or "New session"
     return named if _CODE.match(named) else named[0].upper() + named[1:]
 

@@ -31,6 +31,11 @@ _LIKE_CREDENTIALS = re.compile(rb"(?:^|-)(?:auth|authorization|token|api-?key|su
 _CREDENTIALS = frozenset(name.encode() for name in CREDENTIAL_HEADERS)
 
 
+def is_credential(name: str) -> bool:
+    """Whether a header of that lower-case name may say who somebody is."""
+    return name in CREDENTIAL_HEADERS or name == "chatgpt-account-id" or bool(_LIKE_CREDENTIALS.search(name.encode()))
+
+
 def connection_headers(headers: Iterable[tuple[bytes, bytes]]) -> frozenset[bytes]:
     """The lower-case names of the headers that belong to this connection only."""
     named = {

@@ -1,9 +1,9 @@
 """A soak of `lynkr serve`: `python tests/bench/standing.py [SECONDS] [--streams N]`.
 
-So many streams at once, each of thirty events over a second and a half, then the next one on the same connection. The
-same load goes to the upstream directly before and after, so that what the machine and this client add is known. Every
-event says when it was sent; the clock is the machine's own and the same in all processes. In the end the ids of all
-answers are looked for in the ledger.
+So many streams at once, each of thirty events `--gap` apart, then the next one on the same connection. The same load
+goes to the upstream directly before and after, so that what the machine and this client add is known. Every event says
+when it was sent; the clock is the machine's own and the same in all processes. Meanwhile somebody new asks every second
+whether the proxy lives. In the end the ids of all answers are looked for in the ledger.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pathlib import Path
 import anyio
 from anyio.abc import SocketAttribute, SocketStream
 
-EVENTS, GAP_S = 30, 0.05
+EVENTS = 30
 TOKEN = "soak" * 8
 PROFILE = '[lanes.main]\nprovider = "anthropic"\nauth = "client"\nbase_url = "http://127.0.0.1:{port}"\n'
 LINE = "    def method(self, value: int) -> str:\\n        return str(value)\\n"
@@ -58,7 +58,7 @@ def frame(text: str) -> bytes:
     return b"%x\r\n%b\r\n" % (len(said), said)
 
 
-async def upstream() -> None:
+async def upstream(gap_s: float) -> None:
     """Serves for ever. Prints its port."""
 
     async def one(stream: SocketStream) -> None:
@@ -72,7 +72,7 @@ async def upstream() -> None:
                     heard = heard[end + 4 + length(heard[:end]) :]
                     await stream.send(HEAD + frame(START))
                     for _ in range(EVENTS):
-                        await anyio.sleep(GAP_S)
+                        await anyio.sleep(gap_s)
                         await stream.send(frame(DELTA % time.monotonic_ns()))
                     await stream.send(frame(STOP) + TAIL)
                 except (anyio.EndOfStream, anyio.BrokenResourceError):
@@ -103,33 +103,53 @@ class Heard:
     wrong: Counter[str] = field(default_factory=Counter)
 
 
-async def load(port: int, prefix: str, streams: int, seconds: float, heard: Heard) -> None:
-    """Keeps so many streams under way, each on a connection of its own."""
+@dataclass(frozen=True)
+class Load:
+    """So many streams, and how far apart their events are."""
+
+    streams: int
+    gap_s: float
+
+    async def on(self, port: int, prefix: str, seconds: float, heard: Heard) -> None:
+        """Keeps the streams under way, each on a connection of its own."""
+        async with anyio.create_task_group() as group:
+            for number in range(self.streams):
+                wait_s = number * EVENTS * self.gap_s / self.streams
+                group.start_soon(one_after_another, port, prefix, wait_s, seconds, heard)
+
+
+async def one_after_another(port: int, prefix: str, wait_s: float, seconds: float, heard: Heard) -> None:
     request = (
         f"POST {prefix}/v1/messages HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nx-api-key: sk-fake\r\n"
         f"anthropic-version: 2023-06-01\r\nContent-Type: application/json\r\nContent-Length: {len(BODY)}\r\n\r\n"
     ).encode() + BODY
     ends = time.monotonic() + seconds
+    stream: SocketStream | None = None
+    await anyio.sleep(wait_s)
+    while time.monotonic() < ends:
+        try:
+            if stream is None:
+                stream = await anyio.connect_tcp("127.0.0.1", port)
+                prompt(stream)
+            await ask(stream, request, heard)
+        except (anyio.EndOfStream, OSError, anyio.BrokenResourceError) as error:
+            heard.wrong[type(error).__name__] += 1
+            stream = None
+            await anyio.sleep(0.1)
+    if stream is not None:
+        await stream.aclose()
 
-    async def one(wait_s: float) -> None:
-        await anyio.sleep(wait_s)
-        stream: SocketStream | None = None
-        while time.monotonic() < ends:
-            try:
-                if stream is None:
-                    stream = await anyio.connect_tcp("127.0.0.1", port)
-                    prompt(stream)
-                await ask(stream, request, heard)
-            except (anyio.EndOfStream, OSError, anyio.BrokenResourceError) as error:
-                heard.wrong[type(error).__name__] += 1
-                stream = None
-                await anyio.sleep(0.1)
-        if stream is not None:
-            await stream.aclose()
 
-    async with anyio.create_task_group() as group:
-        for number in range(streams):
-            group.start_soon(one, number * EVENTS * GAP_S / streams)
+async def probe(port: int, took: array[float]) -> None:
+    """Asks whether it lives, as a balancer does: on a new connection, every second."""
+    request = f"GET /{TOKEN}/health/live HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode()
+    while True:
+        began = time.monotonic_ns()
+        async with await anyio.connect_tcp("127.0.0.1", port) as stream:
+            await stream.send(request)
+            assert (await stream.receive()).startswith(b"HTTP/1.1 200")
+        took.append((time.monotonic_ns() - began) / 1e6)
+        await anyio.sleep(1)
 
 
 async def ask(stream: SocketStream, request: bytes, heard: Heard) -> None:
@@ -160,7 +180,6 @@ class Watched:
     """The proxy's process over time."""
 
     pid: int
-    seen: list[str] = field(default_factory=list)
 
     def look(self, when: str) -> None:
         status = Path(f"/proc/{self.pid}/status").read_text()
@@ -168,8 +187,11 @@ class Watched:
         files = len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
         used = sum(map(int, Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
         cpu = used / os.sysconf("SC_CLK_TCK")
-        self.seen.append(f"{when:>12}: RSS {resident:7.1f} MB, {files:4d} descriptors, CPU {cpu:7.1f} s")
-        print(self.seen[-1], flush=True)
+        waited = int(Path(f"/proc/{self.pid}/schedstat").read_text().split()[1]) / 1e9  # for one of the machine's cores
+        print(
+            f"{when:>12}: RSS {resident:7.1f} MB, {files:4d} descriptors, CPU {cpu:7.1f} s, waited {waited:7.1f} s",
+            flush=True,
+        )
 
     async def over(self, seconds: float) -> None:
         for quarter in range(1, 4):
@@ -177,21 +199,24 @@ class Watched:
             self.look(f"{quarter * 25} %")
 
 
-async def measure(direct: int, port: int, pid: int, streams: int, seconds: float) -> tuple[Heard, Heard, Heard]:
+async def measure(direct: int, port: int, pid: int, load: Load, seconds: float) -> tuple[Heard, Heard, Heard]:
     """(directly, warming up, through lynkr)."""
     alone, warm, through = Heard(), Heard(), Heard()
-    watched = Watched(pid)
+    watched, looks = Watched(pid), array("d")
     watched.look("idle")
-    part = max(seconds / 20, 6.0)
-    await load(direct, "", streams, part, alone)
-    await load(port, f"/{TOKEN}", streams, 10.0, warm)
+    part = max(seconds / 20, 10.0)
+    await load.on(direct, "", part, alone)
+    await load.on(port, f"/{TOKEN}", 10.0, warm)
     watched.look("start")
     async with anyio.create_task_group() as group:
         group.start_soon(watched.over, seconds)
-        await load(port, f"/{TOKEN}", streams, seconds, through)
+        group.start_soon(probe, port, looks)
+        await load.on(port, f"/{TOKEN}", seconds, through)
+        group.cancel_scope.cancel()
     watched.look("100 %")
-    await load(direct, "", streams, part, alone)
+    await load.on(direct, "", part, alone)
     watched.look("afterwards")
+    print(f"/health/live on a new connection: p50 {statistics.median(looks):.1f}, longest {max(looks):.1f} ms")
     return alone, warm, through
 
 
@@ -234,12 +259,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("seconds", nargs="?", type=float, default=60.0)
     parser.add_argument("--streams", type=int, default=200)
+    parser.add_argument("--gap", type=float, default=0.15, help="seconds between two events of a stream")
     parser.add_argument("--upstream", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.upstream:
-        anyio.run(upstream)
+        anyio.run(upstream, given.gap)
         return
-    server = subprocess.Popen([sys.executable, __file__, "--upstream"], stdout=subprocess.PIPE, text=True)
+    load = Load(given.streams, given.gap)
+    server = subprocess.Popen(
+        [sys.executable, __file__, "--upstream", "--gap", str(given.gap)], stdout=subprocess.PIPE, text=True
+    )
     assert server.stdout
     direct = int(server.stdout.readline())
     with tempfile.TemporaryDirectory() as name:
@@ -253,7 +282,7 @@ def main() -> None:
         try:
             port = stands(home, proxy)
             time.sleep(1)
-            alone, warm, through = anyio.run(measure, direct, port, proxy.pid, given.streams, given.seconds)
+            alone, warm, through = anyio.run(measure, direct, port, proxy.pid, load, given.seconds)
             proxy.send_signal(signal.SIGINT)
             print(f"ended with status {proxy.wait(30)}")
         finally:

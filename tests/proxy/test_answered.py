@@ -156,7 +156,7 @@ def test_an_answer_is_kept_for_whoever_asks_next_also_if_its_client_goes_at_once
 def test_semantic_answers_name_their_kind_and_their_request(tmp_path: Path) -> None:
     with answering(tmp_path, "semantic") as (up, lynkr):
         send(lynkr, body())
-        again = send(lynkr, body(said="Hi, how can I undo a commit, please?"))
+        again = send(lynkr, body(said="Hi, how can I undo a commit? Thanks!"))
         assert lynkr.row(1).answered == f"semantic:{lynkr.row(0).id}"
     assert (again.header("x-lynkr-answered"), text(again), len(up.posts())) == ("semantic", "Answer 1.", 1)
 

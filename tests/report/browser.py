@@ -1,7 +1,7 @@
 """A real Chromium without a window, driven over a pipe by its DevTools protocol.
 
-The protocol is JSON between zero bytes, on file descriptors 3 and 4 (`--remote-debugging-pipe`), so that there is no port
-that anybody else could reach: https://chromedevtools.github.io/devtools-protocol/.
+The protocol is JSON between zero bytes, on file descriptors 3 and 4 (`--remote-debugging-pipe`), so that there is no
+port that anybody else could reach: https://chromedevtools.github.io/devtools-protocol/.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What `lynkr report` can be asked for, and what it says where there is nothing to tell or the question makes no sense."""
+"""What `lynkr report` can be asked, and what it says where there is nothing to tell or the question makes no sense."""
 
 from __future__ import annotations
 

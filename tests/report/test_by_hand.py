@@ -1,5 +1,5 @@
-"""A sceptic redoes the figures: with fractions, from the ledger's rows as SQLite has them and the prices as `lynkr prices`
-lists them, by the formulas that stand in docs/reports.md. Nothing of what lynkr computes with is used.
+"""A sceptic redoes the figures: with fractions, from the ledger's rows as SQLite has them and the prices as
+`lynkr prices` lists them, by the formulas of docs/reports.md. Nothing of what lynkr computes with is used.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ ODD = [
     ("gemini", "gemini-2.5-pro", Usage(input=150_000, cache_read=70_000, output=1_234, reasoning=1_000)),
     ("openai", "gpt-5.5", Usage(input=1_234, cache_read=4_321, cache_write=77, output=99)),
     ("deepseek", "deepseek-chat", Usage(input=17, cache_write=1_013, output=5)),
+    ("zai", "glm-4.5", Usage(input=1_201, cache_read=3_407, output=5)),
     ("bedrock", "us.anthropic.claude-opus-4-8", Usage(7, 40_009, 1_009, 0, 301)),
     ("bedrock", "claude-opus-5-5", Usage(input=1_000, output=10)),
 ]
@@ -178,7 +179,7 @@ def test_every_cost_is_tokens_times_prices(clean_machine: Path) -> None:
             expected = priced(prices, request["provider"], request["model"], tokens_of(request))
             assert close(request["cost_usd"], expected), request
             seen += expected is not None
-    assert seen == 24 + 3 + 11 + 1 + 7
+    assert seen == 24 + 3 + 11 + 1 + 8
 
 
 @pytest.mark.parametrize("at", range(24))

@@ -1,4 +1,4 @@
-"""Whole reports of three sessions, as they stand in golden/: whoever changes a word or a figure of one sees the difference.
+"""Whole reports of three sessions, as they stand in golden/: whoever changes a word or a figure sees the difference.
 
 Set LYNKR_WRITE_GOLDEN=1 to write them anew. Prices are a table of the tests' own, so that a new price changes none of
 them, and the time zone is one in which the second session's evening is the next day.

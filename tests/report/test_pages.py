@@ -1,6 +1,6 @@
 """The pages of sessions and periods in a real Chromium: nothing is loaded, nothing sticks out, all can read them.
 
-axe-core (https://github.com/dequelabs/axe-core) looks for what keeps people out; it is run by the tests, not by the page.
+axe-core (https://github.com/dequelabs/axe-core) looks for what keeps people out; the tests run it, the page does not.
 """
 
 from __future__ import annotations
@@ -43,11 +43,16 @@ WIDTHS = (360, 1280)
 MANY = 700
 
 
+def stamp(at: datetime) -> str:
+    """A moment as rows have it."""
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def strangers() -> tuple[Session, list[Row]]:
     """A session with a request of every sort under every odd name; few with tokens, for a page has no room for more."""
     rows = [row if n == 0 else replace(row, usage=Usage()) for name in ODD for n, row in enumerate(rows_of(name))]
     at = datetime.fromisoformat("2026-12-01T10:00:00+00:00")
-    times = [(at + timedelta(seconds=7 * n)).isoformat(timespec="milliseconds")[:-6] + "Z" for n in range(len(rows))]
+    times = [stamp(at + timedelta(seconds=7 * n)) for n in range(len(rows))]
     session = replace(session_of(ODD[1] + "x" * 200), id="01WILD00000000000000000000", started=times[0])
     return session, [
         replace(row, id=f"01W{n:023d}", at=time) for n, (row, time) in enumerate(zip(rows, times, strict=True))
@@ -60,7 +65,7 @@ def long() -> tuple[Session, list[Row]]:
     usage = Usage(input=10, cache_read=40_000, cache_write=900, output=300)
     begin = datetime.fromisoformat("2025-06-01T08:00:00+00:00")
     return session, [
-        Row(f"01M{n:023d}", (begin + timedelta(seconds=3 * n)).isoformat(timespec="milliseconds")[:-6] + "Z", lane="claude",
+        Row(f"01M{n:023d}", stamp(begin + timedelta(seconds=3 * n)), lane="claude",
             model="claude-opus-5-5", status=200, usage=usage, cost_usd=0.02, baseline_usd=0.02, ms=5000.0, who="main")
         for n in range(MANY)
     ]  # fmt: skip
@@ -169,8 +174,8 @@ def check_width(tab: Tab, width: int) -> None:
         element.getBoundingClientRect().right > {width} + 0.5 && !element.closest('.wide, pre')
     ).map(element => element.outerHTML.slice(0, 200))"""
     assert tab.tell(outside) == []
-    cut = "[...document.querySelectorAll('dd, dt, h1, h2, p, li, summary')].filter(e => e.scrollWidth > e.clientWidth + 1).length"
-    assert tab.tell(cut) == 0
+    words = "[...document.querySelectorAll('dd, dt, h1, h2, p, li, summary')]"
+    assert tab.tell(f"{words}.filter(element => element.scrollWidth > element.clientWidth + 1).length") == 0
 
 
 @pytest.mark.parametrize("name", ["session", "period"])

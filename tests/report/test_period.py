@@ -1,5 +1,5 @@
-"""Reports of any rows at all: parts add up to their whole in every view, sheets read back, a period has its borders, days
-are the local calendar's, and no name of a stranger's becomes markup, a formula or a broken line.
+"""Reports of any rows at all: parts add up to their whole in every view, sheets read back as the same figures, a period
+has its borders, and days are the local calendar's.
 """
 
 from __future__ import annotations
@@ -66,8 +66,9 @@ def rows(draw: st.DrawFn, number: int) -> Row:
         savings = tuple(draw(st.lists(st.builds(Saving, st.sampled_from("xyz"), COUNTS, usd), min_size=1, max_size=2)))
     return Row(
         f"{number:026d}", draw(MOMENTS), lane=draw(WORDS), provider=draw(WORDS), model=draw(WORDS),
-        outcome=draw(st.sampled_from(["ok", "refused", "cut", "gone"])), error=draw(WORDS), estimated=draw(st.booleans()),
-        usage=Usage(*(draw(COUNTS) for _ in range(5))), cost_usd=cost, baseline_usd=baseline, ms=draw(st.floats(0, 1e6)),
+        outcome=draw(st.sampled_from(["ok", "refused", "cut", "gone"])), error=draw(WORDS), ms=draw(st.floats(0, 1e6)),
+        usage=Usage(*(draw(COUNTS) for _ in range(5))), cost_usd=cost, baseline_usd=baseline,
+        estimated=draw(st.booleans()),
         removed_tokens=sum(saving.tokens for saving in savings), savings=savings, faults=draw(st.integers(0, 3)),
         compression_usd=None if cost is None else sum(saving.usd or 0.0 for saving in savings),
         answered=draw(st.sampled_from([None, None, "bypass:title", "exact:X", "semantic:Y"])),
@@ -224,8 +225,8 @@ def test_two_periods_that_meet_have_every_row_once(moments: list[str], borders: 
     first, middle, last = sorted(borders)
     with tempfile.TemporaryDirectory() as folder, Ledger(Path(folder) / "ledger.db") as ledger:
         ledger.save(SESSION, [one(n, when) for n, when in enumerate([*moments, *borders])])
-        ids = [[row.id for _, row in ledger.between(*span)]
-               for span in ((first, middle), (middle, last), (first, last), (None, first), (last, None), ())]  # fmt: skip
+        spans = ((first, middle), (middle, last), (first, last), (None, first), (last, None), ())
+        ids = [[row.id for _, row in ledger.between(*span)] for span in spans]
     left, right, both, before, after, all_of_them = ids
     assert left + right == both
     assert sorted(before + both + after) == sorted(all_of_them)

@@ -34,9 +34,9 @@ some = settings(max_examples=80, deadline=None)
 
 MARKUP = (
     "<script>alert(1)</script>", '"><img src=http://x.example/p onerror=alert(1)>', "' onmouseover='alert(1)",
-    "</style><script>1</script>", "</title></head><body>", "<!-- ", "-->", "]]>", "<![CDATA[", "&lt;b&gt;", "&amp", "&#60;b>",
-    "<base href=//x.example>", '<meta http-equiv=refresh content="0;url=//x.example">', "{{7*7}}", "<svg/onload=alert(1)>",
-    "javascript:alert(1)", "</pre></details>",
+    "</style><script>1</script>", "</title></head><body>", "<!-- ", "-->", "]]>", "<![CDATA[", "&lt;b&gt;", "&amp",
+    "&#60;b>", "<base href=//x.example>", '<meta http-equiv=refresh content="0;url=//x.example">', "{{7*7}}",
+    "<svg/onload=alert(1)>", "javascript:alert(1)", "</pre></details>",
 )  # fmt: skip
 CONTROLS = (
     "\x00",
@@ -60,8 +60,8 @@ NAMES = st.one_of(
     st.text("<>&\"'/=!-\x00\ud800a ", min_size=1, max_size=12),
 )
 TAGS = re.compile(
-    "/?(html|head|meta|title|style|body|main|h1|h2|p|code|section|dl|div|dt|dd|small|span|a|ul|li|table|caption|thead|tbody"
-    "|tr|th|td|details|summary|pre)"
+    "/?(html|head|meta|title|style|body|main|h1|h2|p|code|section|dl|div|dt|dd|small|span|a|ul|li|table|caption|thead"
+    "|tbody|tr|th|td|details|summary|pre)"
 )
 ATTRIBUTES = re.compile(
     "lang|charset|http-equiv|content|name|class|style|href|title|id|scope|tabindex|role|aria-label|aria-hidden"
