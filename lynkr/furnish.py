@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from datetime import time as clock
 from typing import TYPE_CHECKING
 
 from lynkr.errors import LynkrError
@@ -63,8 +64,9 @@ def _spent(where: Paths, profile: str, identity: str) -> dict[str, float]:
     """What other sessions have spent with this profile, today and this month, by the local calendar."""
     from lynkr.ledger.store import Ledger
 
-    today = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
-    begins = {"day": today, "month": today.replace(day=1)}
+    # As local times, so that a day begins with the offset of its own midnight.
+    today = datetime.combine(datetime.now().astimezone().date(), clock.min)
+    begins = {"day": today.astimezone(), "month": today.replace(day=1).astimezone()}
     try:
         with Ledger(where.ledger) as ledger:
             return {

@@ -33,6 +33,7 @@ _SHARE = 0.5
 _OURS = 64
 _MOST = 512
 _DAY_S = 86_400.0
+_UNLIMITED = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +223,21 @@ def _memory() -> int:
         whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError, AttributeError):
         whole = 4 << 30
-    try:
-        allowed = Path("/sys/fs/cgroup/memory.max").read_text("ascii").strip()
-    except OSError:
-        allowed = "max"
-    return int(min(whole, int(allowed) if allowed.isdigit() else whole) * _SHARE)
+    return int(min(whole, *_allowed(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup"))) * _SHARE)
+
+
+def _allowed(groups: Path, root: Path) -> list[int]:
+    """The limits of memory of the control groups that this process is in, and of those above them (cgroup 2 and 1)."""
+    found = list[int]()
+    with suppress(OSError):
+        for line in groups.read_text("utf-8").splitlines():
+            _, kinds, path = line.split(":", 2)
+            if kinds not in ("", "memory"):
+                continue
+            top, name = (root / "memory", "memory.limit_in_bytes") if kinds else (root, "memory.max")
+            own = top / path.lstrip("/")
+            for folder in (own, *own.parents):
+                if folder.is_relative_to(top):
+                    with suppress(OSError, ValueError):
+                        found.append(int((folder / name).read_text("ascii")))
+    return found or [_UNLIMITED]

@@ -36,6 +36,16 @@ class Stands:
         return f"http://127.0.0.1:{self.port}"
 
 
+def be_stoppable() -> None:
+    """Lets a signal end this process also before it serves: as a container's first process it would be ignored."""
+
+    def ended(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, ended)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # there is nothing to read anew yet
+
+
 def leave(where: Paths, note: Stands) -> None:
     """Writes a proxy's note anew."""
     folder = private_folder(where.stands)
@@ -98,3 +108,5 @@ def _read(path: Path) -> str:
         return path.read_text("utf-8").strip()
     except FileNotFoundError:
         return ""
+    except OSError as error:
+        raise ConfigError(f"the token in {path} cannot be read: {error.strerror}") from error

@@ -71,13 +71,14 @@ def command(
       lynkr report --since 30d --by day  day by day
       lynkr report last --html page.html the last session as a page
     """
-    _check(session, since or until, by, full=full, changes=changes, figures_only=figures_only and not html,
-           forms=[name for name, on in (("--json", as_json), ("--csv", as_csv), ("--html", html)) if on])  # fmt: skip
+    forms = [name for name, on in (("--json", as_json), ("--csv", as_csv), ("--html", html)) if on]
+    period = since if until is None else until
+    _check(session, period, by, full=full, changes=changes, figures_only=figures_only and not html, forms=forms)
     asked = Asked(by, as_json, as_csv, html, figures_only)
     path = paths(os.environ).ledger
     if changes:
         _show_changes(*find(path, session or "last"), full=full, as_json=as_json)
-    elif since or until or (by and not session):
+    elif since is not None or until is not None or (by and not session):
         _period(path, _span(since, until), asked)
     else:
         _session(path, session or "last", asked)
@@ -91,11 +92,11 @@ def _check(
         raise UsageError("--full goes with --changes")
     if figures_only:
         raise UsageError("--figures-only goes with --html")
-    if session and period:
+    if session and period is not None:
         raise UsageError(f"say a session ({session}) or a period (--since, --until), not both")
     if len(forms) > 1:
         raise UsageError(f"{' and '.join(forms)} are two forms; give one")
-    if changes and (period or by or (forms and forms != ["--json"])):
+    if changes and (period is not None or by or (forms and forms != ["--json"])):
         raise UsageError("--changes shows one session, as text or with --json; see also --html FILE")
 
 
@@ -105,7 +106,7 @@ def _span(since: str | None, until: str | None) -> Span:
     now, found = datetime.now(UTC), list[Moment | None]()
     for option, text in (("--since", since), ("--until", until)):
         try:
-            found.append(moment(text, now) if text else None)
+            found.append(None if text is None else moment(text, now))
         except (ValueError, OverflowError) as error:
             raise UsageError(
                 f"{option} {text!r} is no time: give 7d, 12h, 30min, 2w, today, or a date such as 2026-11-01"

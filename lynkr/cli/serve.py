@@ -66,6 +66,9 @@ def command(
     """
     if ctx.invoked_subcommand is not None:
         return
+    from lynkr import stands
+
+    stands.be_stoppable()
     from lynkr import serving
     from lynkr.plan import Options
 

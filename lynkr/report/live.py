@@ -35,7 +35,7 @@ def live_values(seen: Sequence[Seen], now: datetime) -> list[dict[str, Any]]:
             "seconds": round((now - datetime.fromisoformat(session.started)).total_seconds(), 1),
             "idle_s": None if ended is None else round(max(now.timestamp() - ended, 0.0), 1),
             "lane": last.lane if last else None, "model": last.model if last else None,
-            "failures": tally.failures, "totals": tally.totals(), "savings": tally.savings(),
+            "totals": tally.totals(), "savings": tally.savings(),
         })  # fmt: skip
     return values
 

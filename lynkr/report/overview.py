@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lynkr.report.table import Paint, short, table, unpainted
+from lynkr.report.table import WIDTH, Paint, short, table, unpainted
 from lynkr.report.tally import prompt_tokens
 from lynkr.report.terminal import cost_words, saved_words
 from lynkr.report.words import plural, share, tokens, usd
 
-_BAR = 24
+_BAR, _LEAST = 24, 4
 _SHOWN = 8
 _DAYS = 31
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -56,7 +56,7 @@ def _view(view: str, groups: Sequence[Mapping[str, Any]], paint: Paint, *, whole
         ]
         for group in shown
     ]
-    bars = [bar((group["totals"]["cost_usd"] or 0.0) / most if most else 0.0) for group in shown]
+    parts = [(group["totals"]["cost_usd"] or 0.0) / most if most else 0.0 for group in shown]
     head, *body = table(
         (view if view != "day" else "day (local)", "requests", "cached", "tokens", "cost", "saved"),
         rows,
@@ -64,8 +64,10 @@ def _view(view: str, groups: Sequence[Mapping[str, Any]], paint: Paint, *, whole
         paint,
         (0,),
     )
-    room = 80 - max(len(line) for line in body) - 3
-    lines = [head, *(f"{line}  {mark[:room]}".rstrip() for line, mark in zip(body, bars, strict=True))]
+    width = max(map(len, body))
+    room = min(WIDTH - width - 2, _BAR)
+    bars = [bar(part, room) if room >= _LEAST else "" for part in parts]
+    lines = [head, *(f"{line:<{width}}  {mark}".rstrip() for line, mark in zip(body, bars, strict=True))]
     title = {"day": "By day", "session": "By session"}.get(view, f"By {view}")
     hidden = len(groups) - len(shown)
     more = f", {len(shown)} of {len(groups)}: all with --by {view}" if hidden else ""
@@ -78,10 +80,10 @@ def _name(view: str, group: Mapping[str, Any]) -> str:
         return f"{key[-8:]} {group['tool']}"
     if view == "project" and key and len(key) > 30:
         return "…" + short(key, len(key))[-29:]  # the end tells projects apart
-    return short(key or f"(no {view})")
+    return short(key or f"(no {view})", 36)
 
 
-def bar(part: float, width: int = _BAR) -> str:
+def bar(part: float, width: int) -> str:
     """A bar of `part` (0 to 1) of `width` columns, in eighths; what is more than nothing shows."""
     eighths = max(round(part * width * 8), 1 if part > 0 else 0)
     return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()

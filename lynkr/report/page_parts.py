@@ -12,14 +12,18 @@ from lynkr.report.terminal import cost_words, saved_words
 from lynkr.report.words import plural, share, tokens, usd
 
 
-def headline(totals: Mapping[str, Any], savings: Mapping[str, Any], failures: int) -> Element:
+def headline(totals: Mapping[str, Any], savings: Mapping[str, Any]) -> Element:
     """The figures that one looks at first."""
-    prompt, saved = prompt_tokens(totals), totals["saved_usd"] or 0.0
-    known, _, notes = cost_words(totals).partition(" (")
+    prompt, failures, saved = prompt_tokens(totals), totals["failures"], totals["saved_usd"] or 0.0
+    _, _, notes = cost_words(totals).partition(" (")
     figures = [
-        ("Cost", known, notes.rstrip(")")),
+        ("Cost", usd(totals["cost_usd"]), notes.rstrip(")")),
         ("Without lynkr", usd(totals["baseline_usd"]), "the baseline: as the tool asked, its cache at work"),
-        ("Saved" if saved >= 0 else "Spent on top", usd(abs(saved)), ", ".join(saved_words(saved, savings)[1:])),
+        (
+            "Saved" if saved >= 0 else "Spent on top",
+            usd(totals["saved_usd"] and abs(saved)),
+            ", ".join(saved_words(saved, savings)[1:]),
+        ),
         ("Requests", str(totals["requests"]), f"{failures} failed" if failures else "none failed"),
         ("From the cache", share(totals["cache_read_tokens"], prompt), f"of {tokens(prompt)} input tokens"),
     ]
@@ -56,4 +60,4 @@ def _doubts(totals: Mapping[str, Any], prices_date: str) -> Iterator[str]:
         yield f"{unpriced} without a known price for the model: left out of every sum of money."
     if totals["saved_usd"]:
         yield "What was saved is an estimate wherever another model would have counted the same text otherwise."
-    yield "docs/reports.md says how to redo each figure by hand from the JSON report."
+    yield "lynkr's docs/reports.md says how to redo each figure by hand from the JSON report."

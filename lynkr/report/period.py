@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any, NamedTuple
 
 from lynkr.ledger.row import Row, Session
@@ -55,7 +55,9 @@ def moment(text: str, now: datetime) -> Moment:
         words = f"{count} {_NAMES[unit]}{'' if count == 1 else 's'}"
         return Moment(_utc(now - timedelta(seconds=count * _SECONDS[unit])), f"the last {words}", f"until {words} ago")
     if text.lower() == "today":
-        return Moment(_utc(now.astimezone().replace(hour=0, minute=0, second=0, microsecond=0)), "today", "until today")
+        # A day begins with the offset of its own midnight, which on two days of the year is not that of now.
+        midnight = datetime.combine(now.astimezone().date(), time.min)
+        return Moment(_utc(midnight.astimezone()), "today", "until today")
     return Moment(_utc(datetime.fromisoformat(text).astimezone()), f"since {text}", f"until {text}")
 
 
@@ -102,7 +104,6 @@ def _sorted(
             **(_of_session(sessions[key or ""]) if view == "session" else {"sessions": len(held)}),
             "totals": tally.totals(),
             "savings": tally.savings(),
-            "failures": tally.failures,
         }
         for key, (tally, held) in found.items()
     ]

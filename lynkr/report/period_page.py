@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -20,15 +21,13 @@ _BARS = 12
 def period_page(values: Mapping[str, Any], prices_date: str) -> str:
     """The page of a period."""
     span, totals = values["period"], values["totals"]
-    until = f" until {span['until'][:10]}" if span["until"] else ""
-    since = f"since {span['since'][:16].replace('T', ' ')} UTC" if span["since"] else "all that the ledger holds"
+    ends = [f"{word} {span[word][:16].replace('T', ' ')} UTC" for word in ("since", "until") if span[word]]
     title = span["said"][:1].upper() + span["said"][1:]
-    sub = f"{plural(values['sessions'], 'session')} · {since}{until}"
+    sub = " · ".join([plural(values["sessions"], "session"), *ends])
     parts: list[Piece] = [el("h1", title), el("p", sub, class_="sub")]
     if not totals["requests"]:
         return page(f"lynkr: {title}", *parts, el("p", "No request came through lynkr."))
-    failures = sum(group["failures"] for group in next(iter(values["by"].values()), []))
-    parts.append(headline(totals, values["savings"], failures))
+    parts.append(headline(totals, values["savings"]))
     parts += [_view(view, groups) for view, groups in values["by"].items()]
     return page(f"lynkr: {title}", *parts, trust(totals, prices_date))
 
@@ -40,7 +39,7 @@ def _view(view: str, groups: Sequence[Mapping[str, Any]]) -> Element:
         return group[view] or f"(no {view})"
 
     rows = [
-        [name(group), str(group["totals"]["requests"]), str(group["failures"] or "–"),
+        [name(group), str(group["totals"]["requests"]), str(group["totals"]["failures"] or "–"),
          share(group["totals"]["cache_read_tokens"], prompt_tokens(group["totals"])),
          tokens(prompt_tokens(group["totals"])), tokens(group["totals"]["output_tokens"]),
          usd(group["totals"]["cost_usd"]) + ("~" if group["totals"]["estimated_usd"] else ""),
@@ -48,21 +47,25 @@ def _view(view: str, groups: Sequence[Mapping[str, Any]]) -> Element:
         for group in groups
     ]  # fmt: skip
     head = (view, "requests", "failed", "cached", "in", "out", "cost", "saved")
-    chart = (
-        _days(groups) if view == "day" else bars([(name(group), group["totals"]["cost_usd"]) for group in groups[:12]])
-    )
+    chart = _days(groups) if view == "day" else None
+    if view not in ("day", "session"):
+        chart = bars([(name(group), group["totals"]["cost_usd"]) for group in groups[:_BARS]])
     words = "Days by the local calendar" if view == "day" else "The dearest first" if view != "session" else "In order"
-    return section(_VIEW_TITLES[view], chart, table(words, head, rows))
+    note = f"The chart shows the {_BARS} dearest, the table all." if chart is not None and len(groups) > _BARS else None
+    return section(_VIEW_TITLES[view], chart, table(words, head, rows), note=note if view != "day" else None)
 
 
 def _days(groups: Sequence[Mapping[str, Any]]) -> Element | None:
     most = max((group["totals"]["cost_usd"] or 0.0 for group in groups), default=0.0)
     if not most or len(groups) < 2:
         return None
-    columns = [
-        el("span", el("span", class_="out", style=f"height:{percent((group['totals']['cost_usd'] or 0.0) / most)}"),
-           title=f"{group['day']}: {usd(group['totals']['cost_usd'])}")
-        for group in groups
-    ]  # fmt: skip
+    known = {group["day"]: group["totals"]["cost_usd"] for group in groups}
+    first, last = date.fromisoformat(groups[0]["day"]), date.fromisoformat(groups[-1]["day"])
+    columns = []
+    for number in range((last - first).days + 1):
+        day = (first + timedelta(days=number)).isoformat()
+        height = percent((known.get(day) or 0.0) / most)
+        column = el("span", class_="out", style=f"height:{height}")
+        columns.append(el("span", column, title=f"{day}: {usd(known.get(day, 0.0))}"))
     ends = (el("span", groups[0]["day"]), el("span", f"{groups[-1]['day']}; the dearest cost {usd(most)}"))
     return el("div", el("div", *columns, class_="columns"), el("div", *ends, class_="ends"), aria_hidden="true")

@@ -69,7 +69,7 @@ def answered_lines(requests: Sequence[Mapping[str, Any]], paint: Paint) -> list[
     lines = [paint("Answered by lynkr", "bold")]
     if without:
         rows = [[what, str(len(worths)), usd(sum(worths))] for what, worths in without.items()]
-        lines += table(("without a model", "requests", "saved"), rows, 1, paint)
+        lines += table(("without a model", "requests", "saved"), rows, 1, paint, (0,))
     if again:
         lines += table(("given again at", "request", "answer of", "how", "saved"), again, 4, paint)
         lines.append(paint("  both requests in full: lynkr report REQUEST", "dim"))

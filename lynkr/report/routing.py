@@ -9,6 +9,8 @@ from typing import Any
 from lynkr.report.table import Paint, table, unpainted
 from lynkr.report.words import plural, tokens, usd
 
+_SHOWN = 12
+
 
 def explained(report: dict[str, Any], paint: Paint = unpainted) -> list[str]:
     """A session's requests, conversation by conversation: who asked, the tier, the lane, and why."""
@@ -74,7 +76,7 @@ def routing_lines(requests: Sequence[dict[str, Any]], paint: Paint = unpainted) 
     if failed:
         lines += [paint("Stepped in", "bold")]
         rows = [[str(count), lane, other, why] for (lane, other, why), count in failed.items()]
-        lines += table(("in", "instead of", "lane", "because"), rows, 4, paint, (3,))
+        lines += table(("in", "instead of", "lane", "because"), rows, 4, paint, (1, 2, 3))
     if switches := [r["switch"] for r in requests if r["switch"] and r["switch"]["kind"] != "fallback"]:
         made = sum(switch["made"] for switch in switches)
         lines += ["", paint("Switches", "bold") + paint(f", {made} made, {len(switches) - made} not worth it", "dim")]
@@ -83,7 +85,10 @@ def routing_lines(requests: Sequence[dict[str, Any]], paint: Paint = unpainted) 
              usd(s["worth_usd"]), s["why"]]
             for s in switches
         ]  # fmt: skip
-        lines += table(("why", "lanes", "made", "cost", "worth", "because"), rows, 6, paint, (5,))
+        hidden = len(rows) - _SHOWN
+        lines += table(("why", "lanes", "made", "cost", "worth", "because"), rows[-_SHOWN:], 6, paint, (1, 5))
+        if hidden > 0:
+            lines.append(paint(f"  … and {hidden} before", "dim"))
     if not lines:
         return []
     return [*(lines if lines[0] else lines[1:]), paint("  turn by turn: lynkr route --session last", "dim")]

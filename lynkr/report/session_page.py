@@ -40,7 +40,7 @@ def session_page(report: Mapping[str, Any], prices_date: str, pairs: Sequence[Pa
     if not requests:
         return page(f"lynkr: {title}", *parts, el("p", "No request came through lynkr in this session."))
     lanes = report["lanes"]
-    parts += [headline(totals, report["savings"], sum(lane["failures"] for lane in lanes)), _timeline(requests),
+    parts += [headline(totals, report["savings"]), _timeline(requests),
               _cost_by_lane(lanes), _token_section(totals, requests), _cache(requests), _askers(requests)]  # fmt: skip
     parts += [
         _switches(requests),

@@ -12,9 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from lynkr.ledger.row import Row, Session
+from lynkr.report.tally import Tally
 from lynkr.report.values import request_values
 
-_OBEYED = ("=", "+", "-", "@", "\t", "\r")
+_OBEYED = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+# Python quotes what holds a line's end only if it is of the kind that it ends lines with.
+_END = "\r\n"
+_OF_SESSION_VIEW = ("started", "tool", "profile", "project")
 _OF_SESSION = ("session", "tool", "profile", "project")
 # What is a list or a record in JSON stays out: a cell holds one thing.
 _OF_REQUEST = (
@@ -45,18 +49,19 @@ def of_groups(view: str, groups: Iterable[Mapping[str, Any]]) -> Iterator[str]:
             yield _line(head)
         yield _line(flat.values())
     if head is None:
-        yield _line([view])
+        none, beside = Tally(), _OF_SESSION_VIEW if view == "session" else ("sessions",)
+        yield _line([view, *beside, *none.totals(), *(key for key in none.savings() if key != "kinds")])
 
 
 def _line(cells: Iterable[object]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(map(_cell, cells))
-    return text.getvalue()
+    csv.writer(text, lineterminator=_END).writerow(map(_cell, cells))
+    return text.getvalue().removesuffix(_END)
 
 
 def _cell(value: object) -> object:
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, str) and value.startswith(_OBEYED):
+    if isinstance(value, str) and value.lstrip().startswith(_OBEYED):
         return f"'{value}"
     return value

@@ -43,7 +43,8 @@ def saved(row: Row) -> float | None:
 
 def failed(row: Row) -> bool:
     """Whether the lane did not give what was asked of it: an error status, no answer, or half of one."""
-    return row.outcome in ("refused", "cut") or row.error is not None
+    # A WebSocket that is turned down (426) is how Codex learns to use HTTP.
+    return row.status != 426 and (row.outcome in ("refused", "cut") or row.error is not None)
 
 
 class Money:
@@ -120,6 +121,7 @@ class Tally:
         """`estimated` says that some of it rests on an estimate, `estimated_usd` how much money."""
         return {
             "requests": self.requests,
+            "failures": self.failures,
             **self._tokens,
             "cost_usd": self._cost.sum(),
             "baseline_usd": self._baseline.sum(),

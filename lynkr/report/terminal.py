@@ -30,10 +30,8 @@ def summary(report: dict[str, Any], *, stored: bool = True) -> str:
         f"{tokens(totals['output_tokens'])} out",
         cost_words(totals),
     ]
-    # A WebSocket that is turned down (426) is how Codex learns to use HTTP, not a failure.
-    failures = sum(r["outcome"] in ("refused", "cut") and r["status"] != 426 for r in report["requests"])
-    if failures:
-        parts.insert(1, f"{failures} failed")
+    if totals["failures"]:
+        parts.insert(1, f"{totals['failures']} failed")
     if taken := sum(r["outcome"] != "refused" and stepped_in(r) for r in report["requests"]):
         parts.insert(1, f"{taken} by a lane that stepped in")
     saved = totals["saved_usd"]
@@ -59,7 +57,7 @@ def cost_words(totals: Mapping[str, Any]) -> str:
 def session_report(report: dict[str, Any], prices_date: str, paint: Paint = unpainted) -> list[str]:
     """The report of one session."""
     session, totals = report["session"], report["totals"]
-    tool, profile = short(session["tool"], 24), short(session["profile"], 24)
+    tool, profile = short(session["tool"], 22), short(session["profile"], 22)
     lines = [
         f"{paint(tool, 'bold')} · profile {profile} · {_minute(session)} UTC",
         paint(f"{session['id']} · {short(session['project'], WIDTH - len(session['id']) - 3)}", "dim"),
@@ -178,7 +176,7 @@ def _compression_table(savings: dict[str, Any], totals: dict[str, Any], paint: P
     lines = [paint("Compressed", "bold") + paint(f", about {tokens(removed)} tokens not sent ({part})", "dim")]
     rows = [[kind["kind"], tokens(kind["tokens_removed"]), usd(kind["saved_usd"])] for kind in kinds]
     if rows:
-        lines += table(("what", "tokens", "saved"), rows, 1, paint)
+        lines += table(("what", "tokens", "saved"), rows, 1, paint, (0,))
     if savings.get("faults"):
         lines.append(f"  {plural(savings['faults'], 'result')} left alone, because a compressor failed")
     return [*lines, paint("  each change of a result, before and after: lynkr report --changes", "dim")]

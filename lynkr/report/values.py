@@ -54,7 +54,8 @@ def _lanes(rows: Sequence[Row]) -> list[dict[str, Any]]:
             **sums.tokens,
             "cost_usd": sums.cost_usd,
             "failures": sums.failures,
-            "p50_ms": round(_median([row.ms for row in group]), 1),
+            # Of what the lane itself has answered: what lynkr gave took it no time.
+            "p50_ms": round(_median([row.ms for row in group if not row.answered] or [0.0]), 1),
         }
         for (lane, provider, model), group in groups.items()
         for sums in (Tally.of(group),)

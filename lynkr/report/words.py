@@ -48,6 +48,8 @@ def milliseconds(ms: float | None) -> str:
     """420 ms, 2.1 s."""
     if ms is None:
         return "–"
+    if 0 < ms < 0.5:
+        return "<1 ms"
     return f"{ms:.0f} ms" if ms < 999.5 else f"{ms / 1000:.1f} s"
 
 

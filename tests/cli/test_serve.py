@@ -1,10 +1,9 @@
-"""`lynkr serve` as its operator meets it: start, status, reload, drain, end, load, and what a kill leaves behind."""
+"""`lynkr serve` as its operator meets it: start, token, status, reload, drain, end, and what a kill leaves behind."""
 
 from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import socket
 import subprocess
@@ -16,7 +15,7 @@ import pytest
 from conftest import command_line, environment, lynkr, profile
 from proxied import connect, read
 from scripts import Upstream, anthropic, upstream
-from standing import KEY, LANE, STREAM, WHOLE, Serve, Slow, serving, start, streams, until, whole
+from standing import KEY, LANE, WHOLE, Serve, Slow, serving, start, streams, until, whole
 
 READY = "/health/ready"
 LIVE = "/health/live"
@@ -382,85 +381,3 @@ def test_with_nothing_under_way_ctrl_c_ends_it_at_once(stood: Serve, kept: bool)
         stood.signal(signal.SIGINT)
         assert stood.ended() == 0
         assert time.monotonic() - began < 1.5
-
-
-# --- Load -------------------------------------------------------------------------------------------------------------
-
-SHAPES = {
-    "anthropic": ("/v1/messages", STREAM),
-    "openai-chat": ("/v1/chat/completions", b'{"model": "m", "messages": [{"role": "user", "content": "Hi"}]}'),
-    "openai-responses": ("/v1/responses", b'{"model": "m", "input": "Hi"}'),
-    "gemini": ("/v1beta/models/m:generateContent", b'{"contents": [{"parts": [{"text": "Hi"}]}]}'),
-}
-
-
-def error_of(spoken: str, body: bytes) -> dict[str, object]:
-    """The error of an answer, after a look at what its vendor's SDK reads."""
-    said = json.loads(body)
-    error = said["error"]
-    assert isinstance(error["message"], str)
-    if spoken == "anthropic":
-        assert said["type"] == "error"
-        assert isinstance(error["type"], str)
-    elif spoken == "gemini":
-        assert (error["code"], error["status"]) == (503, "UNAVAILABLE")
-    else:
-        assert {"type", "code", "param"} <= set(error)
-    return dict(error)
-
-
-@pytest.mark.parametrize("spoken", SHAPES)
-@pytest.mark.parametrize(
-    ("option", "why"), [(("--max-requests", "2"), "requests"), (("--max-memory", "1"), "memory")], ids=["many", "much"]
-)
-def test_more_than_it_takes_is_turned_away_in_the_clients_own_words(
-    clean_machine: Path, up: Upstream, slow: Slow, spoken: str, option: tuple[str, str], why: str
-) -> None:
-    path, body = SHAPES[spoken]
-    much = STREAM.replace(b"Hi", b"x" * 70_000)  # eight bytes for each, so that the second is too much
-    body = body.replace(b"Hi", b"x" * 70_000)
-    with serving(clean_machine, "-p", "work", *option) as stood:
-        with streams(stood, slow, 2 if why == "requests" else 1, body=much) as answers:
-            for _ in range(3):
-                answer = stood.ask(path, body)
-                assert answer.status == 503
-                assert 0 < int(answer.header("retry-after") or 0) < 60
-                assert why in str(error_of(spoken, answer.body)["message"])
-            assert stood.shows(LIVE) == stood.shows(READY) == 200
-            assert f'lynkr_shed_total{{reason="{why}"}} 3.0' in stood.get("/metrics").body.decode()
-        assert all(map(whole, answers))
-        assert stood.ask(body=much).status == 200
-
-
-def test_a_single_request_is_taken_however_large(clean_machine: Path, up: Upstream) -> None:
-    with serving(clean_machine, "-p", "work", "--max-memory", "1") as stood:
-        assert stood.ask(body=WHOLE.replace(b"Hi", b"x" * 3_000_000)).status == 200
-
-
-@pytest.mark.xfail(strict=True, reason="everybody who is connected counts, also who has shown no token")
-def test_strangers_who_only_connect_keep_nobody_out(clean_machine: Path, up: Upstream) -> None:
-    with serving(clean_machine, "-p", "work", "--max-requests", "2") as stood:
-        strangers = [connect(stood.port) for _ in range(6)]
-        time.sleep(0.3)
-        status = stood.ask().status
-        for each in strangers:
-            each.close()
-        assert status == 200
-
-
-MORE = pytest.mark.xfail(strict=True, reason="with --max-requests the limit of descriptors is not raised")
-
-
-@pytest.mark.parametrize("words", [(), pytest.param(("--max-requests", "400"), marks=MORE)])
-def test_it_asks_for_as_many_descriptors_as_it_may_have(
-    clean_machine: Path, up: Upstream, words: tuple[str, ...]
-) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
-    try:
-        with serving(clean_machine, "-p", "work", *words) as stood:
-            limits = Path(f"/proc/{stood.process.pid}/limits").read_text()
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    line = next(line for line in limits.splitlines() if line.startswith("Max open files"))
-    assert line.split()[3] == line.split()[4]

@@ -32,8 +32,8 @@ VARIABLES = {each["name"]: each for each in BOARD["templating"]["list"] if each[
 TOKEN = "0123456789abcdef0123456789abcdef"
 SECONDS = 8
 LANE = '[lanes.{0}]\nprovider = "anthropic"\nbase_url = "{1}"\nmodel = "{2}"\nkey_env = "K"\n'
-WORK = '[tiers]\ncomplex = ["away", "main"]\n[route]\nmode = "off"\nbreaker_rest_s = 2\n[cache]\nanswers = "exact"\n'
-HOUSE = '[tiers]\ncomplex = ["house"]\n[route]\nmode = "off"\n'
+WORK = '[tiers]\ncomplex = ["away", "main"]\n[route]\nmode = "off"\nbreaker_rest_s = 2\n'
+HOUSE = '[tiers]\ncomplex = ["house"]\n[route]\nmode = "off"\n[cache]\nanswers = "exact"\n'
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,8 @@ def script(asked: Asked) -> list[Step]:
     if b"take your time" in asked.body:
         events = anthropic_events([{"type": "text", "text": "…"}], "end_turn", ANTHROPIC_USAGE, "claude-haiku-4-5")
         return stream(events, pause=SECONDS / len(events))
+    if b"refuse" in asked.body:
+        return whole({"type": "error", "error": {"type": "invalid_request_error", "message": "No."}}, 400)
     if b"brief" in asked.body:
         return [Pause(0.3), *anthropic("Yes.")(asked)]
     return list(anthropic("All done.")(asked))
@@ -76,7 +78,7 @@ def with_a_result(number: int) -> dict[str, Any]:
 
 
 def traffic(url: str) -> None:
-    """Asks for a while: what is served, shed, answered before, shortened, without a price, and a lane that is away."""
+    """Asks for a while: what is served, refused, shed, shortened, answered before, without a price; a lane is away."""
     with httpx.Client(base_url=url, headers={"authorization": f"Bearer {TOKEN}"}, timeout=30) as client:
 
         def ask(body: dict[str, Any], place: str = "") -> int:
@@ -84,16 +86,15 @@ def traffic(url: str) -> None:
 
         with ThreadPoolExecutor(8) as pool:
             long = pool.submit(ask, question("take your time", stream=True))
+            time.sleep(0.5)  # so that it is not the one that is turned away
             seen, end = set[int](), time.monotonic() + SECONDS
             for number in range(10 * SECONDS):
                 seen.update(pool.map(ask, [question(f"brief {number} {at}") for at in range(6)]))
-                seen.update(
-                    (ask(question(f"one {number}")), ask(question("the same again")), ask(with_a_result(number)))
-                )
-                seen.add(ask(question("hello"), "/p/house"))
+                seen.update((ask(question(f"refuse {number}")), ask(with_a_result(number))))
+                seen.update(ask(question(text), "/p/house") for text in (f"one {number}", "the same again"))
                 if time.monotonic() > end:
                     break
-            assert (long.result(), seen) == (200, {200, 503})
+            assert (long.result(), seen) == (200, {200, 400, 503})
 
 
 @contextlib.contextmanager

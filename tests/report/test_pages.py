@@ -158,7 +158,6 @@ def test_nothing_sticks_out_of_the_window(tab: Tab, tmp_path: Path, name: str, w
     check_width(tab, width)
 
 
-@pytest.mark.xfail(strict=True, reason="a column is a pixel wide at least, and there is one between each two")
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_sticks_out_of_the_page_of_a_long_session(tab: Tab, tmp_path: Path, width: int) -> None:
     ledgers.fill(long())
@@ -264,7 +263,6 @@ def test_bars_and_columns_are_as_long_as_the_money_says(tab: Tab, tmp_path: Path
     assert heights == pytest.approx([cost / max(costs) for cost in costs], abs=0.02)
 
 
-@pytest.mark.xfail(strict=True, reason="a few columns stand at the left, and the words on the last one at the right")
 @pytest.mark.parametrize("name", ["session of another format", "period"])
 def test_what_is_said_of_the_last_column_stands_below_it(tab: Tab, tmp_path: Path, name: str) -> None:
     tab.look()
