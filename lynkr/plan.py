@@ -152,6 +152,17 @@ def without_credentials(options: Options) -> Plan:
     return Plan(options, profile, chosen, {}, tool, name, argv, where)
 
 
+def for_past(options: Options, tool_name: str) -> Plan:
+    """What a profile would have served a tool's requests with: without its credentials, and without the tool. Raises
+    ConfigError where it has no lane for them."""
+    profile = options.made
+    assert profile is not None
+    tool = TOOLS[tool_name]
+    chosen = _allowed(router(profile.lanes, profile.tiers, profile.routing), tool_name)
+    _check_spoken(tool_name, tool, chosen)
+    return Plan(options, profile, chosen, {}, tool, tool_name, (), paths(options.environ))
+
+
 def cwd() -> Path:
     try:
         return Path.cwd()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lynkr.cli.speak import say, show
+from lynkr.cli.when import when
 from lynkr.errors import LynkrError, UsageError
 from lynkr.ledger.row import Row, Session
 from lynkr.paths import paths, write_private
@@ -20,7 +21,6 @@ from lynkr.report.words import plural
 
 if TYPE_CHECKING:
     from lynkr.ledger.store import Ledger
-    from lynkr.report.period import Moment
 
 _EMPTY = "the ledger is empty: no session yet"
 _BATCH = 1000
@@ -65,7 +65,7 @@ def export(file: Path, since: str | None, as_csv: bool) -> None:
     """Write every request with its session to FILE, or to stdout: a JSON object a line, with all fields of a report."""
     from lynkr.report import sheet
 
-    begin = _moment(since, "--since").at if since else None
+    begin = when("--since", since).at if since else None
     with _ledger() as ledger:
         pairs = ledger.between(begin)
         _write(file, sheet.of_requests(pairs) if as_csv else _lines(pairs))
@@ -106,7 +106,7 @@ def _write(file: Path, lines: Iterable[str]) -> None:
 def prune(older_than: str, yes: bool) -> None:
     """Remove the requests from before WHEN, and the sessions that have none left. This cannot be undone; `lynkr ledger
     export` first keeps them elsewhere."""
-    until = _moment(older_than, "--older-than")
+    until = when("--older-than", older_than)
     month = datetime.now().astimezone().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     with _ledger() as ledger:
         sessions, requests = ledger.before(until.at)
@@ -126,15 +126,6 @@ def _confirm(question: str) -> None:
     if not os.isatty(0):
         raise UsageError("nobody is there to be asked; say --yes")
     click.confirm(question, abort=True, err=True)
-
-
-def _moment(text: str, option: str) -> Moment:
-    from lynkr.report.period import moment
-
-    try:
-        return moment(text, datetime.now(UTC))
-    except (ValueError, OverflowError) as error:
-        raise UsageError(f"{option} {text!r} is no time: give 7d, 12h, 2w, or a date such as 2026-11-01") from error
 
 
 def _ledger() -> Ledger:

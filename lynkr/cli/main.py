@@ -17,7 +17,7 @@ from lynkr.errors import LynkrError
 GROUPS = {
     "Work": ("run", "serve", "demo"),
     "Set up": ("init", "use", "profile", "key", "doctor", "shim", "completion"),
-    "See what it cost": ("report", "sessions", "top", "prices", "ledger"),
+    "See what it cost": ("report", "sessions", "top", "audit", "prices", "ledger"),
     "See where things go": ("route",),
     "See what is left out": ("squeeze", "expand", "cache"),
 }

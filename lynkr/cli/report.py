@@ -6,7 +6,6 @@ import json
 import os
 import time
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +13,7 @@ import click
 
 from lynkr.cli.complete import session_names
 from lynkr.cli.speak import paint, say, show
+from lynkr.cli.when import when
 from lynkr.errors import LynkrError, UsageError
 from lynkr.ledger.row import Row, Session
 from lynkr.paths import paths, write_private
@@ -101,17 +101,10 @@ def _check(
 
 
 def _span(since: str | None, until: str | None) -> Span:
-    from lynkr.report.period import Moment, Span, moment
+    from lynkr.report.period import Span
 
-    now, found = datetime.now(UTC), list[Moment | None]()
-    for option, text in (("--since", since), ("--until", until)):
-        try:
-            found.append(None if text is None else moment(text, now))
-        except (ValueError, OverflowError) as error:
-            raise UsageError(
-                f"{option} {text!r} is no time: give 7d, 12h, 30min, 2w, today, or a date such as 2026-11-01"
-            ) from error
-    begin, end = found
+    begin = when("--since", since) if since is not None else None
+    end = when("--until", until) if until is not None else None
     if begin and end and begin.at >= end.at:
         raise UsageError(f"--since {since} is not before --until {until}")
     words = [*([begin.since] if begin else []), *([end.until] if end else [])]

@@ -37,12 +37,15 @@ def period_report(values: Mapping[str, Any], prices_date: str, paint: Paint = un
     for view, groups in views.items():
         if len(views) > 1 and view == "session":
             continue  # lynkr sessions lists them
-        lines += ["", *_view(view, groups, paint, whole=len(views) == 1)]
+        lines += ["", *view_table(view, groups, paint, whole=len(views) == 1)]
     notes = [f"List prices of {prices_date}; a subscription is billed by its plan, not by these."]
     return [*lines, "", *(paint(note, "dim") for note in notes)]
 
 
-def _view(view: str, groups: Sequence[Mapping[str, Any]], paint: Paint, *, whole: bool) -> list[str]:
+def view_table(
+    view: str, groups: Sequence[Mapping[str, Any]], paint: Paint, *, whole: bool = False, money_only: bool = False
+) -> list[str]:
+    """A view's groups with bars of their cost; `whole` is all of them, `money_only` leaves out what was saved."""
     shown = groups if whole else groups[-_DAYS:] if view == "day" else groups[:_SHOWN]
     most = max((group["totals"]["cost_usd"] or 0.0 for group in groups), default=0.0)
     rows = [
@@ -57,13 +60,11 @@ def _view(view: str, groups: Sequence[Mapping[str, Any]], paint: Paint, *, whole
         for group in shown
     ]
     parts = [(group["totals"]["cost_usd"] or 0.0) / most if most else 0.0 for group in shown]
-    head, *body = table(
-        (view if view != "day" else "day (local)", "requests", "cached", "tokens", "cost", "saved"),
-        rows,
-        1,
-        paint,
-        (0,),
-    )
+    first = "day (local)" if view == "day" else view
+    names: tuple[str, ...] = (first, "requests", "cached", "tokens", "cost", "saved")
+    if money_only:
+        names, rows = names[:-1], [row[:-1] for row in rows]
+    head, *body = table(names, rows, 1, paint, (0,))
     width = max(map(len, body))
     room = min(WIDTH - width - 2, _BAR)
     bars = [bar(part, room) if room >= _LEAST else "" for part in parts]

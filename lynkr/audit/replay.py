@@ -1,0 +1,210 @@
+"""What past sessions cost, and what they would have cost with a profile: the same requests, placed and shaped by the
+same code that serves a session, at the times when they were made.
+
+What they cost is the recorded usage at today's prices. What they would have cost rests on rules: compression takes out
+of a request what it would have taken, and of that what stood before the recorded end of the cached part counts as read
+from the cache; a lane that a conversation is on has cached what it was last sent, for as long as its provider keeps it.
+Answers are taken to be as long on another lane, and as many: whether a cheaper model needs more turns, nobody knows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import accumulate, count
+
+from lynkr import formats
+from lynkr.audit.past import Reader, Thread, Turn
+from lynkr.changes import Removed
+from lynkr.errors import ClientError
+from lynkr.formats import Match
+from lynkr.ids import ulid
+from lynkr.lane import Auth, Format, Lane
+from lynkr.ledger.meter import CHARS_PER_TOKEN, Meter
+from lynkr.ledger.row import Row
+from lynkr.plan import Plan
+from lynkr.proxy.outbound import Inbound
+from lynkr.proxy.planning import Placed, Planning
+from lynkr.proxy.server import Request
+from lynkr.proxy.shaping import Shaping
+from lynkr.routing.budget import Purse
+from lynkr.routing.settings import Budget
+from lynkr.usage import Heard, Usage
+
+_PATHS = {Format.ANTHROPIC: "/v1/messages", Format.OPENAI_RESPONSES: "/v1/responses"}
+_HOUR_S, _WARM_S = 3600.0, 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One request as it was (`was`) and as it would have been (`would`); its time in Unix seconds."""
+
+    at: float
+    was: Row
+    would: Row
+
+
+@dataclass(slots=True)
+class Replay:
+    """Replays the transcripts of one tool. `plan` is what would serve them, None for what it cannot serve."""
+
+    reader: Reader
+    meter: Meter
+    plan: Plan | None
+    _now: float = 0.0
+    _planning: Planning = field(init=False)
+    _shaping: Shaping = field(init=False)
+    # What a lane has cached of a conversation: tokens, and when they were sent.
+    _cached: dict[tuple[str, str], tuple[int, float]] = field(default_factory=dict)
+    # Conversations that have left the lane that they were recorded on.
+    _left: set[str] = field(default_factory=set)
+    _ids: Iterator[int] = field(default_factory=count)
+
+    def __post_init__(self) -> None:
+        if self.plan is not None:
+            self._planning = Planning(self.plan.router, self.meter, lambda: self._now, Purse(Budget()))
+            self._shaping = Shaping(self.plan.compress, lambda _change, _request: None)
+
+    def thread(self, thread: Thread) -> Iterator[Judged]:
+        """The requests of a conversation, in order."""
+        bodies = _bodies(self.reader.FORMAT, thread) if self.plan is not None else None
+        for turn in thread.turns:
+            was = self._was(thread, turn)
+            would = was
+            if bodies is not None and self.plan is not None:
+                would = self._would(thread, turn, was, bodies(turn))
+            yield Judged(turn.at, was, would)
+
+    def _was(self, thread: Thread, turn: Turn) -> Row:
+        lane = Lane("recorded", self.reader.PROVIDER, (self.reader.FORMAT,), Auth.CLIENT)
+        cost = self.meter.count(Heard(turn.usage, final=True, complete=True), lane, turn.model, turn.model, 0)
+        return Row(
+            ulid(int(turn.at * 1000), next(self._ids).to_bytes(10, "big")), _stamp(turn.at), "POST",
+            _PATHS[self.reader.FORMAT], str(self.reader.FORMAT), lane="as it was", provider=self.reader.PROVIDER,
+            model=turn.model, asked_model=turn.model, status=200, usage=turn.usage, estimated=cost.estimated,
+            cost_usd=cost.cost_usd, baseline_usd=cost.cost_usd, who=thread.who, conversation=thread.session[:16],
+        )  # fmt: skip
+
+    def _would(self, thread: Thread, turn: Turn, was: Row, body: bytes) -> Row:
+        self._now = turn.at
+        inbound = self._inbound(thread, turn, body)
+        try:
+            placed = self._planning.place(inbound, self.reader.FORMAT)
+        except ClientError:
+            return was  # the profile has no lane for it
+        route = placed.plan.routes[0]
+        shaped = self._shaping(self._planning.for_lane(placed, route.lane), route.lane)
+        removed = shaped.removed()
+        usage = self._usage(placed, route.lane, turn, removed)
+        lane, model = route.lane, route.lane.model or turn.model
+        before = self._planning.before(placed, lane)
+        cost = self.meter.count(Heard(usage, final=True, complete=True), lane, model, turn.model, 0, removed, before)
+        plan = self._planning.served(placed, route, usage)
+        self._planning.purse.settle(inbound.id, None)
+        baseline = was.cost_usd
+        return replace(
+            was, tier=route.tier, why=route.why, lane=lane.name, provider=lane.provider, model=model, usage=usage,
+            estimated=was.estimated or cost.estimated, cost_usd=cost.cost_usd, baseline_usd=baseline,
+            removed_tokens=sum(saving.tokens for saving in cost.savings), savings=cost.savings,
+            compression_usd=cost.compression_usd, faults=shaped.faults, switch=plan.switch,
+        )  # fmt: skip
+
+    def _usage(self, placed: Placed, lane: Lane, turn: Turn, removed: Sequence[Removed]) -> Usage:
+        """The usage that the request would have had on `lane`, without what was `removed` of it."""
+        recorded, kept = turn.usage, 1 / (1 + sum(part.share for part in removed))
+        conversation = placed.plan.key or ""
+        prompt = round(recorded.prompt * kept)
+        at_home = lane.auth is Auth.CLIENT or lane.model in (None, turn.model)
+        if not at_home:
+            self._left.add(conversation)
+        if conversation not in self._left:
+            read = min(max(round(_still_read(recorded.cache_read, prompt, removed)), 0), prompt)
+            rest = prompt - read
+            written = recorded.cache_write + recorded.cache_write_1h
+            share = rest / (written + recorded.input) if written + recorded.input else 0.0
+            hour, short = round(recorded.cache_write_1h * share), round(recorded.cache_write * share)
+            usage = replace(recorded, billed=None, cache_read=read, cache_write=short, cache_write_1h=hour,
+                            input=max(rest - hour - short, 0))  # fmt: skip
+        else:
+            tokens, at = self._cached.get((conversation, lane.name), (0, 0.0))
+            keeps = _HOUR_S if recorded.cache_write_1h else _WARM_S
+            read = min(tokens, prompt) if turn.at - at <= keeps else 0
+            usage = Usage(cache_read=read, cache_write=prompt - read, output=recorded.output)
+        self._cached[conversation, lane.name] = (prompt + recorded.output, turn.at)
+        return usage
+
+    def _inbound(self, thread: Thread, turn: Turn, body: bytes) -> Inbound:
+        path = _PATHS[self.reader.FORMAT]
+        named = {"x-claude-code-session-id": thread.session, "x-claude-code-request-class": thread.who}
+        if self.reader.FORMAT is Format.OPENAI_RESPONSES:
+            source = "user" if thread.who == "main" else "subagent"
+            told = json.dumps({"thread_source": source, "request_kind": "turn"})
+            named = {"thread-id": thread.session, "x-codex-turn-metadata": told}
+        match = formats.match("POST", path)
+        assert isinstance(match, Match)
+        request = Request("POST", path, [], None)  # type: ignore[arg-type]
+        return Inbound(request, named, match, body, f"{next(self._ids):026}", int(turn.at))
+
+
+def _still_read(cached: int, prompt: int, removed: Sequence[Removed]) -> float:
+    """What is read from the cache of a prompt of so many tokens: less by what was taken out before its end."""
+    end = float(cached)
+    for part in sorted(removed, key=lambda part: part.place):
+        tokens = part.share * prompt
+        if part.place * prompt >= end - tokens:
+            break
+        end -= tokens
+    return end
+
+
+def _stamp(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _bodies(spoken: Format, thread: Thread) -> Callable[[Turn], bytes]:
+    """What makes the body of a request: each item is written once, and instructions of unknown text stand for what the
+    transcript has not kept (tools, system prompt), as long as the recorded counts say they were."""
+    items = [json.dumps(item) for item in _merged(thread.items)] if spoken is Format.ANTHROPIC else None
+    written = items or [json.dumps(item) for item in thread.items]
+    lengths = list(accumulate(map(len, written), initial=0))
+    ends = _ends(thread) if items is not None else list(range(len(thread.items) + 1))
+    first = thread.turns[0] if thread.turns else None
+    known = len(thread.instructions)
+    hidden = max(first.usage.prompt * CHARS_PER_TOKEN - lengths[ends[first.length]] - known, 0) if first else 0
+    told = json.dumps(thread.instructions + " ." * (hidden // 2))
+
+    def body(turn: Turn) -> bytes:
+        held = ", ".join(written[: ends[turn.length]])
+        model = json.dumps(turn.model)
+        if spoken is Format.ANTHROPIC:
+            return f'{{"model": {model}, "max_tokens": 32000, "system": {told}, "messages": [{held}]}}'.encode()
+        return f'{{"model": {model}, "instructions": {told}, "input": [{held}], "store": false}}'.encode()
+
+    return body
+
+
+def _merged(items: Sequence[dict[str, object]]) -> list[dict[str, object]]:
+    """Messages with those of one role that follow each other put together, as the API wants them."""
+    merged: list[dict[str, object]] = []
+    for item in items:
+        if merged and merged[-1]["role"] == item["role"]:
+            merged[-1] = {"role": item["role"], "content": [*_blocks(merged[-1]), *_blocks(item)]}
+        else:
+            merged.append(item)
+    return merged
+
+
+def _blocks(item: dict[str, object]) -> list[object]:
+    content = item["content"]
+    return content if isinstance(content, list) else [{"type": "text", "text": content}]
+
+
+def _ends(thread: Thread) -> list[int]:
+    """How many merged messages so many items are."""
+    ends, last = [0], None
+    for item in thread.items:
+        ends.append(ends[-1] + (item["role"] != last))
+        last = item["role"]
+    return ends
