@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-# What a request takes at most for each byte of its body, measured on long conversations: bytes, spans, values, what is sent.
+# What a long conversation takes for each byte of its body, as measured: bytes, spans, values, what is sent.
 _EXPANDS = 25
 # Of one whose length is not said beforehand.
 _UNSAID = 1024 * 1024
