@@ -136,6 +136,8 @@ class Serving:
         for recorder, session, began in self.recorders.values():
             ended = replace(session, seconds=round(time.monotonic() - began, 3), exit_status=0)
             problem = recorder.close(ended)
+            if recorder.deaf:
+                self.notice(f"logs and traces of {session.profile} were given up ({recorder.deaf}); please report it")
             if problem is not None:
                 text = json.dumps(report(ended, recorder.unsaved), indent=1)
                 self.notice(f"{problem}; the rows are kept in {unsaved.keep(where, session.id, text)}")
@@ -167,6 +169,7 @@ def run(wanted: Wanted, say: Callable[[str], None], begun: Callable[[str, str, S
                          serving.notice)  # fmt: skip
             stand(made)
         finally:
+            stands.be_left_alone()
             stands.gone(wanted.where, note.port)
             serving.close()
 

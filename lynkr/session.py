@@ -150,6 +150,8 @@ def _finish(
     """Writes the session's end to the ledger, or the report beside it, and says what it cost."""
     waiting = "waiting for the ledger, which something else holds; Ctrl-C keeps the report in a file instead"
     problem = recorder.close(line, waiting=lambda: say(waiting), enough=lambda: child.hurried)
+    if recorder.deaf:
+        say(f"the status line was given up ({recorder.deaf}); please report it")
     values = report(line, sorted(recorder.rows, key=lambda row: row.id))
     text = json.dumps(values, indent=1)
     stored = problem is None

@@ -46,6 +46,12 @@ def be_stoppable() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # there is nothing to read anew yet
 
 
+def be_left_alone() -> None:
+    """Lets no signal end this process while it writes its last rows, which takes a few seconds at most."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def leave(where: Paths, note: Stands) -> None:
     """Writes a proxy's note anew."""
     folder = private_folder(where.stands)

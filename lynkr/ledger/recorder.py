@@ -35,6 +35,8 @@ class Recorder:
         weeks: then `rows` stays empty."""
         self._told = told
         self._keeps = keeps
+        # What kept the listener from hearing more, "" where nothing did.
+        self.deaf = ""
         self.rows: list[Row] = []
         self.unsaved: list[Row] = []
         self._path = path
@@ -96,8 +98,8 @@ class Recorder:
             session = next((item for item in reversed(items) if isinstance(item, Session)), session)
             new = [item for item in items if isinstance(item, Row)]
             waiting += new
-            if new and self._told is not None:
-                self._told(new)
+            if new:
+                self._tell(new)
             try:
                 ledger = ledger or Ledger(self._path)
                 ledger.save(session, waiting)
@@ -110,6 +112,15 @@ class Recorder:
                 waiting.clear()
         if ledger:
             ledger.close()
+
+    def _tell(self, rows: list[Row]) -> None:
+        """Lets whoever listens hear of rows. Whoever cannot bear it hears no more, and no row is lost by it."""
+        if self._told is None:
+            return
+        try:
+            self._told(rows)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the rows come first
+            self._told, self.deaf = None, repr(error)
 
     def _next(self) -> list[Row | Session | None]:
         items = [self._queue.get()]

@@ -41,6 +41,8 @@ _PREFIX = "/p/"
 _CARRIERS = tuple(Carrier(name, None) for name in ("authorization", "x-api-key", "api-key", "x-goog-api-key"))
 # A deep look asks the lanes' servers; so long its answer is good.
 _DEEP_S = 10.0
+# So often troubles are looked for, and the same one is told again.
+_TELL_S, _AGAIN_S = 2.0, 900.0
 _DEEP_WAIT_S = 4.0
 
 
@@ -124,7 +126,11 @@ class Standing:
         """Runs what goes on beside a house's requests, and closes it in the end."""
         try:
             with serving.scope:
-                await serving.house.run()
+                try:
+                    await serving.house.run()
+                except Exception as error:  # noqa: BLE001 - its requests are served all the same
+                    self.troubles.append(f"a fault of its own ({error!r}); please report it")
+                    await anyio.sleep_forever()
         finally:
             await serving.house.aclose()
 
@@ -262,6 +268,7 @@ async def _stand(made: Stand) -> None:
     async def beside() -> None:
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
             async with anyio.create_task_group() as group:
+                group.start_soon(_tell, standing, made)
                 async for number in signals:
                     if number == signal.SIGHUP:
                         await _reload(standing, made)
@@ -275,6 +282,18 @@ async def _stand(made: Stand) -> None:
         made.say(f"a fault of its own ({error!r}); please report it")
 
     await standing.run(made.settings, made.door, made.names, beside, fault)
+
+
+async def _tell(standing: Standing, made: Stand) -> None:
+    """Tells of lanes that only their owner can mend, each trouble once in a while."""
+    told = dict[str, float]()
+    while True:
+        await anyio.sleep(_TELL_S)
+        troubles, standing.troubles[:] = list(standing.troubles), []
+        for trouble in troubles:
+            if time.monotonic() - told.get(trouble, -_AGAIN_S) >= _AGAIN_S:
+                told[trouble] = time.monotonic()
+                made.say(trouble)
 
 
 async def _reload(standing: Standing, made: Stand) -> None:
