@@ -290,8 +290,9 @@ async def _tell(standing: Standing, made: Stand) -> None:
     while True:
         await anyio.sleep(_TELL_S)
         troubles, standing.troubles[:] = list(standing.troubles), []
+        told = {trouble: at for trouble, at in told.items() if time.monotonic() - at < _AGAIN_S}
         for trouble in troubles:
-            if time.monotonic() - told.get(trouble, -_AGAIN_S) >= _AGAIN_S:
+            if trouble not in told:
                 told[trouble] = time.monotonic()
                 made.say(trouble)
 
