@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +50,6 @@ class Serve:
     home: Path
     port: int
     token: str
-    environ: dict[str, str] = field(default_factory=dict)
 
     @property
     def out(self) -> str:
@@ -145,11 +143,9 @@ def serving(home: Path, *words: str, port: int = 0, token: str = "", **env: str)
     """A proxy that stands and hears signals; it is killed in the end where it has not ended."""
     given = {"LYNKR_SERVE_TOKEN": token} if token else {}
     process = start(home, *words, port=port, **given, **env)
-    found = Serve(process, home, 0, token, dict(os.environ))
     try:
-        until(lambda: process.poll() is not None or _noted(found), 30)
-        assert process.poll() is None, found.err
-        found.token = token or (found.where.stands / "token").read_text()
+        found = until(lambda: process.poll() is not None or noted(process, home, token), 30)
+        assert isinstance(found, Serve), (home / "serve.err").read_text("utf-8")
         until(lambda: found.shows("/health/live") == 200)
         yield found
     finally:
@@ -158,10 +154,11 @@ def serving(home: Path, *words: str, port: int = 0, token: str = "", **env: str)
         process.wait(10)
 
 
-def _noted(serve: Serve) -> bool:
-    note = next((note for note in standing(serve.where) if note.pid == serve.process.pid), None)
-    serve.port = note.port if note else 0
-    return note is not None
+def noted(process: subprocess.Popen[bytes], home: Path, token: str = "") -> Serve | None:
+    """The proxy that this process is, once it has left its note."""
+    where = paths({"LYNKR_HOME": str(home / "lynkr")})
+    note = next((note for note in standing(where) if note.pid == process.pid), None)
+    return Serve(process, home, note.port, token or (where.stands / "token").read_text()) if note else None
 
 
 class Slow:
