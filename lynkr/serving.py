@@ -33,6 +33,7 @@ _SHARE = 0.5
 _OURS = 64
 _MOST = 512
 _DAY_S = 86_400.0
+_AT_HOME = ("127.0.0.1", "localhost")
 _UNLIMITED = 1 << 62
 
 
@@ -109,7 +110,8 @@ class Serving:
     def notice(self, text: str) -> None:
         """Tells the operator something, where the log is."""
         if self.log is None:
-            self.say(text)
+            with suppress(OSError):  # whoever read it may be gone
+                self.say(text)
         else:
             self._write([json.dumps(notice(now(), text))])
 
@@ -160,11 +162,15 @@ def run(wanted: Wanted, say: Callable[[str], None], begun: Callable[[str, str, S
             serving.telemetry = Telemetry()
         settings = serving.read()
         profiles = tuple(setting.profile for setting in settings)
-        serving.note = note = stands.Stands(os.getpid(), wanted.host, serving.wanted.port, profiles, now())
+        serving.note = note = stands.Stands(
+            os.getpid(), wanted.host, serving.wanted.port, profiles, now(), born=stands.born(os.getpid())
+        )
         try:
             stands.leave(wanted.where, note)
             begun(note.url, token, profiles)
-            made = Stand(settings, Door(listener, note.port, token), wanted.names, _load(wanted),
+            own = [] if wanted.host in _AT_HOME else [f"[{wanted.host}]" if ":" in wanted.host else wanted.host]
+            names = (*wanted.names, *own)
+            made = Stand(settings, Door(listener, note.port, token), names, _load(wanted),
                          Patience(wanted.notice_s, wanted.drain_s), serving.well, serving.read, serving.told,
                          serving.notice)  # fmt: skip
             stand(made)
@@ -205,7 +211,9 @@ def _opened(path: Path | None) -> Iterator[IO[str] | None]:
 
 def _load(wanted: Wanted) -> Load:
     """What is taken at once: what was said, else what descriptors and memory allow."""
-    return Load(wanted.most or min(_MOST, max((_descriptors() - _OURS) // 4, 8)), wanted.memory or _memory())
+    descriptors = max(_descriptors() - _OURS, 32)
+    most = wanted.most or min(_MOST, descriptors // 4)
+    return Load(most, wanted.memory or _memory(), max(descriptors // 2, 2 * most))
 
 
 def _descriptors() -> int:

@@ -20,7 +20,8 @@ _LEAST = 16
 
 @dataclass(frozen=True, slots=True)
 class Stands:
-    """One of them. `reloads` counts them, those that failed too; `problem` is what was wrong with the last one."""
+    """One of them. `reloads` counts them, those that failed too; `problem` is what was wrong with the last one. `born`
+    tells the process from a later one with its number."""
 
     pid: int
     host: str
@@ -29,11 +30,18 @@ class Stands:
     since: str
     reloads: int = 0
     problem: str = ""
+    born: str = ""
+
+    @property
+    def reached(self) -> str:
+        """The address at which this machine reaches it."""
+        return {"0.0.0.0": "127.0.0.1", "localhost": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
 
     @property
     def url(self) -> str:
-        """Its address as this machine reaches it."""
-        return f"http://127.0.0.1:{self.port}"
+        """The same as a URL."""
+        host = f"[{self.reached}]" if ":" in self.reached else self.reached
+        return f"http://{host}:{self.port}"
 
 
 def be_stoppable() -> None:
@@ -74,11 +82,20 @@ def standing(where: Paths) -> list[Stands]:
             note = Stands(**{**values, "profiles": tuple(values["profiles"])})
         except (OSError, ValueError, TypeError, KeyError):
             continue  # half of one, or of another version
-        if alive(note.pid):
+        if alive(note.pid) and note.born == born(note.pid):
             found.append(note)
         else:
             path.unlink(missing_ok=True)
     return found
+
+
+def born(pid: int) -> str:
+    """When a process began, as the system counts it; "" where it does not say."""
+    try:
+        # The name may hold spaces and brackets; what follows its last bracket does not.
+        return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
 
 
 def reload(note: Stands) -> None:

@@ -7,6 +7,8 @@ a prompt or an answer.
 
 from __future__ import annotations
 
+import logging  # noqa: TID251 - only to keep the SDK's own words off stderr
+import threading
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -26,6 +28,11 @@ _SECONDS = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 2
 _TOKENS = [4.0**n for n in range(14)]
 
 
+# What counts tokens is no chat.
+_COUNTING = ("count_tokens", "countTokens", "input_tokens")
+_END_S = 3.0
+
+
 class Telemetry:
     """What exports. Raises ConfigError where the extra is missing."""
 
@@ -40,10 +47,15 @@ class Telemetry:
             from opentelemetry.sdk.trace.export import BatchSpanProcessor
         except ImportError as error:
             raise ConfigError("--otel needs OpenTelemetry: pip install 'lynkr-cli[otel]'") from error
+        # The SDK would write to stderr by itself, among our own lines.
+        logging.getLogger("opentelemetry").addHandler(logging.NullHandler())
+        logging.getLogger("opentelemetry").propagate = False
         resource = Resource.create({"service.name": "lynkr", "service.version": __version__})
-        self._traces = TracerProvider(resource=resource)
+        self._traces = TracerProvider(resource=resource, shutdown_on_exit=False)
         self._traces.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-        self._metrics = MeterProvider([PeriodicExportingMetricReader(OTLPMetricExporter())], resource)
+        self._metrics = MeterProvider(
+            [PeriodicExportingMetricReader(OTLPMetricExporter())], resource, shutdown_on_exit=False
+        )
         self._tracer = self._traces.get_tracer("lynkr", __version__)
         meter = self._metrics.get_meter("lynkr", __version__)
         self._took = meter.create_histogram(
@@ -58,11 +70,16 @@ class Telemetry:
     def add(self, session: Session, rows: Iterable[Row]) -> None:
         """Exports requests that are over."""
         for row in rows:
-            if row.model is not None or row.asked_model is not None:
+            if (row.model or row.asked_model) and not row.path.endswith(_COUNTING):
                 self._one(session, row)
 
     def close(self) -> None:
-        """Sends what waits, and ends."""
+        """Sends what waits, and ends; a collector that does not answer is not waited for longer than `_END_S`."""
+        ending = threading.Thread(target=self._end, name="telemetry", daemon=True)
+        ending.start()
+        ending.join(_END_S)
+
+    def _end(self) -> None:
         self._traces.shutdown()
         self._metrics.shutdown()
 
@@ -95,7 +112,15 @@ def attributes(row: Row) -> dict[str, Any]:
     }
     if row.outcome in ("refused", "cut") or row.error is not None:
         known["error.type"] = row.error or str(row.status or row.outcome)
-    return known
+    return _encodable(known)
+
+
+def _encodable(known: dict[str, Any]) -> dict[str, Any]:
+    """The same with texts that UTF-8 can hold: one that it cannot would cost the batch that it is in."""
+    return {
+        name: value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+        for name, value in known.items()
+    }
 
 
 def details(session: Session, row: Row) -> dict[str, Any]:
@@ -118,4 +143,4 @@ def details(session: Session, row: Row) -> dict[str, Any]:
         "lynkr.baseline_usd": row.baseline_usd,
         "lynkr.first_byte_ms": row.first_byte_ms,
     }
-    return {name: value for name, value in known.items() if value is not None}
+    return _encodable({name: value for name, value in known.items() if value is not None})

@@ -79,7 +79,8 @@ def command(
     wanted = serving.Wanted(options, profiles, host, port, lowered, most, memory and memory * 10**6, notice_s, drain_s,
                             log, otel, asking())  # fmt: skip
     serving.run(wanted, say, (lambda *_: None) if quiet else _begun)
-    say("ended")
+    if log is None or str(log) != "-":
+        say("ended")
 
 
 def _begun(url: str, token: str, profiles: Sequence[str]) -> None:
@@ -102,15 +103,13 @@ def _begun(url: str, token: str, profiles: Sequence[str]) -> None:
 def status(as_json: bool) -> None:
     """Say which standing proxies there are and whether they take requests. Exit status 1 where none does."""
     import json
-    from dataclasses import asdict
-
     from lynkr import stands
 
     where = paths(os.environ)
     token = stands.token(where, os.environ)
     found = [(note, _ready(note, token)) for note in stands.standing(where)]
     if as_json:
-        show([json.dumps([{**asdict(note), "ready": ready} for note, ready in found], indent=1)])
+        show([json.dumps([{**_told(note), "ready": ready} for note, ready in found], indent=1)])
     elif not found:
         show(["no proxy stands; start one: lynkr serve"])
     else:
@@ -124,13 +123,20 @@ def status(as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
+def _told(note: Stands) -> dict[str, object]:
+    from dataclasses import asdict
+
+    return {name: value for name, value in asdict(note).items() if name != "born"}
+
+
 def _ready(note: Stands, token: str) -> bool:
+    """Whether it takes requests. One that was started with another token says only that it is there."""
     import http.client
 
-    connection = http.client.HTTPConnection("127.0.0.1", note.port, timeout=5)
+    connection = http.client.HTTPConnection(note.reached, note.port, timeout=5)
     try:
         connection.request("GET", f"/{token}/health/ready")
-        return connection.getresponse().status == 200
+        return connection.getresponse().status in (200, 401)
     except (OSError, http.client.HTTPException):
         return False
     finally:

@@ -59,6 +59,13 @@ class Table:
     models: Mapping[str, Any]
     clouds: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
 
+    def listed(self, model: str, provider: str = "") -> str:
+        """The table's own name of `model`, without a date and the like; "" where it has none."""
+        if provider in _CLOUDS:
+            return model if self.find(model, provider) else ""
+        bare = _DATED.sub("", model)
+        return next((name for name in (model, bare) if name in self.models), "")
+
     def find(self, model: str, provider: str = "", region: str | None = None) -> Entry | None:
         """The prices of `model` at `provider` (the maker's without one) in `region`; None where they are not known."""
         if provider in _CLOUDS:

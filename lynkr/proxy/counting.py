@@ -39,10 +39,10 @@ class Histogram:
 @dataclass(slots=True)
 class Counts:
     """Requests by (profile, lane, provider, model, outcome, status), tokens by (profile, lane, provider, model, kind),
-    money by (profile, lane, provider, model), times by (profile, lane); `known` says whether a model is one that has a
-    name of its own here, at a provider."""
+    money by (profile, lane, provider, model), times by (profile, lane); `known` says what a model at a provider is
+    called here, "" where it has no name of its own."""
 
-    known: Callable[[str, str], bool] = lambda _model, _provider: True
+    known: Callable[[str, str], str] = lambda model, _provider: model
     requests: Counter[Labels] = field(default_factory=Counter)
     tokens: Counter[Labels] = field(default_factory=Counter)
     cost: dict[Labels, float] = field(default_factory=dict)
@@ -97,4 +97,4 @@ class Counts:
     def _model(self, row: Row) -> str:
         if row.model is None:
             return _NONE
-        return row.model if self.known(row.model, row.provider or "") else _OTHER
+        return self.known(row.model, row.provider or "") or _OTHER

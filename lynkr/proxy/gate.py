@@ -39,10 +39,9 @@ class Gate:
         head, _, rest = path.lstrip("/").partition("/")
         if self._is_secret(head):
             path = "/" + rest.lstrip("/")  # a base URL may end in a slash
-        elif (carried := self._carried(headers)) is not None:
-            headers = carried
-        else:
+        elif not self._carried(headers):
             return 401, "", []
+        headers = self._without(headers)
         target = path + mark + query
         if self.secret in target:
             return 401, "", []  # whatever this is, it must not travel on
@@ -53,16 +52,24 @@ class Gate:
     def _is_secret(self, text: str) -> bool:
         return hmac.compare_digest(text.encode("utf-8", "surrogateescape"), self.secret.encode())
 
-    def _carried(self, headers: Headers) -> Headers | None:
-        for carrier in self.carriers:
-            name = carrier.header.lower().encode()
-            if not any(key.lower() == name and self._is_secret(_bare(value)) for key, value in headers):
-                continue
-            others = [(key, value) for key, value in headers if key.lower() != name]
-            if carrier.original is not None:
-                others.append((carrier.header.encode(), carrier.original.encode()))
-            return others
-        return None
+    def _carried(self, headers: Headers) -> bool:
+        """Whether one of the carriers holds the secret."""
+        names = {carrier.header.lower().encode() for carrier in self.carriers}
+        return any(key.lower() in names and self._is_secret(_bare(value)) for key, value in headers)
+
+    def _without(self, headers: Headers) -> Headers:
+        """The headers without the secret, wherever it stands: a client may give it as its key, too, or tell where it
+        comes from. A carrier gets back what it would have held."""
+        secret = self.secret.encode()
+        if not any(secret in value for _, value in headers):
+            return headers
+        held = {key.lower() for key, value in headers if secret in value}
+        kept = [(key, value) for key, value in headers if secret not in value]
+        return kept + [
+            (carrier.header.encode(), carrier.original.encode())
+            for carrier in self.carriers
+            if carrier.original is not None and carrier.header.lower().encode() in held
+        ]
 
     def _is_home(self, headers: Headers) -> bool:
         hosts = [value.decode("latin-1").lower() for key, value in headers if key.lower() == b"host"]

@@ -37,10 +37,14 @@ _LOOK_S = 15.0
 class House:
     """What serves the requests of one profile. `run` is to go on beside them; `aclose` ends it."""
 
-    def __init__(self, setting: Setting, troubles: list[str], counts: Counts | None = None) -> None:
+    def __init__(
+        self, setting: Setting, troubles: list[str], counts: Counts | None = None, purse: Purse | None = None
+    ) -> None:
+        """`purse` is that of an earlier house of this profile: what was spent from it stays spent."""
         self.setting = setting
         self.upstreams = Upstreams(setting.environ)
-        self.purse = Purse(setting.budget)
+        self.purse = purse or Purse(setting.budget)
+        self.purse.budget = setting.budget
         self.counts = counts or Counts(known=_known(setting))
         clock = Clock(ms=lambda: time.perf_counter() * 1000, now=setting.now, new_id=setting.new_id)
         meter = Meter(table())
@@ -110,9 +114,9 @@ class House:
         return Answering(setting.caching.answers, shelf, whose, time.time, setting.caching.ttl_s, setting.origins)
 
 
-def _known(setting: Setting) -> Callable[[str, str], bool]:
+def _known(setting: Setting) -> Callable[[str, str], str]:
     own = {lane.model for lane in setting.router.lanes}
-    return lambda model, provider: model in own or table().find(model, provider) is not None
+    return lambda model, provider: model if model in own else table().listed(model, provider)
 
 
 async def _watch(purse: Purse, spent: Callable[[], Mapping[str, float]]) -> None:

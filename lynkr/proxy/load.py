@@ -17,10 +17,11 @@ RETRY_AFTER_S = 2
 
 @dataclass(slots=True)
 class Load:
-    """`most` requests at once, and `memory` bytes for what they hold."""
+    """`most` requests at once, `memory` bytes for what they hold, and so many clients that have shown the token."""
 
     most: int
     memory: int
+    clients: int
     requests: int = 0
     held: int = 0
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import anyio
 import h11
-from anyio.abc import SocketListener, SocketStream
+from anyio.abc import SocketStream
 
 from lynkr.errors import ClientError
 from lynkr.proxy.gate import Gate
@@ -33,6 +33,7 @@ _READ = 256 * 1024
 _PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ECONNABORTED)
 _BREATH_S = 0.1
 _PIPELINED = 64 * 1024
+_AT_ONCE = 64
 
 
 class ClientGone(Exception):
@@ -132,11 +133,14 @@ async def serve(
     Once `drain` is set nobody new is let in, and it ends when everyone who is there has been served. Who is connected
     stands in `connected`. A fault of ours in one connection is told to `fault` and ends that connection only.
     """
-    accepting = await SocketListener.from_socket(listener)
+    listener.setblocking(False)  # noqa: FBT003 - the socket's own way
     here = set[Connection]() if connected is None else connected
     door, left = anyio.CancelScope(), anyio.Event()
+    coming = set[socket.socket]()
 
-    async def one(stream: SocketStream) -> None:
+    async def one(client: socket.socket) -> None:
+        stream = await SocketStream.from_socket(client)
+        coming.discard(client)
         connection = Connection(stream, gate)
         here.add(connection)
         try:
@@ -151,13 +155,23 @@ async def serve(
     async def accept() -> None:
         with door:
             while True:
-                try:
-                    group.start_soon(one, await accepting.accept())
-                except OSError as error:
-                    if error.errno not in _PASSING:
-                        raise
-                    await anyio.sleep(_BREATH_S)
-        await accepting.aclose()
+                await anyio.wait_readable(listener)
+                # All that wait at once: one for each turn of the loop, a busy proxy would keep them waiting for long.
+                for _ in range(_AT_ONCE):
+                    try:
+                        client, _ = listener.accept()
+                    except BlockingIOError:
+                        break
+                    except OSError as error:
+                        if error.errno not in _PASSING:
+                            raise
+                        await anyio.sleep(_BREATH_S)
+                        break
+                    client.setblocking(False)  # noqa: FBT003
+                    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    coming.add(client)
+                    group.start_soon(one, client)
+        listener.close()
 
     async def empty(draining: anyio.Event) -> None:
         nonlocal left
@@ -170,12 +184,16 @@ async def serve(
             await left.wait()
         stop.set()
 
-    async with accepting, anyio.create_task_group() as group:
-        group.start_soon(accept)
-        if drain is not None:
-            group.start_soon(empty, drain)
-        await stop.wait()
-        group.cancel_scope.cancel()
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(accept)
+            if drain is not None:
+                group.start_soon(empty, drain)
+            await stop.wait()
+            group.cancel_scope.cancel()
+    finally:
+        for waiting in (listener, *coming):
+            waiting.close()
 
 
 @dataclass(slots=True, eq=False)
@@ -194,11 +212,17 @@ class Connection:
     _known: bool = False
     _ending: bool = False
     _leaving: bool = False
+    _idle: bool = False
 
     def leave(self) -> None:
         """Ends after the request that is under way, at once where there is none."""
         self._leaving = True
         self._news.set()
+
+    @property
+    def known(self) -> bool:
+        """Whether this client has shown the secret."""
+        return self._known
 
     @property
     def is_last(self) -> bool:
@@ -211,7 +235,8 @@ class Connection:
             try:
                 while await self._one(application):
                     self.http.start_next_cycle()
-                await self._linger()
+                if not self._idle:  # nothing is on its way to whoever was only there
+                    await self._linger()
             except (ClientGone, anyio.BrokenResourceError, anyio.ClosedResourceError):
                 # Nobody is left to tell; the exchange, if one was under way, has written its row.
                 self._gone = True
@@ -266,6 +291,7 @@ class Connection:
 
     async def _head(self) -> h11.Request | None:
         if self._leaving and self.http.trailing_data[0] == b"":
+            self._idle = True
             return None
         if self.http.trailing_data[0] == b"":
             # Whoever has not shown the secret yet is not kept for long.
@@ -274,6 +300,7 @@ class Connection:
         with anyio.move_on_after(HEAD_S):
             while (event := self.http.next_event()) is h11.NEED_DATA and not self._gone:
                 if self.http.trailing_data[0] == b"":
+                    self._idle = self._leaving
                     return None
                 await self._more()
             return event if isinstance(event, h11.Request) else None

@@ -102,7 +102,9 @@ class Standing:
         assert self._group is not None
         earlier, self._serving = self._serving, {}
         for setting in settings:
-            self._serving[setting.profile] = serving = _Serving(House(setting, self.troubles, self.counts))
+            known = earlier.get(setting.profile)
+            house = House(setting, self.troubles, self.counts, known.house.purse if known else None)
+            self._serving[setting.profile] = serving = _Serving(house)
             self._group.start_soon(self._keep, serving)
         self.counts.known = settings_know(settings)
         self._first = settings[0].profile
@@ -136,17 +138,16 @@ class Standing:
 
     async def __call__(self, request: Request, reply: Reply) -> None:
         """Serves one request."""
-        if request.path in PATHS:
-            await self.here.answer(request, reply)
-            return
         serving = self._of(request)
         if serving is None:
             said = f"lynkr: there is no such profile here; it serves {', '.join(self.profiles)}"
             await self._refuse(request, reply, LynkrError(said, status=404, kind="not_found"), [])
             return
+        if request.path in PATHS:
+            await self.here.answer(request, reply)
+            return
         length = request.header("content-length")
-        crowded = len(self.crowd) > 2 * self._load.most
-        if why := "connections" if crowded else self._load.refuses(length):
+        if why := "connections" if self._is_crowded() else self._load.refuses(length):
             self.counts.shed[why] += 1
             said = f"lynkr: more is under way than this proxy takes ({why}); try again in {RETRY_AFTER_S} s"
             retry = [(b"Retry-After", str(RETRY_AFTER_S).encode()), (b"Connection", b"close")]
@@ -175,12 +176,19 @@ class Standing:
             request.target = f"/{rest}"
         return self._serving.get(name) if slash else None
 
+    def _is_crowded(self) -> bool:
+        """Whether more clients are here than descriptors allow. Whoever has not shown the token is none, and is dropped
+        soon; to count those who have takes a look at each."""
+        most = self._load.clients
+        return len(self.crowd) > most and sum(connection.known for connection in self.crowd) > most
+
     async def _refuse(self, request: Request, reply: Reply, error: LynkrError, more: Headers) -> None:
         match = formats.match(request.method, request.path)
         codec = formats.CODECS[match.format if match else Format.OPENAI_CHAT]
         if not any(name == b"Connection" for name, _ in more):
             await request.body()
-        await reply.whole(error.status, codec.error_body(error), [JSON, *more])
+        identity = (b"x-lynkr-request", self._serving[self._first].house.setting.new_id().encode())
+        await reply.whole(error.status, codec.error_body(error), [JSON, identity, *more])
 
     def _ready(self) -> str:
         return "draining" if self.draining else ""
@@ -205,12 +213,12 @@ class Standing:
         return said
 
 
-def settings_know(settings: Sequence[Setting]) -> Callable[[str, str], bool]:
-    """Whether a model has a name of its own in what is counted."""
+def settings_know(settings: Sequence[Setting]) -> Callable[[str, str], str]:
+    """What a model is called in what is counted; "" where it has no name of its own there."""
     from lynkr.ledger.prices import table
 
     own = {lane.model for setting in settings for lane in setting.router.lanes}
-    return lambda model, provider: model in own or table().find(model, provider) is not None
+    return lambda model, provider: model if model in own else table().listed(model, provider)
 
 
 async def _reach(house: House, lane: Lane, found: dict[str, str]) -> None:

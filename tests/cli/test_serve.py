@@ -95,7 +95,6 @@ def test_a_host_that_others_reach_wants_a_name(clean_machine: Path) -> None:
     assert "--allow-host" in ran.err
 
 
-@pytest.mark.xfail(strict=True, reason="URL, gate and status take 127.0.0.1 for granted")
 def test_what_it_prints_opens_it_at_another_address(clean_machine: Path, up: Upstream) -> None:
     if not socket.has_ipv6:
         pytest.skip("no IPv6 on this machine")
@@ -124,7 +123,6 @@ def test_a_new_token_is_for_the_next_one(stood: Serve) -> None:
         assert later.ask(token=stood.token).status == 401
 
 
-@pytest.mark.xfail(strict=True, reason="status asks with the token of today")
 def test_it_is_ready_also_with_the_token_that_it_began_with(stood: Serve) -> None:
     stood.lynkr("serve", "token", "--new")
     assert stood.lynkr("serve", "status").status == 0
@@ -174,7 +172,6 @@ def test_where_several_stand_a_port_has_to_be_said(stood: Serve) -> None:
         assert stood.lynkr("serve", "reload").status == 0
 
 
-@pytest.mark.xfail(strict=True, reason="a note counts as long as any process has its number")
 def test_a_stranger_with_the_number_of_one_that_was_killed_is_left_alone(stood: Serve) -> None:
     note = stood.where.stands / f"{stood.port}.json"
     with subprocess.Popen(["sleep", "60"]) as stranger:
@@ -266,7 +263,6 @@ def test_a_hangup_as_soon_as_it_has_said_where_it_is_does_not_end_it(clean_machi
         process.wait()
 
 
-@pytest.mark.xfail(strict=True, reason="what cannot be said ends it")
 @pytest.mark.parametrize("by", ["a reload", "a lane that is in trouble"])
 def test_where_nobody_reads_what_it_says_it_goes_on_all_the_same(clean_machine: Path, by: str) -> None:
     """Whoever read its stderr has gone, as `lynkr serve 2>&1 | head` does."""
@@ -296,7 +292,7 @@ def test_where_nobody_reads_what_it_says_it_goes_on_all_the_same(clean_machine: 
 
 
 @pytest.mark.parametrize("reloaded", [
-    False, pytest.param(True, marks=pytest.mark.xfail(strict=True, reason="a reload gives a new purse")),
+    False, True,
 ])  # fmt: skip
 def test_a_budget_counts_from_the_start_of_the_proxy(clean_machine: Path, up: Upstream, reloaded: bool) -> None:
     profile(clean_machine, "tight", LANE.format(name="main", url=up.url) + "[budget]\nsession_usd = 0.0002\n")
@@ -328,7 +324,6 @@ def test_it_says_that_it_leaves_before_it_lets_nobody_in(clean_machine: Path, up
     assert {row.outcome for _, row in stood.rows()} == {"ok"}
 
 
-@pytest.mark.xfail(strict=True, reason="under /p/NAME it is a house that answers, and that is always ready")
 def test_a_profiles_own_address_says_that_it_leaves_too(clean_machine: Path, up: Upstream) -> None:
     with serving(clean_machine, "-p", "work", "--notice", "3") as stood:
         stood.signal(signal.SIGTERM)
@@ -372,10 +367,7 @@ def test_a_drain_has_a_limit(clean_machine: Path, up: Upstream, slow: Slow) -> N
         assert "2 requests are cut" in stood.err
 
 
-SLOWLY = pytest.mark.xfail(strict=True, reason="it waits two seconds for the client to close first")
-
-
-@pytest.mark.parametrize("kept", [False, pytest.param(True, marks=SLOWLY)])
+@pytest.mark.parametrize("kept", [False, True])
 def test_with_nothing_under_way_ctrl_c_ends_it_at_once(stood: Serve, kept: bool) -> None:
     with connect(stood.port) as connection:
         if kept:

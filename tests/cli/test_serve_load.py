@@ -82,7 +82,6 @@ def test_a_single_request_is_taken_however_large(clean_machine: Path, up: Upstre
         assert stood.ask(body=WHOLE.replace(b"Hi", b"x" * 3_000_000)).status == 200
 
 
-@pytest.mark.xfail(strict=True, reason="everybody who is connected counts, also who has shown no token")
 def test_strangers_who_only_connect_keep_nobody_out(clean_machine: Path, up: Upstream) -> None:
     with serving(clean_machine, "-p", "work", "--max-requests", "2") as stood:
         strangers = [connect(stood.port) for _ in range(6)]
@@ -93,10 +92,7 @@ def test_strangers_who_only_connect_keep_nobody_out(clean_machine: Path, up: Ups
         assert status == 200
 
 
-MORE = pytest.mark.xfail(strict=True, reason="with --max-requests the limit of descriptors is not raised")
-
-
-@pytest.mark.parametrize("words", [(), pytest.param(("--max-requests", "400"), marks=MORE)])
+@pytest.mark.parametrize("words", [(), ("--max-requests", "400")])
 def test_it_asks_for_as_many_descriptors_as_it_may_have(
     clean_machine: Path, up: Upstream, words: tuple[str, ...]
 ) -> None:

@@ -201,7 +201,6 @@ def test_what_is_counted_only_grows_also_over_a_reload(loaded: tuple[Serve, int]
     assert all(after[key] >= before[key] for key in mine)
 
 
-@pytest.mark.xfail(strict=True, reason="under /p/NAME it is a house that answers, who knows of no connections")
 def test_a_profile_has_no_other_page_than_the_proxy(loaded: tuple[Serve, int]) -> None:
     serve, _ = loaded
     pages = [samples(serve.get(f"{path}/metrics").body) for path in ("", "/p/plain")]
@@ -248,7 +247,6 @@ def test_a_model_that_has_a_price_has_its_own_label(clean_machine: Path) -> None
     assert labels_after([*known, "claude-of-mine"])[0] == known | {"other"}
 
 
-@pytest.mark.xfail(strict=True, reason="the price table knows a model with any date, and so has it a name of its own")
 def test_a_thousand_dates_of_a_known_model_are_few_labels(clean_machine: Path) -> None:
     names = [f"claude-haiku-5-5-20{number:06}" for number in range(200)]
     assert len(labels_after(names)[0]) < 10
