@@ -103,6 +103,7 @@ def _begun(url: str, token: str, profiles: Sequence[str]) -> None:
 def status(as_json: bool) -> None:
     """Say which standing proxies there are and whether they take requests. Exit status 1 where none does."""
     import json
+
     from lynkr import stands
 
     where = paths(os.environ)
