@@ -6,12 +6,19 @@ from typing import Any
 
 from lynkr.ledger.row import Row, Session
 from lynkr.report.table import short
-from lynkr.report.tally import counts, failed
+from lynkr.report.tally import TOKENS, counts, failed
+from lynkr.report.values import request_values
 from lynkr.report.words import milliseconds, tokens, usd
+
+_FIELDS = (
+    "method", "path", "who", "tier", "lane", "provider", "model", "asked_model", "status", "outcome", "error", "tried",
+    "answered", *TOKENS, "cost_usd", "estimated", "first_byte_ms", "ms",
+)  # fmt: skip
 
 
 def entry(session: Session, row: Row) -> dict[str, Any]:
     """The line as values; `request` is the id that the client got as x-lynkr-request."""
+    values = request_values(row)
     return {
         "at": row.at,
         "level": "warning" if failed(row) else "info",
@@ -19,24 +26,7 @@ def entry(session: Session, row: Row) -> dict[str, Any]:
         "request": row.id,
         "session": session.id,
         "profile": session.profile,
-        "method": row.method,
-        "path": row.path,
-        "who": row.who,
-        "tier": row.tier,
-        "lane": row.lane,
-        "provider": row.provider,
-        "model": row.model,
-        "asked_model": row.asked_model,
-        "status": row.status,
-        "outcome": row.outcome,
-        "error": row.error,
-        "tried": [{"lane": attempt.lane, "status": attempt.status, "why": attempt.why} for attempt in row.tried],
-        "answered": row.answered,
-        **counts(row.usage),
-        "cost_usd": row.cost_usd,
-        "estimated": row.estimated,
-        "first_byte_ms": row.first_byte_ms,
-        "ms": row.ms,
+        **{name: values[name] for name in _FIELDS},
     }
 
 

@@ -87,6 +87,19 @@ def test_a_forked_session_counts_what_it_repeats_once_whatever_file_comes_first(
     assert longest.turns[-1].length == 7
 
 
+@pytest.mark.xfail(
+    strict=True, reason="what an answer's first lines say counts, where the file that has no more comes first"
+)
+def test_an_answer_that_is_whole_in_a_later_file_counts_as_it_is_there(tmp_path: Path) -> None:
+    session = Claude()
+    session.user("hello")
+    session.line([text("one")], figures(5, 0, 900, 1), "a")
+    session.write(tmp_path / "a.jsonl")
+    session.line([text("two")], figures(5, 0, 900, 321), "a")
+    session.write(tmp_path / "b.jsonl")
+    assert [row.usage.output for _, row in audited(tmp_path).was] == [321]
+
+
 @pytest.mark.xfail(strict=True, reason="the results of a conversation are counted in each file that has it")
 def test_results_that_a_fork_repeats_count_once(tmp_path: Path) -> None:
     session = Claude().turns(3)

@@ -229,3 +229,13 @@ def test_a_lane_without_a_price_is_counted_and_never_called_a_saving(past: Path)
     then = values(account)["with_lynkr"]
     assert (then["cost_usd"], then["saved_usd"], then["low_usd"]) == (None, None, None)
     assert then["unpriced_requests"] == len(account.would)
+
+
+@pytest.mark.xfail(
+    strict=True, raises=MemoryError, reason="as much text as a damaged count says stands in for a prompt"
+)
+def test_a_damaged_count_takes_no_memory(tmp_path: Path) -> None:
+    session = Claude().turns(1)
+    session.entries[1]["message"]["usage"] = session.entries[2]["message"]["usage"] = figures(2**52)
+    session.write(tmp_path / "past" / "a.jsonl")
+    assert len(would(replayed(tmp_path / "past", DIRECT))) == 1

@@ -23,19 +23,6 @@ LIVE = "/health/live"
 
 
 @pytest.fixture
-def slow() -> Slow:
-    return Slow()
-
-
-@pytest.fixture
-def up(clean_machine: Path, slow: Slow) -> Iterator[Upstream]:
-    """The lane of the profile `work`."""
-    with upstream(slow) as found:
-        profile(clean_machine, "work", LANE.format(name="main", url=found.url))
-        yield found
-
-
-@pytest.fixture
 def stood(clean_machine: Path, up: Upstream) -> Iterator[Serve]:
     with serving(clean_machine, "-p", "work", "--notice", "0") as found:
         yield found

@@ -6,29 +6,15 @@ import json
 import os
 import resource
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import profile
 from proxied import connect
-from scripts import Upstream, upstream
+from scripts import Upstream
 from standing import LANE, STREAM, WHOLE, Slow, serving, streams, until, whole
 
 DEEP = "/health/ready?deep=1"
-
-
-@pytest.fixture
-def slow() -> Slow:
-    return Slow()
-
-
-@pytest.fixture
-def up(clean_machine: Path, slow: Slow) -> Iterator[Upstream]:
-    """The lane of the profile `work`."""
-    with upstream(slow) as found:
-        profile(clean_machine, "work", LANE.format(name="main", url=found.url))
-        yield found
 
 
 SHAPES = {
