@@ -32,14 +32,16 @@ class Account:
     copied: int = 0
     # Of each tool's results: how many, their tokens, and how many tokens of prompts they were in all.
     results: dict[str, list[int]] = field(default_factory=dict)
+    # Tools that the profile has no lane for.
+    unserved: set[str] = field(default_factory=set)
 
-    def add(self, tool: str, thread: Thread, judged: Iterable[Judged]) -> None:
-        """Counts a conversation in."""
+    def add(self, tool: str, thread: Thread, judged: Iterable[Judged], counted: set[int]) -> None:
+        """Counts a conversation in; items of the same file that are `counted` already are not again."""
         session = Session(thread.session, tool, "audit", thread.project or "?", "")
         for one in judged:
             self.was.append((session, one.was))
             self.would.append((session, one.would))
-        for name, (number, tokens, sent) in _results(thread).items():
+        for name, (number, tokens, sent) in _results(thread, counted).items():
             held = self.results.setdefault(name, [0, 0, 0])
             held[0], held[1], held[2] = held[0] + number, held[1] + tokens, held[2] + sent
 
@@ -70,28 +72,37 @@ def audit(
         except OSError as error:
             account.unread.append(f"{file.path}: {error.strerror}")
             continue
+        except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
+            account.unread.append(f"{file.path}: not understood ({type(error).__name__})")
+            continue
         account.noted(found)
         if file.reader is not None:
             if file.reader.TOOL not in replays:
                 replays[file.reader.TOOL] = Replay(file.reader, meter, plan_of(file.reader))
             replay = replays[file.reader.TOOL]
+            counted = set[int]()
             for thread in found.threads:
                 thread.turns = [turn for turn in thread.turns if turn.at >= since]
-                account.add(file.reader.TOOL, thread, replay.thread(thread))
+                account.add(file.reader.TOOL, thread, replay.thread(thread), counted)
+            if replay.plan is None:
+                account.unserved.add(file.reader.TOOL)
         step(number)
     return account
 
 
-def _results(thread: Thread) -> Mapping[str, tuple[int, int, int]]:
+def _results(thread: Thread, counted: set[int]) -> Mapping[str, tuple[int, int, int]]:
     """Of each tool's results in a conversation: how many, about how many tokens, and how many in all prompts."""
     names, found = dict[str, str](), dict[str, tuple[int, int, int]]()
     lengths = sorted(turn.length for turn in thread.turns)
     for at, item in enumerate(thread.items):
         sent = sum(length > at for length in lengths)
+        new = sent > 0 and at >= thread.known and id(item) not in counted
+        counted.add(id(item))
         for name, size in _result_sizes(item, names):
             number, tokens, whole = found.get(name, (0, 0, 0))
-            found[name] = (number + 1, tokens + size // CHARS_PER_TOKEN, whole + size // CHARS_PER_TOKEN * sent)
-    return found
+            found[name] = (number + new, tokens + new * (size // CHARS_PER_TOKEN),
+                           whole + size // CHARS_PER_TOKEN * sent)  # fmt: skip
+    return {name: figures for name, figures in found.items() if figures[2]}
 
 
 def _result_sizes(item: Mapping[str, Any], names: dict[str, str]) -> Iterable[tuple[str, int]]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lynkr.audit.past import Read, Thread, Turn, moment, record, words
+from lynkr.audit.past import Read, Thread, Turn, moment, plausible, record, words
 from lynkr.formats.anthropic.figures import usage_of
 from lynkr.lane import Format
 
@@ -94,9 +94,12 @@ class _Tree:
             return
         if key in self.seen:
             self.read.copied += 1
+            thread.known = len(thread.items)
             return
-        self.seen.add(key)
-        thread.turns.append(Turn(at, model, usage_of(figures), len(thread.items)))
+        usage = usage_of(figures)
+        if plausible(usage):
+            self.seen.add(key)
+            thread.turns.append(Turn(at, model, usage, len(thread.items)))
 
     def _thread(self, entry: dict[str, Any], parent: str) -> Thread:
         """The thread that goes on with an answer to `parent`, with what stands between them."""

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lynkr.audit.past import Read, Thread, Turn, moment, record, words
+from lynkr.audit.past import Read, Thread, Turn, moment, plausible, record, words
+from lynkr.formats.watch import count
 from lynkr.lane import Format
 from lynkr.usage import Usage
 
@@ -53,7 +54,7 @@ class _Rollout:
     identity: str = ""
 
     def item(self, payload: dict[str, Any]) -> None:
-        kind = payload.get("type")
+        kind = words(payload.get("type"))
         if kind not in _ITEMS:
             return
         if (kind in _SAID or payload.get("role") == "assistant") and self.begun is None:
@@ -66,9 +67,12 @@ class _Rollout:
             return
         if key in self.seen:
             self.read.copied += 1
+            self.thread.known = length
             return
-        self.seen.add(key)
-        self.thread.turns.append(Turn(at, self.model, _usage(figures), length))
+        usage = _usage(figures)
+        if plausible(usage):
+            self.seen.add(key)
+            self.thread.turns.append(Turn(at, self.model, usage, length))
 
     def compacted(self, payload: dict[str, Any]) -> None:
         history = payload.get("replacement_history")
@@ -125,12 +129,11 @@ def _count(rollout: _Rollout, at: float | None, info: dict[str, Any], stamp: str
 
 def _usage(figures: dict[str, Any]) -> Usage:
     """Codex' own names of what the Responses API counts; its input holds what was cached."""
-    counts = {name: value for name, value in figures.items() if isinstance(value, int) and value >= 0}
-    read, written = counts.get("cached_input_tokens", 0), counts.get("cache_write_input_tokens", 0)
+    read, written = count(figures, "cached_input_tokens"), count(figures, "cache_write_input_tokens")
     return Usage(
-        input=max(counts.get("input_tokens", 0) - read - written, 0),
+        input=max(count(figures, "input_tokens") - read - written, 0),
         cache_read=read,
         cache_write=written,
-        output=counts.get("output_tokens", 0),
-        reasoning=counts.get("reasoning_output_tokens", 0),
+        output=count(figures, "output_tokens"),
+        reasoning=count(figures, "reasoning_output_tokens"),
     )

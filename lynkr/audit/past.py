@@ -43,6 +43,8 @@ class Thread:
     turns: list[Turn] = field(default_factory=list)
     # The text that stands before the conversation, as far as the transcript has it.
     instructions: str = ""
+    # So many of the items stand in another file as well, which has counted them.
+    known: int = 0
 
 
 @dataclass(slots=True)
@@ -73,12 +75,23 @@ class Reader(Protocol):
         """The conversations of one file; `seen` holds the requests of earlier ones, so that none counts twice."""
 
 
+# No transcript is of another century, and no request has more tokens.
+_TIMES = (946_684_800.0, 4_102_444_800.0)
+_MOST = 20_000_000
+
+
 def moment(text: object) -> float | None:
-    """RFC 3339 as Unix time; None where it is none."""
+    """RFC 3339 as Unix time; None where it is none, or of another century."""
     try:
-        return datetime.fromisoformat(text).timestamp() if isinstance(text, str) else None
-    except ValueError:
+        at = datetime.fromisoformat(text).timestamp() if isinstance(text, str) else 0.0
+    except (ValueError, OverflowError):
         return None
+    return at if _TIMES[0] <= at < _TIMES[1] else None
+
+
+def plausible(usage: Usage) -> bool:
+    """Whether these can be the figures of one request."""
+    return usage.prompt <= _MOST and usage.output <= _MOST
 
 
 def record(value: object) -> dict[str, Any]:

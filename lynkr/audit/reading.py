@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -40,10 +41,11 @@ def _of(reader: Reader, home: Path, environ: Mapping[str, str]) -> Iterator[Path
 
 
 def _reader(path: Path) -> Reader | None:
-    for entry in _entries(path, Read(path)):
-        found = next((reader for reader in READERS if reader.mine(entry)), None)
-        if found is not None:
-            return found
+    with suppress(OSError):  # told when it is to be read
+        for entry in _entries(path, Read(path)):
+            found = next((reader for reader in READERS if reader.mine(entry)), None)
+            if found is not None:
+                return found
     return None
 
 

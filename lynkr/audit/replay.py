@@ -17,7 +17,7 @@ from itertools import accumulate, count
 
 from lynkr import formats
 from lynkr.audit.past import Reader, Thread, Turn
-from lynkr.changes import Removed
+from lynkr.changes import Removed, Saving
 from lynkr.errors import ClientError
 from lynkr.formats import Match
 from lynkr.ids import ulid
@@ -26,15 +26,17 @@ from lynkr.ledger.meter import CHARS_PER_TOKEN, Meter
 from lynkr.ledger.row import Row
 from lynkr.plan import Plan
 from lynkr.proxy.outbound import Inbound
-from lynkr.proxy.planning import Placed, Planning
+from lynkr.proxy.planning import Planning
 from lynkr.proxy.server import Request
-from lynkr.proxy.shaping import Shaping
+from lynkr.proxy.shaping import Outcome, Shaping
 from lynkr.routing.budget import Purse
 from lynkr.routing.settings import Budget
 from lynkr.usage import Heard, Usage
 
 _PATHS = {Format.ANTHROPIC: "/v1/messages", Format.OPENAI_RESPONSES: "/v1/responses"}
 _HOUR_S, _WARM_S = 3600.0, 300.0
+# No system prompt and tools have more characters.
+_LARGEST = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +58,10 @@ class Replay:
     _now: float = 0.0
     _planning: Planning = field(init=False)
     _shaping: Shaping = field(init=False)
-    # What a lane has cached of a conversation: tokens, and when they were sent.
-    _cached: dict[tuple[str, str], tuple[int, float]] = field(default_factory=dict)
-    # Conversations that have left the lane that they were recorded on.
-    _left: set[str] = field(default_factory=set)
+    # What a lane has cached of a conversation: tokens, when they were sent, and in how long a body.
+    _cached: dict[tuple[int, str], tuple[int, float, int]] = field(default_factory=dict)
+    # Conversations that have left the model that they were recorded on.
+    _left: set[int] = field(default_factory=set)
     _ids: Iterator[int] = field(default_factory=count)
 
     def __post_init__(self) -> None:
@@ -68,7 +70,7 @@ class Replay:
             self._shaping = Shaping(self.plan.compress, lambda _change, _request: None)
 
     def thread(self, thread: Thread) -> Iterator[Judged]:
-        """The requests of a conversation, in order."""
+        """The requests of a conversation, in order. It is forgotten when the last one is over."""
         bodies = _bodies(self.reader.FORMAT, thread) if self.plan is not None else None
         for turn in thread.turns:
             was = self._was(thread, turn)
@@ -76,6 +78,8 @@ class Replay:
             if bodies is not None and self.plan is not None:
                 would = self._would(thread, turn, was, bodies(turn))
             yield Judged(turn.at, was, would)
+        self._left.discard(id(thread))
+        self._cached = {place: held for place, held in self._cached.items() if place[0] != id(thread)}
 
     def _was(self, thread: Thread, turn: Turn) -> Row:
         lane = Lane("recorded", self.reader.PROVIDER, (self.reader.FORMAT,), Auth.CLIENT)
@@ -96,44 +100,50 @@ class Replay:
             return was  # the profile has no lane for it
         route = placed.plan.routes[0]
         shaped = self._shaping(self._planning.for_lane(placed, route.lane), route.lane)
-        removed = shaped.removed()
-        usage = self._usage(placed, route.lane, turn, removed)
+        usage, whole = self._usage(thread, route.lane, turn, shaped)
         lane, model = route.lane, route.lane.model or turn.model
-        before = self._planning.before(placed, lane)
-        cost = self.meter.count(Heard(usage, final=True, complete=True), lane, model, turn.model, 0, removed, before)
+        cost, uncompressed = (self._cost(each, lane, model) for each in (usage, whole))
         plan = self._planning.served(placed, route, usage)
         self._planning.purse.settle(inbound.id, None)
-        baseline = was.cost_usd
+        compressed = None if cost is None or uncompressed is None else uncompressed - cost
+        savings = _savings(shaped.removed(), usage.prompt, compressed)
         return replace(
             was, tier=route.tier, why=route.why, lane=lane.name, provider=lane.provider, model=model, usage=usage,
-            estimated=was.estimated or cost.estimated, cost_usd=cost.cost_usd, baseline_usd=baseline,
-            removed_tokens=sum(saving.tokens for saving in cost.savings), savings=cost.savings,
-            compression_usd=cost.compression_usd, faults=shaped.faults, switch=plan.switch,
+            # What had no price before has nothing to be set against.
+            cost_usd=None if was.cost_usd is None else cost, removed_tokens=sum(saving.tokens for saving in savings),
+            savings=savings, compression_usd=None if was.cost_usd is None else compressed, faults=shaped.faults,
+            switch=plan.switch,
         )  # fmt: skip
 
-    def _usage(self, placed: Placed, lane: Lane, turn: Turn, removed: Sequence[Removed]) -> Usage:
-        """The usage that the request would have had on `lane`, without what was `removed` of it."""
-        recorded, kept = turn.usage, 1 / (1 + sum(part.share for part in removed))
-        conversation = placed.plan.key or ""
+    def _cost(self, usage: Usage, lane: Lane, model: str) -> float | None:
+        return self.meter.count(Heard(usage, final=True, complete=True), lane, model, model, 0).cost_usd
+
+    def _usage(self, thread: Thread, lane: Lane, turn: Turn, shaped: Outcome) -> tuple[Usage, Usage]:
+        """The usage that the request would have had on `lane`: as it was shaped, and as it came."""
+        recorded, removed = turn.usage, shaped.removed()
+        kept, length = 1 / (1 + sum(part.share for part in removed)), len(shaped.inbound.body or b"")
         prompt = round(recorded.prompt * kept)
-        at_home = lane.auth is Auth.CLIENT or lane.model in (None, turn.model)
-        if not at_home:
-            self._left.add(conversation)
-        if conversation not in self._left:
-            read = min(max(round(_still_read(recorded.cache_read, prompt, removed)), 0), prompt)
-            rest = prompt - read
-            written = recorded.cache_write + recorded.cache_write_1h
-            share = rest / (written + recorded.input) if written + recorded.input else 0.0
-            hour, short = round(recorded.cache_write_1h * share), round(recorded.cache_write * share)
-            usage = replace(recorded, billed=None, cache_read=read, cache_write=short, cache_write_1h=hour,
-                            input=max(rest - hour - short, 0))  # fmt: skip
-        else:
-            tokens, at = self._cached.get((conversation, lane.name), (0, 0.0))
-            keeps = _HOUR_S if recorded.cache_write_1h else _WARM_S
-            read = min(tokens, prompt) if turn.at - at <= keeps else 0
-            usage = Usage(cache_read=read, cache_write=prompt - read, output=recorded.output)
-        self._cached[conversation, lane.name] = (prompt + recorded.output, turn.at)
-        return usage
+        key, place = id(thread), (id(thread), lane.name)
+        tokens, at, sent = self._cached.get(place, (0, 0.0, 0))
+        if not (lane.auth is Auth.CLIENT or lane.model in (None, turn.model)):
+            self._left.add(key)
+        # What this lane was sent before is in its cache, and what stands behind it is new: shaping changes no old byte.
+        end = sent / length if length else 0.0
+        before = round(sum(part.share for part in removed if part.place < end) * prompt)
+        behind = recorded.prompt - prompt - before
+        self._cached[place] = (prompt + recorded.output, turn.at, length)
+        if key not in self._left:
+            if not recorded.cache_read:
+                before, behind = 0, before + behind
+            read = max(recorded.cache_read - before, 0)
+            return _split(recorded, read, prompt - read), recorded
+        keeps = _HOUR_S if recorded.cache_write_1h else _WARM_S
+        read = min(tokens, prompt) if turn.at - at <= keeps else 0
+        if not read:
+            before, behind = 0, before + behind
+        usage = Usage(cache_read=read, cache_write=prompt - read, output=recorded.output)
+        whole = replace(usage, cache_read=read + before, cache_write=usage.cache_write + behind)
+        return usage, whole
 
     def _inbound(self, thread: Thread, turn: Turn, body: bytes) -> Inbound:
         path = _PATHS[self.reader.FORMAT]
@@ -148,15 +158,25 @@ class Replay:
         return Inbound(request, named, match, body, f"{next(self._ids):026}", int(turn.at))
 
 
-def _still_read(cached: int, prompt: int, removed: Sequence[Removed]) -> float:
-    """What is read from the cache of a prompt of so many tokens: less by what was taken out before its end."""
-    end = float(cached)
-    for part in sorted(removed, key=lambda part: part.place):
-        tokens = part.share * prompt
-        if part.place * prompt >= end - tokens:
-            break
-        end -= tokens
-    return end
+def _split(recorded: Usage, read: int, rest: int) -> Usage:
+    """The recorded usage with so much read from the cache, and the rest written and new as the recorded rest was."""
+    whole = recorded.cache_write + recorded.cache_write_1h + recorded.input
+    share = rest / whole if whole else 0.0
+    hour, short = round(recorded.cache_write_1h * share), round(recorded.cache_write * share)
+    return replace(recorded, billed=None, cache_read=read, cache_write=short, cache_write_1h=hour,
+                   input=max(rest - hour - short, 0))  # fmt: skip
+
+
+def _savings(removed: Sequence[Removed], prompt: int, usd: float | None) -> tuple[Saving, ...]:
+    """What compression saved, shared out among its kinds by what each took."""
+    shares = dict[str, float]()
+    for part in removed:
+        shares[part.kind] = shares.get(part.kind, 0.0) + part.share
+    whole = sum(shares.values())
+    return tuple(
+        Saving(kind, round(share * prompt), None if usd is None else usd * share / whole)
+        for kind, share in shares.items()
+    )
 
 
 def _stamp(at: float) -> str:
@@ -173,6 +193,7 @@ def _bodies(spoken: Format, thread: Thread) -> Callable[[Turn], bytes]:
     first = thread.turns[0] if thread.turns else None
     known = len(thread.instructions)
     hidden = max(first.usage.prompt * CHARS_PER_TOKEN - lengths[ends[first.length]] - known, 0) if first else 0
+    hidden = min(hidden, _LARGEST)
     told = json.dumps(thread.instructions + " ." * (hidden // 2))
 
     def body(turn: Turn) -> bytes:

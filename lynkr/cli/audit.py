@@ -56,7 +56,8 @@ def command(places: tuple[Path, ...], profile: str | None, since: str | None, as
     span = Span(begin.at if begin else None, None, begin.since if begin else "all transcripts")
     values = audit_values(account.was, account.would, account.results, table(), MARGIN, span)
     read = {"files": account.files, "lines": account.lines, "skipped_lines": account.skipped,
-            "copied_requests": account.copied, "unread": account.unread, "profile": named}  # fmt: skip
+            "copied_requests": account.copied, "unread": account.unread, "profile": named,
+            "unserved": sorted(account.unserved)}  # fmt: skip
     if as_json:
         show([json.dumps({**values, "read": read, "prices": table().date}, indent=1)])
     else:

@@ -19,12 +19,14 @@ from lynkr.ledger.row import Row, Session
 from lynkr.paths import paths, write_private
 
 if TYPE_CHECKING:
+    from lynkr.ledger.store import Ledger
     from lynkr.report.changes import Pair
     from lynkr.report.period import Span
 
 _VIEWS = ("session", "day", "lane", "model", "tool", "project")
 _NONE = "there is no session yet; start one with lynkr run claude, or see lynkr demo"
 _PATIENCE_S = 2.0
+_RECENT = 20
 
 
 class Asked(NamedTuple):
@@ -242,6 +244,12 @@ def _show_changes(session: Session, rows: list[Row], *, full: bool, as_json: boo
     show([*noted(rows), *change_list(pairs, gone=gone, full=full, paint=paint)])
 
 
+def _last(ledger: Ledger) -> list[Session]:
+    """The last session; a proxy that stood and served nothing is none that anybody asks for."""
+    latest = ledger.sessions(_RECENT)
+    return [each for each in latest if each.tool != "serve" or ledger.rows(each.id)][:1] or latest[:1]
+
+
 def find(path: Path, wanted: str) -> tuple[Session, list[Row]]:
     """The session that is called `wanted`, and its requests. Raises UsageError where that is none, or not one."""
     from lynkr.ledger.store import Ledger
@@ -249,7 +257,7 @@ def find(path: Path, wanted: str) -> tuple[Session, list[Row]]:
     if not path.exists():
         raise LynkrError(_NONE)
     with Ledger(path) as ledger:
-        found = ledger.sessions(1) if wanted.lower() == "last" else ledger.find(wanted.upper())
+        found = _last(ledger) if wanted.lower() == "last" else ledger.find(wanted.upper())
         if not found:
             if wanted.lower() == "last":
                 raise LynkrError(_NONE)

@@ -153,6 +153,8 @@ def token(new: bool) -> None:
     if new and os.environ.get(stands.TOKEN_VARIABLE):
         raise UsageError(f"the token comes from {stands.TOKEN_VARIABLE}; change it there")
     show([stands.token(paths(os.environ), os.environ, new=new)])
+    if new and stands.standing(paths(os.environ)):
+        say("the proxy that stands takes it when it is started again; until then the old one opens it")
 
 
 @command.command("reload", short_help="Read profiles and keys anew.")

@@ -9,7 +9,7 @@ from lynkr.ledger.prices import Table, cost
 from lynkr.ledger.row import Row, Session
 from lynkr.report.overview import view_table
 from lynkr.report.period import Span, period
-from lynkr.report.table import Paint, table, unpainted
+from lynkr.report.table import WIDTH, Paint, short, table, unpainted
 from lynkr.report.tally import Tally, prompt_tokens
 from lynkr.report.words import plural, share, tokens, usd
 from lynkr.usage import Usage
@@ -49,8 +49,18 @@ def audit_values(
             "high_usd": None if known is None else round(known + doubt, 9),
             "unpriced_requests": other["unpriced_requests"], **saved,
             "elsewhere_requests": len(moved),
+            "unpriced_lanes": _unpriced(was, would),
         },
     }  # fmt: skip
+
+
+def _unpriced(was: Sequence[tuple[Session, Row]], would: Sequence[tuple[Session, Row]]) -> dict[str, int]:
+    """How many requests that had a price would have gone to a lane that has none."""
+    found = dict[str, int]()
+    for (_, old), (_, row) in zip(was, would, strict=True):
+        if old.cost_usd is not None and row.cost_usd is None and row.lane is not None:
+            found[row.lane] = found.get(row.lane, 0) + 1
+    return found
 
 
 def _spent_on(rows: Iterable[Row], prices: Table) -> dict[str, dict[str, Any]]:
@@ -111,7 +121,12 @@ def _kinds(spent: Mapping[str, Any], paint: Paint) -> list[str]:
 
 def _results(results: Sequence[Mapping[str, Any]], paint: Paint) -> list[str]:
     rows = [
-        [each["tool"], str(each["results"]), tokens(each["tokens"]), f"{100 * each['share_of_prompts']:.1f}%"]
+        [
+            short(each["tool"], 36),
+            str(each["results"]),
+            tokens(each["tokens"]),
+            f"{100 * each['share_of_prompts']:.1f}%",
+        ]
         for each in results[:_SHOWN]
     ]
     return [paint("Tool results in prompts", "bold") + paint(", each sent again with every later request", "dim"),
@@ -120,11 +135,20 @@ def _results(results: Sequence[Mapping[str, Any]], paint: Paint) -> list[str]:
 
 def _would(then: Mapping[str, Any], read: Mapping[str, Any], paint: Paint) -> list[str]:
     title = paint(f"With lynkr, profile {read['profile']}", "bold")
+    unknown = [
+        f"  {plural(count, 'request')} to lane {short(lane, 24)}, which has no known price"
+        for lane, count in then["unpriced_lanes"].items()
+    ]
+    if unknown:
+        unknown.append("  and are in no figure here. (A lane may say: price = { input = 0, output = 0 })")
     if then["saved_usd"] is None:
-        return [title, "  no price is known for these models"]
-    if not then["saved_usd"] and not then["tokens_removed"]:
-        why = "it sends every request where it went, and compresses nothing of your own login's"
-        return [title, f"  the same: {why}.", "  Another profile: lynkr audit -p NAME (lynkr profile list)"]
+        return [title, *(unknown or ["  no price is known for these models"])]
+    if read["unserved"]:
+        title += paint(f" (it has no lane for {', '.join(read['unserved'])})", "dim")
+    if not then["saved_usd"] and not then["tokens_removed"] and not then["elsewhere_requests"]:
+        way = "  Another profile: lynkr audit -p NAME (lynkr profile list)"
+        same = "nothing changes" if read["unserved"] else "the same: nothing goes elsewhere, and nothing is compressed"
+        return [title, f"  {same}.", way]
     rows = [("Cost", usd(then["cost_usd"])), ("Saved", _about(then))]
     words = {"routing_usd": "by routing", "compression_usd": "by compression"}
     rows += [("", f"{usd(then[name])} {said}") for name, said in words.items() if then[name]]
@@ -132,7 +156,7 @@ def _would(then: Mapping[str, Any], read: Mapping[str, Any], paint: Paint) -> li
         rows.append(("Not sent", f"{tokens(then['tokens_removed'])} tokens"))
     if then["elsewhere_requests"]:
         rows.append(("Elsewhere", f"{plural(then['elsewhere_requests'], 'request')} to another model"))
-    return [title, *(f"  {paint(f'{name:<10}', 'dim')}{text}" for name, text in rows)]
+    return [title, *(f"  {paint(f'{name:<10}', 'dim')}{text}" for name, text in rows), *unknown]
 
 
 def _about(then: Mapping[str, Any]) -> str:
@@ -143,8 +167,8 @@ def _notes(totals: Mapping[str, Any], read: Mapping[str, Any], prices_date: str)
     notes = [f"List prices of {prices_date}; a subscription is billed by its plan, not by these."]
     if totals["unpriced_requests"]:
         notes.append(f"{plural(totals['unpriced_requests'], 'request')} without a known price: in no sum of money.")
-    notes.append("Titles and other chores stand in no transcript. Whether a cheaper model would have")
-    notes.append("needed as many turns is not known, and in no figure here.")
+    notes.append("Titles and other chores stand in no transcript. Whether a cheaper model would")
+    notes.append("have needed as many turns is not known, and in no figure here.")
     if read["skipped_lines"]:
         notes.append(f"{plural(read['skipped_lines'], 'line')} of {read['lines']:,} could not be read.")
-    return [*notes, *read["unread"]]
+    return [*notes, *(short(path, WIDTH) for path in read["unread"])]

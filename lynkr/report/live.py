@@ -11,7 +11,7 @@ from lynkr.report.table import Paint, short, table, unpainted
 from lynkr.report.tally import Tally, prompt_tokens
 from lynkr.report.words import duration, plural, share, usd
 
-_QUIET = "no session runs; start one in another terminal: lynkr run claude"
+_QUIET = "no session runs; start one in another terminal: lynkr run claude (a proxy that stands: lynkr serve status)"
 
 
 class Seen(NamedTuple):

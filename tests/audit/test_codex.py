@@ -14,11 +14,6 @@ from lynkr.audit.past import Read, Thread
 from lynkr.audit.reading import READERS, File, read
 from lynkr.usage import Usage
 
-KINDS = pytest.mark.xfail(strict=True, reason="a kind that is no text is looked for in a set, which ends it all")
-HUGE = pytest.mark.xfail(
-    strict=True, reason="a count is believed whatever its size, and one with 400 digits ends it all"
-)
-
 
 def told(path: Path) -> Read:
     reader = next(reader for reader in READERS if reader.TOOL == codex.TOOL)
@@ -201,9 +196,7 @@ def test_both_tools_are_counted_beside_each_other(tmp_path: Path) -> None:
     assert tools == {"Bash": (2, 2 * (len(LISTING) // 4)), "exec_command": (2, 2 * (len(LISTING) // 4))}
 
 
-@pytest.mark.parametrize(
-    "number", [-5, 1e30, "12", None, [1], pytest.param(10**400, id="huge", marks=HUGE), pytest.param(2**60, marks=HUGE)]
-)
+@pytest.mark.parametrize("number", [-5, 1e30, "12", None, [1], pytest.param(10**400, id="huge"), pytest.param(2**60)])
 def test_a_count_that_is_none_is_never_money(tmp_path: Path, number: object) -> None:
     rollout = Codex().turns(2)
     for line in rollout.lines:
@@ -214,7 +207,7 @@ def test_a_count_that_is_none_is_never_money(tmp_path: Path, number: object) -> 
     assert 0 <= totals["cost_usd"] < 1
 
 
-@pytest.mark.parametrize("kind", [pytest.param([1], marks=KINDS), pytest.param({"a": 1}, marks=KINDS), 5, None, True])
+@pytest.mark.parametrize("kind", [pytest.param([1]), pytest.param({"a": 1}), 5, None, True])
 def test_an_item_of_no_kind_is_passed_over(tmp_path: Path, kind: object) -> None:
     rollout = Codex().turns(2)
     rollout.lines.insert(4, {**rollout.lines[2], "payload": {"type": kind, "role": kind}})

@@ -32,16 +32,6 @@ key_env = "K"
 LOCAL = '[lanes.l]\nprovider = "ollama"\nmodel = "qwen3-coder:30b"\ncontext = 65536\n'
 
 
-EDGE = pytest.mark.xfail(
-    strict=True,
-    reason="what was taken out right before the end of the cached part is found behind it by a few tokens, and then all "
-    "that is new counts as read from the cache",
-)
-APART = pytest.mark.xfail(
-    strict=True, reason="with one lane for all, requests have no conversation, and share what a lane has cached"
-)
-
-
 @pytest.fixture
 def past(tmp_path: Path) -> Path:
     """A few sessions of Claude Code: small and hard, long, one with a subagent, one that was compacted."""
@@ -95,9 +85,7 @@ def counted(chars_per_token: float) -> Claude:
     return session
 
 
-@pytest.mark.parametrize(
-    "chars_per_token", [pytest.param(3.0, marks=EDGE), pytest.param(3.5, marks=EDGE), 4.0, 4.5], ids=str
-)
+@pytest.mark.parametrize("chars_per_token", [pytest.param(3.0), pytest.param(3.5), 4.0, 4.5], ids=str)
 def test_a_lane_of_ones_own_saves_what_compression_took_out_and_nothing_by_routing(
     tmp_path: Path, chars_per_token: float
 ) -> None:
@@ -111,7 +99,7 @@ def test_a_lane_of_ones_own_saves_what_compression_took_out_and_nothing_by_routi
     assert then["elsewhere_requests"] == 0
 
 
-@pytest.mark.parametrize("chars_per_token", [pytest.param(3.0, marks=EDGE), 4.0, 4.5], ids=str)
+@pytest.mark.parametrize("chars_per_token", [pytest.param(3.0), 4.0, 4.5], ids=str)
 def test_what_a_cache_that_goes_on_would_have_cost_is_within_the_range(tmp_path: Path, chars_per_token: float) -> None:
     counted(chars_per_token).write(tmp_path / "past" / "a.jsonl")
     account = replayed(tmp_path / "past", KEYED)
@@ -184,7 +172,6 @@ def test_a_lanes_cache_is_kept_for_as_long_as_the_session_kept_its_own(tmp_path:
     assert rows[1].usage.cache_read == read
 
 
-@APART
 def test_what_one_conversation_has_in_a_cache_is_of_no_use_to_another(tmp_path: Path) -> None:
     for n, minute in enumerate((0.0, 1.2)):
         session = Claude(f"5e551011-0000-4000-8000-0000000000{n}0", f"/home/dev/p{n}", minute=minute)
@@ -193,7 +180,6 @@ def test_what_one_conversation_has_in_a_cache_is_of_no_use_to_another(tmp_path: 
     assert [row.usage.cache_read for row in rows][::2] == [0, 0]
 
 
-@APART
 def test_a_conversation_that_stays_is_not_reckoned_anew_because_another_has_left(tmp_path: Path) -> None:
     for n, model in enumerate(("claude-opus-5-5", "claude-haiku-4-5")):
         session = Claude(f"5e551011-0000-4000-8000-0000000000{n}0", model=model, minute=n)
@@ -213,9 +199,6 @@ def test_codex_is_put_through_the_same_rules(tmp_path: Path) -> None:
     assert then["elsewhere_requests"] == 0
 
 
-@pytest.mark.xfail(
-    strict=True, reason="what goes from an unknown price to a known one is in what it would have cost alone"
-)
 def test_what_had_no_price_is_in_no_sum_that_is_set_against_what_it_cost(tmp_path: Path) -> None:
     Claude(model="claude-of-the-future-9").turns(2).write(tmp_path / "past" / "a.jsonl")
     Claude("5e551011-0000-4000-8000-00000000000b").turns(2).write(tmp_path / "past" / "b.jsonl")
@@ -231,11 +214,9 @@ def test_a_lane_without_a_price_is_counted_and_never_called_a_saving(past: Path)
     assert then["unpriced_requests"] == len(account.would)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=MemoryError, reason="as much text as a damaged count says stands in for a prompt"
-)
 def test_a_damaged_count_takes_no_memory(tmp_path: Path) -> None:
     session = Claude().turns(1)
     session.entries[1]["message"]["usage"] = session.entries[2]["message"]["usage"] = figures(2**52)
     session.write(tmp_path / "past" / "a.jsonl")
-    assert len(would(replayed(tmp_path / "past", DIRECT))) == 1
+    # No request has as many tokens: it is left out, and what it says is no money.
+    assert would(replayed(tmp_path / "past", DIRECT)) == []
