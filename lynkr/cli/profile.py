@@ -16,7 +16,7 @@ from lynkr.lane import Auth
 from lynkr.paths import paths, shipped
 
 if TYPE_CHECKING:
-    from lynkr.profile import Profile, read
+    from lynkr.profile import Profile
 
 _NAME = click.argument("name", required=False, shell_complete=profile_names)
 _JSON = click.option("--json", "as_json", is_flag=True, help="As JSON.")
@@ -109,6 +109,7 @@ def edit(name: str | None) -> None:
     A shipped profile is copied to yours first, and yours counts from then on.
     """
     from lynkr import editing, profiles
+    from lynkr.profile import read
 
     where = paths(os.environ)
     name = name or profiles.chosen(None, os.environ, Path.cwd(), where).name
@@ -126,6 +127,7 @@ def edit(name: str | None) -> None:
 def check(names: tuple[str, ...]) -> int:
     """Check the profiles NAMES (names or files), or all of yours. Exit status 78 where one has a mistake."""
     from lynkr import profiles
+    from lynkr.profile import read
 
     where = paths(os.environ)
     wrong = False

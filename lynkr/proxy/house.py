@@ -35,7 +35,8 @@ _LOOK_S = 15.0
 
 
 class House:
-    """What serves the requests of one profile. `run` is to go on beside them; `aclose` ends it."""
+    """What serves the requests of one profile. `begin` comes before the first, `run` goes on beside them, `aclose` ends
+    it."""
 
     def __init__(
         self, setting: Setting, troubles: list[str], counts: Counts | None = None, purse: Purse | None = None
@@ -77,12 +78,21 @@ class House:
         """Of each (profile, lane) whether it rests after failures."""
         return {(self.setting.profile, lane.name): self._rests(lane) for lane in self.setting.router.lanes}
 
+    @property
+    def _shares(self) -> bool:
+        """Whether others spend of the same budget."""
+        return bool(set(self.setting.budget.limits) - {"session"})
+
+    async def begin(self) -> None:
+        """Looks up what others have spent: the first request may already be one too many."""
+        if self._shares:
+            self.purse.before = await anyio.to_thread.run_sync(self.setting.spent)
+
     async def run(self) -> None:
         """What goes on beside the requests, until it is cancelled."""
         setting = self.setting
         async with anyio.create_task_group() as group:
-            if set(setting.budget.limits) - {"session"}:
-                self.purse.before = await anyio.to_thread.run_sync(setting.spent)
+            if self._shares:
                 group.start_soon(_watch, self.purse, setting.spent)
             if setting.caching.keep_warm:
                 group.start_soon(self._warming.run)

@@ -92,19 +92,22 @@ class Standing:
         gate = Gate(door.secret, door.port, _CARRIERS, tuple(names))
         exposition(self.counts, self._resting, 0)  # so that the first look does not import while others wait
         async with anyio.create_task_group() as self._group:
-            self.replace(settings)
+            await self.replace(settings)
             self._group.start_soon(beside)
             await serve(door.listener, gate, self, self._stop, fault, self._drain, self.crowd)
             self._group.cancel_scope.cancel()
 
-    def replace(self, settings: Sequence[Setting]) -> None:
+    async def replace(self, settings: Sequence[Setting]) -> None:
         """Serves these profiles from now on; what the earlier ones have begun they end."""
         assert self._group is not None
-        earlier, self._serving = self._serving, {}
+        earlier, houses = self._serving, dict[str, _Serving]()
         for setting in settings:
             known = earlier.get(setting.profile)
             house = House(setting, self.troubles, self.counts, known.house.purse if known else None)
-            self._serving[setting.profile] = serving = _Serving(house)
+            await house.begin()
+            houses[setting.profile] = _Serving(house)
+        self._serving = houses
+        for serving in houses.values():
             self._group.start_soon(self._keep, serving)
         self.counts.known = settings_know(settings)
         self._first = settings[0].profile
@@ -313,7 +316,7 @@ async def _reload(standing: Standing, made: Stand) -> None:
         made.say(f"not reloaded, all goes on as before: {why}")
         made.told(standing.profiles, why)
         return
-    standing.replace(settings)
+    await standing.replace(settings)
     made.say(f"reloaded: {', '.join(standing.profiles)}")
     made.told(standing.profiles, "")
 

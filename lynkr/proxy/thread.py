@@ -86,6 +86,7 @@ class ProxyThread:
         house = House(self._setting, self.troubles)
         gate = Gate(door.secret, door.port, tuple(Carrier(*carrier) for carrier in door.carriers))
         try:
+            await house.begin()
             async with anyio.create_task_group() as group:
                 group.start_soon(house.run)
                 await serve(door.listener, gate, house.exchange, stop, fault)
