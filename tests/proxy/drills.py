@@ -44,8 +44,9 @@ from lynkr.secrets import Key
 CLIENT_S = 4.0
 # How long a lane may hang: before it begins, where another could step in, and at any time.
 WAIT_S, TIMEOUT_S = 0.1, 0.25
-# Tasks of a proxy that nobody asks for anything: its own, and the one that waits for who comes next.
-AT_REST = 2
+# Tasks of a proxy that nobody asks for anything: its own, the one that waits for who comes next, and what goes on beside
+# the requests.
+AT_REST = 3
 WELL = '{"title": "A listing"}'
 NEXT = dict(zip(CLIENTS, [*CLIENTS[1:], CLIENTS[0]], strict=True))
 NOWHERE = "does-not-exist.invalid"
