@@ -57,7 +57,7 @@ def servers() -> Iterator[Servers]:
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Twenty pings a second."""
-    monkeypatch.setattr("lynkr.proxy.exchange.Exchange", functools.partial(Exchange, ping_s=0.05))
+    monkeypatch.setattr("lynkr.proxy.house.Exchange", functools.partial(Exchange, ping_s=0.05))
 
 
 @pytest.fixture(autouse=True)

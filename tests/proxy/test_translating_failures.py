@@ -414,7 +414,7 @@ PINGS = {"anthropic": b'event: ping\ndata: {"type":"ping"}\n\n', "openai-chat": 
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Twenty pings a second."""
-    monkeypatch.setattr("lynkr.proxy.exchange.Exchange", functools.partial(Exchange, ping_s=0.05))
+    monkeypatch.setattr("lynkr.proxy.house.Exchange", functools.partial(Exchange, ping_s=0.05))
 
 
 def closed(up: Upstream, times: int) -> bool:
