@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -75,6 +75,3 @@ def _entries(path: Path, account: Read) -> Iterator[dict[str, Any]]:
                 yield value
             else:
                 account.skipped += 1
-
-
-Progress = Callable[[int, int], None]

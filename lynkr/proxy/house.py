@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
@@ -46,7 +46,7 @@ class House:
         self.upstreams = Upstreams(setting.environ)
         self.purse = purse or Purse(setting.budget)
         self.purse.budget = setting.budget
-        self.counts = counts or Counts(known=_known(setting))
+        self.counts = counts or Counts(known=names_of([setting]))
         clock = Clock(ms=lambda: time.perf_counter() * 1000, now=setting.now, new_id=setting.new_id)
         meter = Meter(table())
         private = frozenset(lane.name for lane in setting.router.lanes if lane.base_url is None and setting.origins)
@@ -124,8 +124,9 @@ class House:
         return Answering(setting.caching.answers, shelf, whose, time.time, setting.caching.ttl_s, setting.origins)
 
 
-def _known(setting: Setting) -> Callable[[str, str], str]:
-    own = {lane.model for lane in setting.router.lanes}
+def names_of(settings: Iterable[Setting]) -> Callable[[str, str], str]:
+    """What a model at a provider is called in what is counted; "" where it has no name of its own there."""
+    own = {lane.model for setting in settings for lane in setting.router.lanes}
     return lambda model, provider: model if model in own else table().listed(model, provider)
 
 

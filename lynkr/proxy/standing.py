@@ -28,7 +28,7 @@ from lynkr.proxy.counting import Counts
 from lynkr.proxy.exposition import exposition
 from lynkr.proxy.gate import Carrier, Gate
 from lynkr.proxy.here import PATHS, Here
-from lynkr.proxy.house import House
+from lynkr.proxy.house import House, names_of
 from lynkr.proxy.load import RETRY_AFTER_S, Load
 from lynkr.proxy.server import Connection, Reply, Request, serve
 from lynkr.proxy.setting import Door, Setting
@@ -109,7 +109,7 @@ class Standing:
         self._serving = houses
         for serving in houses.values():
             self._group.start_soon(self._keep, serving)
-        self.counts.known = settings_know(settings)
+        self.counts.known = names_of(settings)
         self._first = settings[0].profile
         self._looked = (-_DEEP_S, {})
         for serving in earlier.values():
@@ -214,14 +214,6 @@ class Standing:
             said["unreachable"] = cut
         self._looked = (time.monotonic(), said)
         return said
-
-
-def settings_know(settings: Sequence[Setting]) -> Callable[[str, str], str]:
-    """What a model is called in what is counted; "" where it has no name of its own there."""
-    from lynkr.ledger.prices import table
-
-    own = {lane.model for setting in settings for lane in setting.router.lanes}
-    return lambda model, provider: model if model in own else table().listed(model, provider)
 
 
 async def _reach(house: House, lane: Lane, found: dict[str, str]) -> None:

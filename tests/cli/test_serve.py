@@ -215,7 +215,7 @@ def test_a_reload_closes_the_connections_of_the_old_lane_when_its_last_request_i
     for _ in range(5):
         stood.lynkr("serve", "reload")
         stood.ask()
-    until(lambda: len(list(files.iterdir())) <= before + 1)
+    assert until(lambda: len(list(files.iterdir())) <= before + 1)
 
 
 def test_a_broken_profile_changes_nothing_and_is_told(stood: Serve, up: Upstream) -> None:
@@ -235,7 +235,7 @@ def test_a_broken_profile_changes_nothing_and_is_told(stood: Serve, up: Upstream
 def test_a_hangup_reloads_as_well(stood: Serve, up: Upstream) -> None:
     profile(stood.home, "work", LANE.format(name="fresh", url=up.url))
     stood.signal(signal.SIGHUP)
-    until(lambda: stood.ask().header("x-lynkr-lane") == "fresh")
+    assert until(lambda: stood.ask().header("x-lynkr-lane") == "fresh")
 
 
 def test_a_hangup_as_soon_as_it_has_said_where_it_is_does_not_end_it(clean_machine: Path, up: Upstream) -> None:
