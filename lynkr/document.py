@@ -84,7 +84,13 @@ class Document:
         """The node at `path` (member names and array indexes), or None where there is none."""
         if not path or not isinstance(path[0], str) or (node := self.members.get(path[0])) is None:
             return None
-        return self.places(node, [path[1:]]).get(path[1:])
+        rest = path[1:]
+        if rest and isinstance(rest[0], int) and (elements := self.lists.get(path[0])) is not None:
+            # Where the elements of the top-level lists stand is known.
+            if not 0 <= rest[0] < len(elements):
+                return None
+            node, rest = elements[rest[0]], rest[1:]
+        return self.places(node, [rest]).get(rest) if rest else node
 
     def places(self, node: Node, paths: Iterable[tuple[str | int, ...]]) -> dict[tuple[str | int, ...], Node]:
         """The nodes that paths lead to from `node`, each container read once; one that leads nowhere is left out."""

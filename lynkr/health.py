@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from lynkr.lane import Lane
@@ -86,5 +87,10 @@ class Healths:
 
 def identity(lane: Lane) -> str:
     """What is behind a lane, as a name for a file."""
-    parts = (lane.provider, lane.base_url, lane.region, lane.project, lane.model, lane.auth, lane.key, lane.key_env)
+    where = (lane.provider, lane.base_url, lane.region, lane.project)
+    return _digest(*where, lane.model, lane.auth, lane.key, lane.key_env)
+
+
+@lru_cache(maxsize=256)
+def _digest(*parts: str | None) -> str:
     return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()[:24]

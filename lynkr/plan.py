@@ -19,12 +19,12 @@ from lynkr.launch.launch import Call, Launch, child_environment
 from lynkr.launch.tools import ANY, TOOLS, Tool
 from lynkr.paths import Paths, home_folder, paths
 from lynkr.profile import Profile
-from lynkr.routing.router import TIERS, Router, router
+from lynkr.routing import TIERS
+from lynkr.routing.router import Router, router
 from lynkr.routing.settings import Budget
 from lynkr.secrets import Key
 from lynkr.secrets.store import PASSPHRASE, Store
 from lynkr.transforms.settings import OFF, Settings
-from lynkr.upstream.capabilities import gives_verdicts
 from lynkr.upstream.catalog import base_url, check_url, entry
 
 # Kind of the error that a profile has no lane for this tool, and is not meant to.
@@ -242,8 +242,14 @@ def call_of(planned: Plan, port: int, secret: str, folder: Path) -> Call:
     environ = planned.options.environ
     home = Path(environ.get("HOME") or home_folder(planned.where.state))
     lanes = planned.router.lanes
-    verdicts = frozenset(lane.name for lane in lanes if gives_verdicts(lane))
-    return Call(planned.argv, environ, cwd(), home, port, secret, folder, lanes, verdicts, planned.status_line)
+    return Call(planned.argv, environ, cwd(), home, port, secret, folder, lanes, _gives_verdicts, planned.status_line)
+
+
+def _gives_verdicts(lane: Lane) -> bool:
+    # The table of what models can do is read by those who ask.
+    from lynkr.upstream.capabilities import gives_verdicts
+
+    return gives_verdicts(lane)
 
 
 def launch_of(planned: Plan, call: Call) -> Launch:

@@ -14,13 +14,14 @@ from lynkr.changes import Changes
 from lynkr.conversation import Conversation, Home, Text, Turn
 from lynkr.errors import UpstreamError
 from lynkr.formats import SPEECHES
+from lynkr.framing.http1 import Headers
 from lynkr.lane import Auth, Format, Lane
 from lynkr.secrets import Key
 from lynkr.target import Label, Target
 from lynkr.translate.answer import refusal
 from lynkr.translate.request import write
 from lynkr.upstream.ask import Told, ask
-from lynkr.upstream.auth import Headers, key_headers
+from lynkr.upstream.auth import key_headers
 from lynkr.upstream.capabilities import capabilities
 from lynkr.upstream.catalog import address, base_url, way
 from lynkr.upstream.clouds import Login

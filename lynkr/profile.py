@@ -15,7 +15,7 @@ from typing import Any
 from lynkr.answers.settings import Bypassing, Caching
 from lynkr.errors import ConfigError
 from lynkr.lane import Auth, Format, Lane, Price
-from lynkr.routing.router import TIERS
+from lynkr.routing import TIERS
 from lynkr.routing.settings import WHO, Budget, Routing, Rule
 from lynkr.transforms.settings import Settings
 from lynkr.upstream.catalog import Provider, check_url, formats, missing

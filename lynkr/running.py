@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +24,8 @@ def new_folder(where: Paths, identity: str) -> Path:
         _sweep(where.sessions)
         return private_folder(where.sessions / f"{os.getpid()}-{identity}")
     except OSError:
+        import tempfile
+
         return Path(tempfile.mkdtemp(prefix="lynkr-"))
 
 

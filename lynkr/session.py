@@ -8,7 +8,7 @@ in the socket's backlog); the proxy runs in a thread of its own, so that this on
 from __future__ import annotations
 
 import json
-import secrets as randomness
+import os
 import shutil
 import socket
 import time
@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lynkr import unsaved
 from lynkr.furnish import new_id, now, setting_of
 from lynkr.join import NOTE, note, put
 from lynkr.kept import Kept
@@ -26,17 +25,14 @@ from lynkr.lane import Auth
 from lynkr.launch.child import Child, reachable
 from lynkr.launch.launch import STATUS, Launch, child_environment
 from lynkr.launch.tools.codex import carriers
-from lynkr.ledger.recorder import Recorder
-from lynkr.ledger.row import Session
 from lynkr.paths import write_private
 from lynkr.plan import Plan, call_of, cwd, launch_of
-from lynkr.report.status import StatusLine
-from lynkr.report.terminal import summary
-from lynkr.report.values import report
 from lynkr.running import new_folder
 from lynkr.transforms.settings import OFF
 
 if TYPE_CHECKING:
+    from lynkr.ledger.recorder import Recorder
+    from lynkr.ledger.row import Session
     from lynkr.proxy.thread import ProxyThread
 
 _BACKLOG = 128
@@ -83,11 +79,9 @@ def run(planned: Plan, say: Callable[[str], None]) -> Ended:
     with _prepared(planned) as session:
         for note in (*planned.notes, *session.launch.notes, *_notes(planned)):
             say(note)
-        began, started = time.monotonic(), now()
-        line = Session(session.id, planned.tool_name, planned.profile.name, str(cwd()), started)
+        began, started, project = time.monotonic(), now(), str(cwd())
         with Child(session.launch.argv, session.environment) as child:
-            shown = StatusLine(session.folder / STATUS, planned.profile.name) if planned.status_line else None
-            recorder = Recorder(planned.where.ledger, line, shown.add if shown else None)
+            line, recorder = _start_recorder(session, started, project)
             proxy = _start_proxy(session, recorder, say)
             try:
                 status = child.wait()
@@ -120,7 +114,7 @@ def _notes(planned: Plan) -> Iterator[str]:
 @contextmanager
 def _prepared(planned: Plan) -> Iterator[Prepared]:
     listener = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
-    identity, secret = new_id(), randomness.token_hex(16)
+    identity, secret = new_id(), os.urandom(16).hex()
     folder = new_folder(planned.where, identity)
     try:
         port = int(listener.getsockname()[1])
@@ -131,6 +125,18 @@ def _prepared(planned: Plan) -> Iterator[Prepared]:
     finally:
         listener.close()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start_recorder(session: Prepared, started: str, project: str) -> tuple[Session, Recorder]:
+    # As below: the child is starting, and has no use for this.
+    from lynkr.ledger.recorder import Recorder
+    from lynkr.ledger.row import Session
+    from lynkr.report.status import StatusLine
+
+    plan = session.plan
+    line = Session(session.id, plan.tool_name, plan.profile.name, project, started)
+    shown = StatusLine(session.folder / STATUS, plan.profile.name) if plan.status_line else None
+    return line, Recorder(plan.where.ledger, line, shown.add if shown else None)
 
 
 def _start_proxy(session: Prepared, recorder: Recorder, say: Callable[[str], None]) -> ProxyThread:
@@ -148,6 +154,10 @@ def _finish(
     planned: Plan, line: Session, recorder: Recorder, child: Child, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """Writes the session's end to the ledger, or the report beside it, and says what it cost."""
+    from lynkr import unsaved
+    from lynkr.report.terminal import summary
+    from lynkr.report.values import report
+
     waiting = "waiting for the ledger, which something else holds; Ctrl-C keeps the report in a file instead"
     problem = recorder.close(line, waiting=lambda: say(waiting), enough=lambda: child.hurried)
     if recorder.deaf:

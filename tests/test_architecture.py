@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "transforms": {"vocabulary"},
     "routing": {"vocabulary"},
     "ledger": {"vocabulary"},
-    "upstream": {"formats", "secrets", "vocabulary"},
+    "upstream": {"formats", "framing", "secrets", "vocabulary"},
     "proxy": {
         "answers",
         "formats",
@@ -69,7 +69,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "answers": {"paths", "vocabulary"},
     "profile": {"answers", "routing", "transforms", "upstream", "vocabulary"},
     "profiles": {"paths", "profile", "routing", "vocabulary"},
-    "probe": {"formats", "secrets", "translate", "upstream", "vocabulary"},
+    "probe": {"formats", "framing", "secrets", "translate", "upstream", "vocabulary"},
     "local": {"upstream", "vocabulary"},
     "plan": {
         "credentials",
@@ -160,8 +160,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 # A library → the only modules that may import it.
 ALONE = {
-    "h11": {"proxy.server"},
-    "httpx": {"upstream.client", "upstream.ask"},
+    "asyncio": {"proxy.accepting", "proxy.server", "upstream.receiver", "upstream.wire"},
+    "httpx": {"upstream.proxied", "upstream.ask"},
     "keyring": {"secrets.store"},
     "tomlkit": {"editing"},
     "diskcache": {"answers.shelf"},
@@ -169,7 +169,6 @@ ALONE = {
     "botocore": {"upstream.clouds.aws"},
     "google": {"upstream.clouds.google"},
     "azure": {"upstream.clouds.azure"},
-    "httpcore": {"upstream.client"},
     "sqlite3": {"ledger.store"},
     "prometheus_client": {"proxy.exposition"},
     "opentelemetry": {"telemetry"},
@@ -178,7 +177,16 @@ ALONE = {
     "zstandard": {"proxy.coding"},
     "subprocess": {"launch.child", "demo.agent"},
     "signal": {"launch.child", "demo.llama", "proxy.standing", "stands"},
-    "socket": {"session", "serving", "proxy.server", "proxy.setting", "upstream.client", "demo.llama"},
+    "socket": {
+        "session",
+        "serving",
+        "proxy.accepting",
+        "proxy.server",
+        "proxy.setting",
+        "upstream.failure",
+        "upstream.wire",
+        "demo.llama",
+    },
     "anyio": {"proxy", "upstream"},
     "threading": {
         "proxy.thread",
@@ -317,7 +325,6 @@ def test_before_the_child_starts_nothing_heavy_is_imported() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {
         "httpx",
-        "h11",
         "anyio",
         "ssl",
         "sqlite3",

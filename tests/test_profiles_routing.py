@@ -13,7 +13,7 @@ from conftest import reading
 from lynkr.errors import ConfigError
 from lynkr.paths import Paths
 from lynkr.profiles import choose
-from lynkr.routing.router import TIERS
+from lynkr.routing import TIERS
 from lynkr.routing.settings import WHO, Budget, Routing, Rule
 
 BASE = """\

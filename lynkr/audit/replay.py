@@ -25,6 +25,7 @@ from lynkr.lane import Auth, Format, Lane
 from lynkr.ledger.meter import CHARS_PER_TOKEN, Meter
 from lynkr.ledger.row import Row
 from lynkr.plan import Plan
+from lynkr.proxy.documents import Documents
 from lynkr.proxy.outbound import Inbound
 from lynkr.proxy.planning import Planning
 from lynkr.proxy.server import Request
@@ -63,6 +64,7 @@ class Replay:
     # Conversations that have left the model that they were recorded on.
     _left: set[int] = field(default_factory=set)
     _ids: Iterator[int] = field(default_factory=count)
+    _documents: Documents = field(default_factory=Documents)
 
     def __post_init__(self) -> None:
         if self.plan is not None:
@@ -155,7 +157,8 @@ class Replay:
         match = formats.match("POST", path)
         assert isinstance(match, Match)
         request = Request("POST", path, [], None)  # type: ignore[arg-type]
-        return Inbound(request, named, match, body, f"{next(self._ids):026}", int(turn.at))
+        return Inbound(request, named, match, body, f"{next(self._ids):026}", int(turn.at),
+                       reading=self._documents.read)  # fmt: skip
 
 
 def _split(recorded: Usage, read: int, rest: int) -> Usage:

@@ -13,13 +13,39 @@ from lynkr import __version__
 from lynkr.cli.speak import say
 from lynkr.errors import LynkrError
 
-# Name → what it does, in the groups and the order that `lynkr --help` shows them. The text is the command's own.
+# Name → what it does, in the groups and the order that `lynkr --help` shows them. The text is the command's own, and
+# stands here so that the list can be shown without reading what all of them import.
 GROUPS = {
-    "Work": ("run", "serve", "demo"),
-    "Set up": ("init", "use", "profile", "key", "doctor", "shim", "completion"),
-    "See what it cost": ("report", "sessions", "top", "audit", "prices", "ledger"),
-    "See where things go": ("route",),
-    "See what is left out": ("squeeze", "expand", "cache"),
+    "Work": {
+        "run": "Launch a tool through a proxy of its own.",
+        "serve": "The same proxy, standing, for editors with a base-URL box.",
+        "demo": "A whole session with no network, key or tool.",
+    },
+    "Set up": {
+        "init": "A short interview that writes a first profile.",
+        "use": "Show or switch the profile.",
+        "profile": "List, show, make, edit and check profiles.",
+        "key": "Store, list, remove and test keys.",
+        "doctor": "Say what is in order, what is not, and how to mend it.",
+        "shim": "Make `claude` on PATH run through lynkr.",
+        "completion": "Print the completion script of a shell.",
+    },
+    "See what it cost": {
+        "report": "What a session or a period cost, and where its tokens went.",
+        "sessions": "Recent sessions, a line each.",
+        "top": "The sessions that run, as they run.",
+        "audit": "What past Claude Code and Codex sessions cost.",
+        "prices": "The price table in use, with its date.",
+        "ledger": "The file with a row for every request: what it holds; export, prune.",
+    },
+    "See where things go": {
+        "route": "Which tier and lane a prompt would take, and why.",
+    },
+    "See what is left out": {
+        "squeeze": "What compression makes of a command's output.",
+        "expand": "The original of something that was compressed.",
+        "cache": "What is kept on disk of results and answers; clear it.",
+    },
 }
 
 
@@ -52,11 +78,10 @@ class Commands(click.Group):
             raise click.UsageError(f"there is no command {args[0]!r}{hint}", ctx)
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for title, names in GROUPS.items():
-            commands = {name: self.get_command(ctx, name) for name in names}
             with formatter.section(title):
-                formatter.write_dl([(name, c.get_short_help_str(60)) for name, c in commands.items() if c is not None])
+                formatter.write_dl(list(names.items()))
 
 
 @click.command(

@@ -11,7 +11,7 @@ from click.shell_completion import CompletionItem
 from lynkr.cli.complete import lane_names, profile_names, the_tools_own, tool_names
 from lynkr.cli.speak import asking, say, show
 from lynkr.errors import ConfigError
-from lynkr.routing.router import TIERS
+from lynkr.routing import TIERS
 
 # In JSON, and as a line of a .env file.
 _SECRET = re.compile(

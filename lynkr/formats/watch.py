@@ -16,13 +16,19 @@ from lynkr.framing import sse
 from lynkr.usage import Heard, Usage
 
 
+def string_of(*names: str) -> re.Pattern[bytes]:
+    """A pattern of JSON strings that are members of one of these names; group 1 is the text, escapes and all."""
+    either = "|".join(names)
+    return re.compile(rf'"(?:{either})"\s*:\s*"([^"\\]*+(?:\\.[^"\\]*+)*+)"'.encode())
+
+
 class Watch(ABC):
     """Reads one answer. Feed it events as they come, or the one body of an answer that is not streamed."""
 
     # A block without any of these bytes says nothing that matters here; it is counted, not parsed.
     telling: tuple[bytes, ...] = (b'"usage"', b'"error"')
-    # Where output text stands in a streamed event; group 1 is the text, escapes and all.
-    text = re.compile(rb'"text"\s*:\s*"((?:[^"\\]|\\.)*)"')
+    # Where output text stands in a streamed event.
+    text = string_of("text")
     # The same in an answer that is not streamed; None where it is no different.
     whole_text: re.Pattern[bytes] | None = None
 
@@ -36,7 +42,10 @@ class Watch(ABC):
         """Reads one SSE block."""
         for match in self.text.finditer(block):
             self._chars += len(match[1])
-        if not any(mark in block for mark in self.telling):
+        for mark in self.telling:
+            if mark in block:
+                break
+        else:
             return
         event = sse.parse(block)
         if event is None:

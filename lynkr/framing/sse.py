@@ -27,6 +27,9 @@ class Blocks:
     def feed(self, data: bytes) -> list[bytes]:
         """The blocks that `data` completed."""
         buffer = self._buffer
+        if self._started and not buffer and not self._carriage and data.endswith(b"\n\n") and b"\r" not in data:
+            # Whole events, as nearly every piece is.
+            return [block for part in data.split(b"\n\n") if (block := part.strip(b"\n"))]
         # A blank line is at most four bytes, so at most three of it were there before; nothing is searched twice.
         seek = max(0, len(buffer) - 3)
         buffer += data

@@ -6,7 +6,7 @@ session's secret goes into the environment and such files only: an argument can 
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,8 +27,8 @@ class Call:
 
     `argv` begins with the tool's own path. `url` is the proxy's base URL with the secret in its path, `bare_url` the
     same without it. `folder` is the session's own folder (made by whoever carries the launch out). `lanes` are those
-    that may serve the session; `verdicts` names those whose model can judge whether a call is safe. `status_line` says
-    that the tool is to show the line in STATUS, where it can and the user has it show nothing else.
+    that may serve the session; `gives_verdicts` says of one whether its model can judge whether a call is safe.
+    `status_line` says that the tool is to show the line in STATUS, where it can and the user has it show nothing else.
     """
 
     argv: tuple[str, ...]
@@ -39,7 +39,7 @@ class Call:
     secret: str
     folder: Path
     lanes: Sequence[Lane]
-    verdicts: frozenset[str] = frozenset()
+    gives_verdicts: Callable[[Lane], bool] = lambda _: False
     status_line: bool = False
 
     @property

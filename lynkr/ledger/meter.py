@@ -26,6 +26,7 @@ _TELLS = "openrouter"
 
 # Enough tokens for a rate, and too few for the dearer rates of long prompts.
 _MANY = 1000
+_REMEMBERED = 256
 
 
 def _alone(*, written: bool) -> tuple[Usage, Usage]:
@@ -60,6 +61,7 @@ class Meter:
     def __init__(self, prices: Table) -> None:
         self._prices = prices
         self._shares: dict[tuple[str, str | None], float] = {}
+        self._found: dict[tuple[str, str, str | None], Entry | None] = {}
 
     def count(
         self,
@@ -131,7 +133,16 @@ class Meter:
         return whole, tuple(Saving(kind, round(sum(tokens)), worth[kind] * factor) for kind, tokens in found.items())
 
     def _entry(self, lane: Lane, model: str) -> Entry | None:
-        return Entry(lane.price) if lane.price else self._prices.find(model, lane.provider, lane.region)
+        return Entry(lane.price) if lane.price else self._find(model, lane.provider, lane.region)
+
+    def _find(self, model: str, provider: str = "", region: str | None = None) -> Entry | None:
+        """The table's entry; it is asked for with every request, and there are only ever a few."""
+        key = (model, provider, region)
+        if key not in self._found:
+            if len(self._found) > _REMEMBERED:
+                self._found.clear()  # somebody makes names up
+            self._found[key] = self._prices.find(*key)
+        return self._found[key]
 
     def _cost(self, usage: Usage, lane: Lane, model: str) -> tuple[float | None, bool]:
         """USD for `usage`, and whether that is an estimate."""
@@ -146,13 +157,13 @@ class Meter:
         A lane that says nothing about a cache leaves open what the other's would have held; counted as all new, a
         coding session looks several times dearer than it was. Then, and where no price is known, nothing is claimed.
         """
-        original = self._prices.find(asked)
+        original = self._find(asked)
         cached = usage.cache_read or usage.cache_write or usage.cache_write_1h
         return cost(usage, original)[0] if original and cached else usd
 
     def _elsewhere(self, usage: Usage, whole: Usage, asked: str, before: Before, usd: float) -> float:
         """The same, of a conversation that is followed: what its own lane's cache would have held is known."""
-        original = self._prices.find(asked)
+        original = self._find(asked)
         if original is None:
             return usd
         # What this lane had in its cache, the other would have had as well.

@@ -31,12 +31,13 @@ from lynkr.errors import ClientError
 from lynkr.events import MalformedStream
 from lynkr.formats import CODECS, Codec
 from lynkr.formats.watch import parsed
+from lynkr.framing.http1 import Headers
 from lynkr.lane import Auth, Format, Lane
 from lynkr.proxy.coding import Unreadable
 from lynkr.proxy.outbound import Inbound
 from lynkr.secrets import Key
 from lynkr.target import Label
-from lynkr.upstream.auth import Headers, is_credential
+from lynkr.upstream.auth import is_credential
 from lynkr.upstream.clouds import Login
 from lynkr.usage import Usage
 

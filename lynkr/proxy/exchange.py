@@ -27,6 +27,7 @@ from lynkr.ledger.meter import Cost, Meter
 from lynkr.ledger.row import Row
 from lynkr.proxy.answering import Answering, Question
 from lynkr.proxy.bypassing import Bypasses
+from lynkr.proxy.documents import Documents
 from lynkr.proxy.ear import Ear
 from lynkr.proxy.giving import Giving
 from lynkr.proxy.here import PATHS, Here
@@ -45,7 +46,7 @@ from lynkr.proxy.warming import Sent, Warming
 from lynkr.routing.retry import PATIENCE_S
 from lynkr.routing.router import Route, Router
 from lynkr.secrets import Key
-from lynkr.upstream.auth import Headers, credential, outgoing
+from lynkr.upstream.auth import credential, outgoing
 from lynkr.upstream.catalog import address, base_url, way
 from lynkr.upstream.client import Answer, Upstreams
 from lynkr.upstream.clouds import Login
@@ -86,6 +87,7 @@ class Exchange:
     shaping: Shaping = field(default_factory=Shaping)
     troubles: list[str] = field(default_factory=list)
     here: Here = field(default_factory=Here)
+    documents: Documents = field(default_factory=Documents)
     sizes: Sizes = field(init=False)
 
     def __post_init__(self) -> None:
@@ -100,15 +102,6 @@ class Exchange:
         telling = Telling(reply, notes, self.keys, self.troubles)
         with self.here.counts.under_way():
             await _Case(self, request, reply, telling, self.clock.ms()).serve()
-
-
-def _named(headers: Headers) -> dict[str, str]:
-    """Headers by lower-case name; of several with one name the values are one list (RFC 9110, section 5.3)."""
-    found: dict[str, str] = {}
-    for name, value in headers:
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-        found[key] = f"{found[key]}, {text}" if key in found else text
-    return found
 
 
 @dataclass(slots=True)
@@ -159,7 +152,7 @@ class _Case:
 
     async def _serve(self) -> None:
         request, house = self.request, self.house
-        headers = _named(request.headers)
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.named.items()}
         self.match = formats.match(request.method, request.path)
         spoken = self.match.format if self.match else house_of(request, headers, house.speaks, house.router.lanes)
         self.telling.codec = formats.CODECS[spoken or Format.OPENAI_RESPONSES]
@@ -168,7 +161,8 @@ class _Case:
         if "websocket" in headers.get("upgrade", "").lower():
             raise ClientError("lynkr: no WebSocket here; use HTTP", status=426, kind="upgrade")
         at = int(datetime.fromisoformat(self.notes["at"]).timestamp())
-        inbound = Inbound(request, headers, self.match, body, self.notes["id"], at)
+        reading = house.documents.read
+        inbound = Inbound(request, headers, self.match, body, self.notes["id"], at, reading=reading)
         try:
             self.placed = placed = house.planning.place(inbound, spoken)
         except ClientError as error:
@@ -302,7 +296,8 @@ class _Case:
                 if not final and lane.concurrency and (rest := self.house.lanes.rest(route.lane)):
                     # It was well when this request began to wait for its turn.
                     raise Unserved(None, "overloaded", f"rests after {rest.why}", again=False)
-                await self._down(placed, replace(route, lane=lane), spoken, final=final)
+                route = route if lane is route.lane else replace(route, lane=lane)
+                await self._down(placed, route, spoken, final=final)
         except UpstreamError as error:
             failure = Unserved.by(error, route.lane, wider=self.wider)
             if final or self.reply.started or failure is None:
@@ -329,7 +324,7 @@ class _Case:
         self.size, self.changes = out.size, out.changes
         if self.match is not None:
             self._note(asked_model=out.asked, model=out.model)
-        opening = await self._opening(out, lane, spoken, final=final)
+        opening = await self._opening(placed, out, lane, spoken, final=final)
         self.telling.sent = True
         if out.translation is not None:
             await self._translate(out, lane, opening, final=final)
@@ -337,11 +332,11 @@ class _Case:
             await self._relayed(opening, lane, final=final)
 
     async def _opening(
-        self, out: Outbound, lane: Lane, spoken: Format | None, *, final: bool
+        self, placed: Placed, out: Outbound, lane: Lane, spoken: Format | None, *, final: bool
     ) -> Callable[[], Awaitable[Answer]]:
         """What opens the lane, once it is wanted."""
         house, goes_as = self.house, out.spoken or spoken
-        where = address(lane, goes_as, base_url(lane, goes_as, house.origins, _named(self.request.headers)), out.target)
+        where = address(lane, goes_as, base_url(lane, goes_as, house.origins, placed.inbound.named), out.target)
         held = house.keys.get(lane.name)
         if held is None and lane.auth in (Auth.KEY, Auth.CLOUD):
             raise ClientError(
@@ -371,8 +366,7 @@ class _Case:
             try:
                 return await begun(answer, lane, lane.timeout_s or wait_s)
             except BaseException:
-                with anyio.CancelScope(shield=True):
-                    await answer.aclose()
+                await answer.aclose()
                 raise
 
         return opening
@@ -397,8 +391,7 @@ class _Case:
         try:
             await self._relay(answer, lane, final=final)
         finally:
-            with anyio.CancelScope(shield=True):
-                await answer.aclose()
+            await answer.aclose()
 
     async def _relay(self, answer: Answer, lane: Lane, *, final: bool) -> None:
         head = self.reply.connection.asked_for_head
@@ -418,7 +411,7 @@ class _Case:
             answer, first = await first_event(answer, self.telling.codec, wait_s)
             if first is not None and Unserved.by(first, lane, wider=self.wider):
                 raise Refused(first)
-        self._listen(answer.status, answer.headers)
+        self._listen(answer.status, answer.named)
         ear = self.listener if isinstance(self.listener, Ear) else None
         await relay(answer, self.reply, ear, self.telling.added(), self._first_byte)
 
@@ -430,17 +423,16 @@ class _Case:
         self._note(tier=route.tier, why=why, lane=lane.name, provider=lane.provider)
         self.listener = None
 
-    def _listen(self, status: int, headers: Headers) -> None:
+    def _listen(self, status: int, named: Mapping[bytes, bytes]) -> None:
         if status >= 400:
             self._note(outcome="refused")
             self.telling.failed(status)
         if self.match is None and self.request.method != "POST":
             return
-        named = {name.lower(): value.decode("latin-1") for name, value in headers}
-        kind = named.get(b"content-type", "")
+        kind, coding = (named.get(name, b"").decode("latin-1") for name in (b"content-type", b"content-encoding"))
         if status == 200 and self.match is not None and kind.startswith("text/html"):
             self._note(error="upstream_malformed")  # somebody's page: a proxy's, or a login's
-        self.listener = Ear(self.telling.codec.AnswerWatch(), kind, named.get(b"content-encoding", ""))
+        self.listener = Ear(self.telling.codec.AnswerWatch(), kind, coding)
 
     def _first_byte(self) -> None:
         self._note(first_byte_ms=self._elapsed())
@@ -456,22 +448,20 @@ class _Case:
         cost = self._cost(heard)
         if self.placed is not None and self.placed.plan.switch is not None:
             self._note(switch=self.placed.plan.switch)
-        row = Row(**self.notes, ms=self._elapsed())
         self.house.planning.purse.settle(self.notes["id"], cost.cost_usd if cost else None)
         if self.giving.saved is not None:
-            return replace(row, baseline_usd=self.giving.saved)
-        if cost is None:
-            return row
-        return replace(
-            row,
-            usage=cost.usage,
-            estimated=cost.estimated,
-            cost_usd=cost.cost_usd,
-            baseline_usd=cost.baseline_usd,
-            removed_tokens=sum(saving.tokens for saving in cost.savings),
-            compression_usd=cost.compression_usd,
-            savings=cost.savings,
-        )
+            self._note(baseline_usd=self.giving.saved)
+        elif cost is not None:
+            self._note(
+                usage=cost.usage,
+                estimated=cost.estimated,
+                cost_usd=cost.cost_usd,
+                baseline_usd=cost.baseline_usd,
+                removed_tokens=sum(saving.tokens for saving in cost.savings),
+                compression_usd=cost.compression_usd,
+                savings=cost.savings,
+            )
+        return Row(**self.notes, ms=self._elapsed())
 
     def _cost(self, heard: Heard) -> Cost | None:
         """What the request cost; None where nothing is billed for it. Its conversation is told, too."""
@@ -489,7 +479,7 @@ class _Case:
             self.house.warming.note(self.left, self.goes_as, cost.usage.prompt)
         if self.route is not None:
             plan = self.house.planning.served(placed, self.route, cost.usage)
-            self.placed = replace(placed, plan=plan)
+            self.placed = placed if plan is placed.plan else replace(placed, plan=plan)
         return cost
 
     def _elapsed(self) -> float:

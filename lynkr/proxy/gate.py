@@ -11,7 +11,7 @@ import hmac
 import re
 from dataclasses import dataclass
 
-from lynkr.upstream.auth import Headers
+from lynkr.framing.http1 import Headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,9 @@ class Gate:
         """The headers without the secret, wherever it stands: a client may give it as its key, too, or tell where it
         comes from. A carrier gets back what it would have held."""
         secret = self.secret.encode()
-        if not any(secret in value for _, value in headers):
-            return headers
         held = {key.lower() for key, value in headers if secret in value}
+        if not held:
+            return headers
         kept = [(key, value) for key, value in headers if secret not in value]
         return kept + [
             (carrier.header.encode(), carrier.original.encode())

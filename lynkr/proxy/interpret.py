@@ -17,10 +17,10 @@ from lynkr.changes import Changes
 from lynkr.errors import UpstreamError
 from lynkr.events import Event, Failed, MalformedStream, Ping, Refusal, Unfinished
 from lynkr.formats import Speech
+from lynkr.framing.http1 import Headers
 from lynkr.proxy.outbound import Translation
 from lynkr.proxy.server import ClientGone, Reply
 from lynkr.translate.answer import Interpreter, Told, Unwrapper, refusal, silent, whole
-from lynkr.upstream.auth import Headers
 from lynkr.upstream.client import Answer
 from lynkr.usage import Heard
 
@@ -139,7 +139,7 @@ class Interpreting:
     async def _interpreted(self, answer: Answer, interpreter: Interpreter, teller: _Teller) -> None:
         """Tells what `answer` says, to its own end or the stream's."""
         teller.headers += _named(answer)
-        kind = next((v for n, v in answer.headers if n.lower() == b"content-type"), b"")
+        kind = answer.named.get(b"content-type", b"")
         if answer.status >= 300 or kind.partition(b";")[0].strip().lower() == b"application/json":
             t = self._translation
             said, told = whole(
@@ -172,7 +172,7 @@ class Interpreting:
 
 async def refusal_in(answer: Answer, speech: Speech, within_s: float = ERROR_S) -> tuple[Refusal, bytes]:
     """What an error answer says, and its whole body, as far as that has come by then."""
-    named = {name.lower(): value.decode("latin-1") for name, value in answer.headers}
+    named = {name: value.decode("latin-1") for name, value in answer.named.items()}
     body = await whole_body(answer, ERROR_LIMIT, within_s)
     kind = named.get(b"x-amzn-errortype", "").partition(":")[0]
     return refusal(body, answer.status, _retry_after(named), speech, kind), body
@@ -192,8 +192,7 @@ async def _opened(opening: Opening) -> AsyncIterator[Answer]:
     try:
         yield answer
     finally:
-        with anyio.CancelScope(shield=True):
-            await answer.aclose()
+        await answer.aclose()
 
 
 def _named(answer: Answer) -> Headers:
@@ -291,7 +290,7 @@ class _Teller:
         try:
             if not self._reply.started:
                 self._first()
-                await self._reply.start(200, self.headers)
+                self._reply.start(200, self.headers)
             await self._reply.send(said)
         finally:
             self._last = anyio.current_time()

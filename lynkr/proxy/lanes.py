@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -137,14 +137,11 @@ class Lanes:
             return None
         return pause(attempt, seconds(failure.retry_after), self.chance())
 
-    @asynccontextmanager
-    async def slot(self, lane: Lane) -> AsyncIterator[None]:
+    def slot(self, lane: Lane) -> AbstractAsyncContextManager[object]:
         """Waits until fewer requests are under way than the lane takes at once."""
         if lane.concurrency is None:
-            yield
-            return
-        async with self._slots.setdefault(lane.name, anyio.Semaphore(lane.concurrency)):
-            yield
+            return nullcontext()
+        return self._slots.setdefault(lane.name, anyio.Semaphore(lane.concurrency))
 
     def _allowance(self, lane: Lane) -> Allowance:
         return self._allowances.setdefault(lane.name, Allowance())

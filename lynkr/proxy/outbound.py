@@ -16,6 +16,7 @@ from lynkr.document import Document, Edit, MalformedDocument
 from lynkr.errors import ClientError
 from lynkr.formats import CODECS, ENVELOPES, SPEECHES, Codec, Envelope, Match, Speech, anthropic
 from lynkr.formats.values import dumps
+from lynkr.framing.http1 import Headers
 from lynkr.lane import Auth, Format, Lane
 from lynkr.proxy.coding import Unreadable, plain
 from lynkr.proxy.server import MAX_BODY, Request
@@ -24,7 +25,6 @@ from lynkr.target import Label, Target
 from lynkr.translate.request import betas_for, needs_writing, patch, write
 from lynkr.translate.tools import Names
 from lynkr.translate.unseal import MARKS, unscope, unseal
-from lynkr.upstream.auth import Headers
 from lynkr.upstream.capabilities import capabilities
 from lynkr.upstream.fit import fit
 
@@ -63,6 +63,8 @@ class Outbound:
     model: str | None = None
     size: int = 0
     translation: Translation | None = None
+    # What the body says, where that could be read.
+    asks_for_stream: bool = False
     changes: Changes = field(default_factory=Changes)
 
     @property
@@ -70,8 +72,7 @@ class Outbound:
         """Whether the answer is to come as a stream, so that it begins early."""
         if self.translation is not None:
             return self.translation.streamed
-        body = self.body or b""
-        return b'"stream":true' in body or b'"stream": true' in body or ":stream" in self.target
+        return self.asks_for_stream or ":stream" in self.target
 
     @property
     def spoken(self) -> Format | None:
@@ -81,7 +82,10 @@ class Outbound:
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """A request as it came: `named` are its headers by lower-case name, `id` is what we call it, `at` when it came."""
+    """A request as it came: `named` are its headers by lower-case name, `id` is what we call it, `at` when it came.
+
+    `reading` reads a body that is not coded, and may remember others.
+    """
 
     request: Request
     named: Mapping[str, str]
@@ -90,12 +94,13 @@ class Inbound:
     id: str
     at: int
     document: Document | None = None
+    reading: Callable[[bytes], Document] = Document.read
 
-    def read(self, reading: Callable[[bytes], Document] = Document.read) -> Document:
+    def read(self) -> Document:
         """The body, read. Raises MalformedDocument, Unreadable."""
         if self.document is not None:
             return self.document
-        return reading(plain(self.body or b"", self.named.get("content-encoding", ""), MAX_BODY))
+        return self.reading(plain(self.body or b"", self.named.get("content-encoding", ""), MAX_BODY))
 
     def instead(self, document: Document) -> Inbound:
         """The same request with another body, uncoded."""
@@ -182,7 +187,8 @@ def _relayed(inbound: Inbound, match: Match, lane: Lane) -> Outbound:
             raise ClientError(f"lynkr: the body is not JSON that can be read ({error})", kind="unreadable") from error
         return out
     out.size = len(document.body)
-    named = document.find("model")
+    asked_stream, named = document.find("stream"), document.find("model")
+    out.asks_for_stream = asked_stream is not None and asked_stream.value is True
     if named is not None and isinstance(named.value, str) and not match.model:
         out.asked, out.model = named.value, lane.model or named.value
     if (opened := _unsealed(document, out.changes)) is not document:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import replace
-
 import anyio
 
 from lynkr.changes import Changes
@@ -23,16 +20,16 @@ _MOST = 256 * 1024
 
 async def begun(answer: Answer, lane: Lane, wait_s: float) -> Answer:
     """`answer` with the first bytes of its body there. Raises UpstreamError where they do not come in time."""
-    chunks = answer.chunks()
     first = b""
     with anyio.move_on_after(wait_s) as waited:
-        first = await anext(chunks, b"")
+        first = await answer.next()
     if waited.cancelled_caught:
         raise late(lane, wait_s)
     if not first:
         sentence = f"lynkr: lane '{lane.name}': its answer has nothing in it; try again"
         raise UpstreamError(sentence, kind="upstream_no_answer", retry=True)
-    return replace(answer, read=_after([first], chunks))
+    answer.ahead.append(first)
+    return answer
 
 
 def late(lane: Lane, wait_s: float) -> UpstreamError:
@@ -47,7 +44,7 @@ async def first_event(answer: Answer, codec: Codec, wait_s: float) -> tuple[Answ
     Signs of life are no event: after `wait_s` of them the client gets them. Raises UpstreamError where it is silent for
     so long, or something else than an answer of `codec`'s format.
     """
-    kind = next((value for name, value in answer.headers if name.lower() == b"content-type"), b"")
+    kind = answer.named.get(b"content-type", b"")
     kind = kind.partition(b";")[0].strip().lower()
     if kind not in (b"text/event-stream", b"application/json", b""):
         said = kind.decode("latin-1")
@@ -56,14 +53,14 @@ async def first_event(answer: Answer, codec: Codec, wait_s: float) -> tuple[Answ
     if kind != b"text/event-stream":
         return answer, None
     framing, reader = codec.Framing(), codec.AnswerReader(Label(Home("", ""), "", ""), Changes())
-    held, chunks = list[bytes](), answer.chunks()
+    held = list[bytes]()
     refusal: Refusal | None = None
     events = list[Event]()
     began = anyio.current_time()
     while _open(events, codec) and sum(map(len, held)) < _MOST and anyio.current_time() - began < wait_s:
         chunk = b""
         with anyio.move_on_after(wait_s) as waited:
-            chunk = await anext(chunks, b"")
+            chunk = await answer.next()
         if waited.cancelled_caught:
             raise late(answer.lane, wait_s)
         if not chunk:
@@ -74,7 +71,8 @@ async def first_event(answer: Answer, codec: Codec, wait_s: float) -> tuple[Answ
         except MalformedStream:
             break  # the client is to judge
         refusal = next((event.refusal for event in events if isinstance(event, Failed)), None)
-    return replace(answer, read=_after(held, chunks)), refusal
+    answer.ahead.extend(held)
+    return answer, refusal
 
 
 def _open(events: list[Event], codec: Codec) -> bool:
@@ -83,11 +81,3 @@ def _open(events: list[Event], codec: Codec) -> bool:
     if codec.NAME is Format.OPENAI_RESPONSES:
         return silent(events)
     return all(isinstance(event, Ping) for event in events)
-
-
-async def _after(held: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    for chunk in held:
-        if chunk:
-            yield chunk
-    async for chunk in rest:
-        yield chunk

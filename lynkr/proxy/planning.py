@@ -14,10 +14,10 @@ from lynkr.formats import CODECS
 from lynkr.lane import Auth, Format, Lane
 from lynkr.ledger.meter import CHARS_PER_TOKEN, Before, Meter
 from lynkr.proxy.coding import Unreadable
+from lynkr.proxy.documents import Documents
 from lynkr.proxy.marker import without_marker
 from lynkr.proxy.outbound import Inbound
 from lynkr.proxy.server import Request
-from lynkr.proxy.shaping import Documents
 from lynkr.proxy.strangers import thoughts_of_others
 from lynkr.routing.asking import asking
 from lynkr.routing.budget import Purse
@@ -27,7 +27,7 @@ from lynkr.routing.router import Route, Router
 from lynkr.routing.seats import Seats
 from lynkr.routing.settings import Budget
 from lynkr.upstream.capabilities import gives_verdicts
-from lynkr.upstream.client import is_loopback
+from lynkr.upstream.catalog import is_loopback
 from lynkr.usage import Usage
 
 # A breakpoint whose entry lives for an hour.
@@ -56,7 +56,6 @@ class Planning:
     now: Callable[[], float]
     purse: Purse = field(default_factory=lambda: Purse(Budget()))
     _seats: Seats = field(default_factory=Seats)
-    _documents: Documents = field(default_factory=Documents)
     _unmarked: Documents = field(default_factory=Documents)
     _own: Documents = field(default_factory=Documents)
     # Whether a lane is not to be asked now.
@@ -125,7 +124,7 @@ class Planning:
         """The request as it is to be placed; None where it cannot be read: then it goes on as it came."""
         assert inbound.match is not None
         try:
-            document = inbound.read(self._documents.read)
+            document = inbound.read()
         except (Unreadable, MalformedDocument):
             return None
         if not isinstance(document.value, dict):

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from lynkr.framing.http1 import Headers
 from lynkr.proxy.ear import Ear
 from lynkr.proxy.server import Reply
-from lynkr.upstream.auth import Headers, connection_headers
+from lynkr.upstream.auth import connection_headers
 from lynkr.upstream.client import Answer
 
 
@@ -20,31 +21,35 @@ async def relay(answer: Answer, reply: Reply, ear: Ear | None, added: Headers, f
 
     Raises UpstreamError where the lane stops before the end.
     """
-    ends_here = connection_headers(answer.headers)
-    if any(name.lower() == b"transfer-encoding" for name, _ in answer.headers):
+    ends_here = connection_headers(answer.named)
+    if b"transfer-encoding" in answer.named:
         ends_here |= {b"content-length"}  # it does not count then (RFC 9112, section 6.3)
     headers = [(name, value) for name, value in answer.headers if name.lower() not in ends_here] + added
     if reply.connection.asked_for_head:
         # Nothing may follow. Not reading on makes the transport give the connection up: some servers send a body all
         # the same, and the next request on it would get that for an answer.
-        await reply.whole_head(answer.status, headers, answer.reason)
+        await reply.whole_head(answer.status, headers, answer.head.reason)
         return
-    async for chunk in answer.chunks():
+
+    def take(chunk: bytes) -> bool:
         if not reply.started:
             first()
-            await reply.start(answer.status, headers, answer.reason)
-        await reply.send(chunk)
+            reply.start(answer.status, headers, answer.head.reason)
+        enough = reply.put(chunk)
         if ear is not None:
             ear.hear(chunk)
+        return enough
+
+    await answer.pour(take, reply.drained)
     if not reply.started:
-        await reply.start(answer.status, headers, answer.reason)
+        reply.start(answer.status, headers, answer.head.reason)
     await reply.end()
 
 
 async def give_up(reply: Reply, ear: Ear | None, event: bytes, after_broken: bytes | None) -> None:
     """Ends an answer that was cut after its head: with `event` where it can still be said, else as the lane did."""
     closing = ear.closing(event, after_broken) if ear is not None else None
-    if closing is None:
+    if closing is None or reply.sized:
         return
     await reply.send(closing)
     await reply.end()

@@ -1,39 +1,53 @@
-"""HTTP/1.1 in: h11 over anyio. A reader and a server for each connection, one exchange at a time on it.
+"""A client's connection: HTTP/1.1 in, over asyncio's transports, one exchange at a time.
 
-What reaches the application has shown the secret and a Host of this machine. The reader also listens for the client to
-hang up while a request is served, and then the exchange is cancelled: nobody pays for an answer that nobody reads.
-Clients that are slow to ask are dropped; those that are slow to read an answer are waited for a good while.
+What reaches the application has shown the secret and a Host of this machine. While a request is served the connection
+still listens for the client to hang up, and then the exchange is cancelled: nobody pays for an answer that nobody
+reads. Clients that are slow to ask are dropped; those that are slow to read an answer are waited for a good while.
 """
 
 from __future__ import annotations
 
-import errno
+import asyncio
 import socket
-from collections.abc import Awaitable, Callable
+import struct
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 import anyio
-import h11
-from anyio.abc import SocketStream
 
 from lynkr.errors import ClientError
+from lynkr.framing.http1 import (
+    LAST_CHUNK,
+    Body,
+    Headers,
+    MalformedHTTP,
+    RequestHead,
+    Sized,
+    bodiless,
+    chunk,
+    head_end,
+    indexed,
+    read_request,
+    request_body,
+    tokens,
+    write_response,
+)
 from lynkr.proxy.gate import Gate
-from lynkr.upstream.auth import Headers
+from lynkr.upstream.receiver import Receiver
 
-MAX_HEAD = 64 * 1024
 MAX_BODY = 64 * 1024 * 1024
 MAX_COPY = 2 * 1024 * 1024
 IDLE_S = 900.0  # between requests; longer than clients keep a connection
 HEAD_S = 30.0  # for a first request to begin, and from any request's first byte to the end of its headers
 BODY_S = 60.0  # for each read of a body
-SEND_S = 300.0  # for each write of an answer
+SEND_S = 300.0  # for a client to take what it was sent
 LINGER_S = 2.0  # for the rest of a body that was refused
-_READ = 256 * 1024
-# Too many open files and the like: what is open goes on, and what comes waits until something has closed.
-_PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ECONNABORTED)
-_BREATH_S = 0.1
+# So much is read of what nobody has asked for yet.
 _PIPELINED = 64 * 1024
-_AT_ONCE = 64
+# And of the requests after the one that is being served.
+_AHEAD = 1024 * 1024
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class ClientGone(Exception):
@@ -48,6 +62,8 @@ class Request:
     target: str
     headers: Headers
     connection: Connection
+    # The headers by lower-case name.
+    named: Mapping[bytes, bytes] = field(default_factory=dict)
 
     @property
     def path(self) -> str:
@@ -55,62 +71,109 @@ class Request:
         return self.target.partition("?")[0]
 
     def header(self, name: str) -> str:
-        """The first value of a header, "" where there is none."""
-        wanted = name.encode()
-        return next((value.decode("latin-1") for key, value in self.headers if key.lower() == wanted), "")
+        """The value of a header, "" where there is none."""
+        return self.named.get(name.encode(), b"").decode("latin-1")
 
     async def body(self) -> bytes | None:
         """The whole body, None where there is none. Raises ClientError (413, 408)."""
-        return await self.connection.body(self)
+        return await self.connection.body()
 
 
-@dataclass(slots=True)
 class Reply:
-    """The answer to one request: `start`, any number of `send`, `end`."""
+    """The answer to one request: `start`, any number of `send` or `put`, `end`."""
 
-    connection: Connection
-    started: bool = False
-    finished: bool = False
-    # What was sent of the body, where somebody wants it.
-    copy: bytearray | None = None
-    _head: bytes = b""
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.started = self.finished = False
+        # What was sent of the body, where somebody wants it.
+        self.copy: bytearray | None = None
+        self._head = b""
+        self._chunked = False
+        # Bytes that the head promises and that have not been sent, None where it promises no number.
+        self._left: int | None = None
+
+    @property
+    def sized(self) -> bool:
+        """Whether the head has said how long the body is."""
+        return self._left is not None
+
+    @property
+    def unframed(self) -> bool:
+        """Whether the body's end is the connection's."""
+        return self.started and self._left is None and not self._chunked
 
     def copied(self) -> int | None:
         """How much of the body has been copied; None where that was too much, or nobody wanted it."""
         return None if self.copy is None else len(self.copy)
 
-    async def start(self, status: int, headers: Headers, reason: bytes = b"") -> None:
+    def start(self, status: int, headers: Headers, reason: bytes = b"") -> None:
         """Makes the head ready; it leaves with the first bytes after it."""
-        if self.connection.is_last:
+        asked = self.connection.asked
+        named = indexed(headers)
+        lengths = tokens(named.get(b"content-length"))
+        if len(lengths) > 1 or (lengths and status == 204):
+            headers = [(name, value) for name, value in headers if name.lower() != b"content-length"]
+            headers += [(b"Content-Length", lengths[0])] if status != 204 else []  # said twice, the same
+        if not self.connection.has_read:
+            self.connection.is_last = True  # what is left of the request is nobody's
+        if bodiless(status) or asked.method == b"HEAD":
+            self._left = 0
+        elif lengths:
+            self._left = int(lengths[0])
+        elif asked.minor:
+            self._chunked = True
+            headers = [*headers, (b"Transfer-Encoding", b"chunked")]
+        else:
+            self.connection.is_last = True  # its end is the connection's
+        if b"close" in tokens(named.get(b"connection")):
+            self.connection.is_last = True
+        elif self.connection.is_last:
             headers = [*headers, (b"Connection", b"close")]
-        response = h11.Response(status_code=status, headers=headers, reason=reason)
-        self._head = self.connection.http.send(response) or b""
+        self._head = write_response(status, reason, headers)
         self.started = True
 
-    async def send(self, data: bytes) -> None:
-        """Sends bytes of the body as they are."""
+    def put(self, data: bytes) -> bool:
+        """Sends bytes of the body as they are; whether the client has enough for now, see `drained`. Raises
+        ClientGone."""
         if self.copy is not None:
-            self.copy = self.copy + data if len(self.copy) + len(data) <= MAX_COPY else None
-        framed = self.connection.http.send(h11.Data(data=data)) or b""
-        head, self._head = self._head, b""
-        await self.connection.write(head + framed if head else framed)
+            self.copy += data
+            if len(self.copy) > MAX_COPY:
+                self.copy = None
+        if self._chunked:
+            data = chunk(data)
+        elif self._left is not None:
+            self._left -= len(data)
+        if self._head:
+            data, self._head = self._head + data, b""
+        return self.connection.put(data)
+
+    async def drained(self) -> None:
+        """Waits until the client takes more. Raises ClientGone."""
+        await self.connection.drained()
+
+    async def send(self, data: bytes) -> None:
+        """Sends bytes of the body as they are, and waits while the client has enough. Raises ClientGone."""
+        if self.put(data):
+            await self.drained()
 
     async def end(self) -> None:
         """Completes the answer."""
-        tail = self.connection.http.send(h11.EndOfMessage()) or b""
-        if rest := self._head + tail:
-            self._head = b""
-            await self.connection.write(rest)
+        rest = self._head + (LAST_CHUNK if self._chunked else b"")
+        self._head = b""
+        if rest:
+            self.connection.put(rest)
+        if self._left:
+            self.connection.is_last = True  # less than it promised
         self.finished = True
 
     async def whole_head(self, status: int, headers: Headers, reason: bytes = b"") -> None:
         """Sends the answer to HEAD."""
-        await self.start(status, headers, reason)
+        self.start(status, headers, reason)
         await self.end()
 
     async def whole(self, status: int, body: bytes, headers: Headers, reason: bytes = b"") -> None:
         """Sends an answer in one piece."""
-        await self.start(status, [*headers, (b"Content-Length", str(len(body)).encode())], reason)
+        self.start(status, [*headers, (b"Content-Length", b"%d" % len(body))], reason)
         if body and not self.connection.asked_for_head:
             await self.send(body)
         await self.end()
@@ -119,254 +182,275 @@ class Reply:
 Application = Callable[[Request, Reply], Awaitable[None]]
 
 
-async def serve(
-    listener: socket.socket,
-    gate: Gate,
-    application: Application,
-    stop: anyio.Event,
-    fault: Callable[[Exception], None],
-    drain: anyio.Event | None = None,
-    connected: set[Connection] | None = None,
-) -> None:
-    """Serves `listener` until `stop` is set; what is still going on then is cancelled.
-
-    Once `drain` is set nobody new is let in, and it ends when everyone who is there has been served. Who is connected
-    stands in `connected`. A fault of ours in one connection is told to `fault` and ends that connection only.
-    """
-    listener.setblocking(False)  # noqa: FBT003 - the socket's own way
-    here = set[Connection]() if connected is None else connected
-    door, left = anyio.CancelScope(), anyio.Event()
-    coming = set[socket.socket]()
-
-    async def one(client: socket.socket) -> None:
-        stream = await SocketStream.from_socket(client)
-        coming.discard(client)
-        connection = Connection(stream, gate)
-        here.add(connection)
-        try:
-            async with stream:
-                await connection.run(application)
-        except Exception as error:  # noqa: BLE001 - the other connections go on, and the session's end tells of it
-            fault(error)
-        finally:
-            here.discard(connection)
-            left.set()
-
-    async def accept() -> None:
-        with door:
-            while True:
-                await anyio.wait_readable(listener)
-                # All that wait at once: one for each turn of the loop, a busy proxy would keep them waiting for long.
-                for _ in range(_AT_ONCE):
-                    try:
-                        client, _ = listener.accept()
-                    except BlockingIOError:
-                        break
-                    except OSError as error:
-                        if error.errno not in _PASSING:
-                            raise
-                        await anyio.sleep(_BREATH_S)
-                        break
-                    client.setblocking(False)  # noqa: FBT003
-                    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                    coming.add(client)
-                    group.start_soon(one, client)
-        listener.close()
-
-    async def empty(draining: anyio.Event) -> None:
-        nonlocal left
-        await draining.wait()
-        door.cancel()
-        for connection in tuple(here):
-            connection.leave()
-        while here:
-            left = anyio.Event()
-            await left.wait()
-        stop.set()
-
-    try:
-        async with anyio.create_task_group() as group:
-            group.start_soon(accept)
-            if drain is not None:
-                group.start_soon(empty, drain)
-            await stop.wait()
-            group.cancel_scope.cancel()
-    finally:
-        for waiting in (listener, *coming):
-            waiting.close()
+# What is answered before anything was asked.
+_NOTHING = RequestHead(b"", b"", [], {}, 1)
 
 
-@dataclass(slots=True, eq=False)
-class Connection:
-    """One client: a reader, which is always listening, and a server, which takes what the reader has heard."""
+class Connection(Receiver):
+    """One client."""
 
-    stream: SocketStream
-    gate: Gate
-    http: h11.Connection = field(default_factory=lambda: h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD))
-    asked_for_head: bool = False
-    _news: anyio.Event = field(default_factory=anyio.Event)
-    _room: anyio.Event = field(default_factory=anyio.Event)
-    _serving: anyio.CancelScope | None = None
-    _ahead: int = 0
-    _gone: bool = False
-    _known: bool = False
-    _ending: bool = False
-    _leaving: bool = False
-    _idle: bool = False
+    def __init__(self, gate: Gate, inlet: memoryview) -> None:
+        super().__init__(inlet)
+        # The request that is being served, and whether this connection takes none after it.
+        self.asked = _NOTHING
+        self.is_last = False
+        # Whether this client has shown the secret.
+        self.known = False
+        self._gate = gate
+        self._transport: asyncio.Transport
+        # Bytes of a head, or of what comes after the request that is being served.
+        self._buffer = bytearray()
+        self._body: Body = Sized(0)
+        self._parts, self._size = list[bytes](), 0
+        self._malformed: MalformedHTTP | None = None
+        self._wanted = self._stopped = False
+        self._serving: anyio.CancelScope | None = None
+        self._gone = self._ending = self._idle = False
+        # Who waits for bytes to come, and for bytes to go.
+        self._listener: asyncio.Future[bool] | None = None
+        self._full: asyncio.Future[None] | None = None
+
+    @property
+    def asked_for_head(self) -> bool:
+        """Whether the answer is to have no body."""
+        return self.asked.method == b"HEAD"
+
+    @property
+    def has_read(self) -> bool:
+        """Whether all of the request has come."""
+        return self._body.done
 
     def leave(self) -> None:
         """Ends after the request that is under way, at once where there is none."""
-        self._leaving = True
-        self._news.set()
+        self.is_last = True
+        self._wake()
 
-    @property
-    def known(self) -> bool:
-        """Whether this client has shown the secret."""
-        return self._known
-
-    @property
-    def is_last(self) -> bool:
-        """Whether this connection takes no request after this one."""
-        return self._leaving
+    def close(self) -> None:
+        """Closes the connection at once."""
+        self._transport.abort()
 
     async def run(self, application: Application) -> None:
-        async with anyio.create_task_group() as group:
-            group.start_soon(self._listen)
-            try:
-                while await self._one(application):
-                    self.http.start_next_cycle()
-                if not self._idle:  # nothing is on its way to whoever was only there
-                    await self._linger()
-            except (ClientGone, anyio.BrokenResourceError, anyio.ClosedResourceError):
-                # Nobody is left to tell; the exchange, if one was under way, has written its row.
-                self._gone = True
-            group.cancel_scope.cancel()
-
-    async def _listen(self) -> None:
-        """The reader. When the client hangs up, what is being served for it is cancelled."""
+        """Serves requests until there are no more."""
         try:
-            while True:
-                data = await self.stream.receive(_READ)
-                if self._ending:
-                    continue
-                self.http.receive_data(data)
-                self._news.set()
-                if self._serving is not None:
-                    self._ahead += len(data)
-                    if self._ahead > _PIPELINED:
-                        self._room = anyio.Event()
-                        await self._room.wait()
-        except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
-            self._gone = True
-            self._news.set()
-            if self._serving is not None:
-                self._serving.cancel()
+            while await self._one(application):
+                pass
+            if not self._idle:  # nothing is on its way to whoever was only there
+                await self._linger()
+        except ClientGone:
+            pass  # nobody is left to tell; the exchange, if one was under way, has written its row
 
     async def _one(self, application: Application) -> bool:
         """Serves one request; whether the connection can take another."""
-        reply = Reply(self)
+        self.asked, reply = _NOTHING, Reply(self)
         try:
             head = await self._head()
-        except h11.RemoteProtocolError as error:
-            if self.http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-                await reply.whole(error.error_status_hint, b"", [(b"Connection", b"close")])
+            if head is None:
+                return False
+            self.asked = head
+            self._begin(request_body(head))
+        except MalformedHTTP as error:
+            await reply.whole(error.status, b"", [(b"Connection", b"close")])
             return False
-        if head is None:
-            return False
-        if sum(len(name) + len(value) for name, value in head.headers) + len(head.target) > MAX_HEAD:
-            await reply.whole(431, b"", [(b"Connection", b"close")])
-            return False
-        self.asked_for_head = head.method == b"HEAD"
-        target = head.target.decode("ascii", "surrogateescape")
-        status, target, headers = self.gate.admit(target, head.headers.raw_items())
+        target = head.target.decode("ascii")
+        status, target, headers = self._gate.admit(target, head.headers)
         if status != 200:
             await reply.whole(status, b"", [(b"Connection", b"close")])
             return False
-        self._known = True
+        self.known = True
+        if not head.minor or b"close" in tokens(head.named.get(b"connection")):
+            self.is_last = True
+        named = head.named if headers is head.headers else indexed(headers)
         with anyio.CancelScope() as self._serving:
-            await application(Request(head.method.decode(), target, headers, self), reply)
-        self._serving, self._ahead = None, 0
-        self._room.set()
-        return not self._gone and self.http.our_state is h11.DONE and self.http.their_state is h11.DONE
+            if self._gone:
+                self._serving.cancel()
+            await application(Request(head.method.decode(), target, headers, self, named), reply)
+        self._serving = None
+        if reply.unframed and not reply.finished:
+            self._reset()
+        return reply.finished and self._body.done and not self.is_last and not self._gone
 
-    async def _head(self) -> h11.Request | None:
-        if self._leaving and self.http.trailing_data[0] == b"":
-            self._idle = True
-            return None
-        if self.http.trailing_data[0] == b"":
+    async def _head(self) -> RequestHead | None:
+        """The next request's head; None where none comes."""
+        came, seek = True, 0
+        if not self._buffer and not self.is_last:
             # Whoever has not shown the secret yet is not kept for long.
-            with anyio.move_on_after(IDLE_S if self._known else HEAD_S):
-                await self._more()
-        with anyio.move_on_after(HEAD_S):
-            while (event := self.http.next_event()) is h11.NEED_DATA and not self._gone:
-                if self.http.trailing_data[0] == b"":
-                    self._idle = self._leaving
-                    return None
-                await self._more()
-            return event if isinstance(event, h11.Request) else None
-        return None
-
-    async def body(self, request: Request) -> bytes | None:
-        """See Request.body."""
-        announced = request.header("content-length")
-        if announced.isdigit() and int(announced) > MAX_BODY:
-            raise _too_large()
-        if self.http.they_are_waiting_for_100_continue:
-            await self.write(self.http.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
-        parts, size = list[bytes](), 0
-        while not isinstance(event := await self._event(), h11.EndOfMessage):
-            if not isinstance(event, h11.Data):
-                raise ClientGone
-            parts.append(bytes(event.data))
-            size += len(event.data)
-            if size > MAX_BODY:
-                raise _too_large()
-        # All of it was this request's: from here on the reader listens for the client to hang up.
-        self._ahead = 0
-        self._room.set()
-        return b"".join(parts) if parts or announced else None
-
-    async def _event(self) -> object:
+            came = await self._more(IDLE_S if self.known else HEAD_S)
+        until = asyncio.get_running_loop().time() + HEAD_S
         while True:
-            try:
-                event = self.http.next_event()
-            except h11.RemoteProtocolError as error:
-                raise ClientError(f"lynkr: the request is not HTTP as it should be: {error}") from error
-            if event is not h11.NEED_DATA:
-                return event
+            if self._buffer.startswith((b"\r", b"\n")):
+                # Empty lines before a request are nothing (RFC 9112, section 2.2).
+                del self._buffer[: len(self._buffer) - len(self._buffer.lstrip(b"\r\n"))]
+            if self._buffer:
+                if self._buffer[0] < ord(" "):
+                    raise MalformedHTTP("no HTTP")
+                if (end := head_end(self._buffer, seek)) >= 0:
+                    break
+                seek = len(self._buffer)
+            elif self.is_last:
+                self._idle = True
+                return None
+            if self._gone or not came:
+                return None
+            came = await self._more(until - asyncio.get_running_loop().time())
+        head = read_request(bytes(self._buffer[:end]))
+        del self._buffer[:end]
+        return head
+
+    def _begin(self, body: Body) -> None:
+        """A request has begun: what is there may already be of its body."""
+        self._body, self._parts, self._size, self._wanted = body, [], 0, False
+        if self._buffer and not body.done:
+            data = bytes(self._buffer)
+            self._buffer.clear()
+            self._take_in(data)
+        self._go_on()
+
+    def _take_in(self, data: bytes) -> None:
+        """Takes bytes of the body, and leaves those that come after it."""
+        try:
+            data = self._body.feed(data)
+        except MalformedHTTP as error:
+            self._malformed = error
+            return
+        self._parts.append(data)
+        self._size += len(data)
+        if self._body.done:
+            self._buffer += self._body.rest
+
+    async def body(self) -> bytes | None:
+        """See Request.body."""
+        announced = self.asked.named.get(b"content-length")
+        if announced and int(announced.partition(b",")[0]) > MAX_BODY:
+            raise _too_large()
+        if not (self._body.done or self._size or not self.asked.minor) and b"100-continue" in tokens(
+            self.asked.named.get(b"expect")
+        ):
+            self.put(_CONTINUE)
+        self._wanted = True
+        self._go_on()
+        while not self._body.done:
+            if self._malformed is not None:
+                raise ClientError(f"lynkr: the request is not HTTP as it should be: {self._malformed}")
+            if self._size > MAX_BODY:
+                raise _too_large()
             if self._gone:
                 raise ClientGone
-            try:
-                with anyio.fail_after(BODY_S):
-                    await self._more()
-            except TimeoutError as error:
-                raise ClientError("lynkr: the rest of the request did not come", status=408) from error
+            if not await self._more(BODY_S):
+                raise ClientError("lynkr: the rest of the request did not come", status=408)
+        if self._size > MAX_BODY:
+            raise _too_large()
+        parts, self._parts = self._parts, []
+        return b"".join(parts) if announced or b"transfer-encoding" in self.asked.named else None
 
-    async def _more(self) -> None:
-        """Waits until the reader has heard more, or the end."""
-        # What comes in now is of the request that is being read, not ahead of it.
-        self._ahead = 0
-        self._room.set()
-        if not self._gone:
-            self._news = anyio.Event()
-            await self._news.wait()
-
-    async def write(self, data: bytes) -> None:
-        """Sends bytes to the client. Raises ClientGone where it does not take them."""
+    async def _more(self, seconds: float) -> bool:
+        """Waits for more bytes, or the end; whether something came in time."""
+        if self._gone:
+            return True
+        loop = asyncio.get_running_loop()
+        # A timer of our own: a scope costs several times as much, and there are two of these in every request.
+        listener = self._listener = loop.create_future()
+        timer = loop.call_later(seconds, self._late)
         try:
-            with anyio.fail_after(SEND_S):
-                await self.stream.send(data)
-        except TimeoutError as error:
-            raise ClientGone from error
+            return bool(await listener)
+        finally:
+            timer.cancel()
+            self._listener = None
+
+    def put(self, data: bytes) -> bool:
+        """Sends bytes; whether the client has enough for now. Raises ClientGone."""
+        if self._gone:
+            raise ClientGone
+        self._transport.write(data)
+        return self._full is not None
+
+    async def drained(self) -> None:
+        """Waits until the client takes more. Raises ClientGone."""
+        if self._full is not None:
+            try:
+                with anyio.fail_after(SEND_S):
+                    await asyncio.shield(self._full)
+            except TimeoutError as error:
+                raise ClientGone from error
+        if self._gone:
+            raise ClientGone
 
     async def _linger(self) -> None:
         """Ends our side and lets the client read what is on its way: closing at once could take it back."""
         self._ending = True
-        self._room.set()
-        await self.stream.send_eof()
-        with anyio.move_on_after(LINGER_S):
-            while not self._gone:
-                await self._more()
+        self._go_on()
+        if not self._gone:
+            self._transport.write_eof()
+        with anyio.move_on_after(SEND_S):
+            unsent = True
+            while unsent and not self._gone:
+                unsent = self._transport.get_write_buffer_size() > 0
+                while not self._gone and await self._more(LINGER_S):
+                    pass
+
+    def _reset(self) -> None:
+        """Ends the connection so that nobody takes what was sent for all of it."""
+        connection = self._transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._transport.abort()
+        raise ClientGone
+
+    def _go_on(self) -> None:
+        """Reads on, where reading has stopped."""
+        if self._stopped and not self._gone:
+            self._stopped = False
+            self._transport.resume_reading()
+
+    def _wake(self) -> None:
+        if self._listener is not None and not self._listener.done():
+            self._listener.set_result(True)
+
+    def _late(self) -> None:
+        if self._listener is not None and not self._listener.done():
+            self._listener.set_result(False)
+
+    # What asyncio calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._ending:
+            return
+        if not self._body.done:
+            self._take_in(data)
+            if self._size > _PIPELINED and not self._wanted:
+                self._stopped = True
+                self._transport.pause_reading()
+        elif self._serving is None or len(self._buffer) + len(data) <= _AHEAD:
+            self._buffer += data
+        else:
+            # Whoever asks so far ahead is answered to here. It is read on, for it may hang up.
+            self._buffer.clear()
+            self.is_last = self._ending = True
+        self._wake()
+
+    def eof_received(self) -> bool:
+        self._lost()
+        return False
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        self._lost()
+
+    def _lost(self) -> None:
+        """The client has hung up: what is being served for it is cancelled."""
+        self._gone = True
+        self._wake()
+        self.resume_writing()
+        if self._serving is not None:
+            self._serving.cancel()
+
+    def pause_writing(self) -> None:
+        self._full = asyncio.get_running_loop().create_future()
+
+    def resume_writing(self) -> None:
+        if self._full is not None and not self._full.done():
+            self._full.set_result(None)
+        self._full = None
 
 
 def _too_large() -> ClientError:

@@ -16,42 +16,14 @@ from lynkr.formats.values import dumps
 from lynkr.lane import Auth, Format, Lane
 from lynkr.passage import Offer
 from lynkr.proxy.coding import Unreadable
+from lynkr.proxy.documents import Documents
 from lynkr.proxy.outbound import Inbound
 from lynkr.transforms.offers import doubled, left_out, trimmed
 from lynkr.transforms.settings import OFF, Settings
 from lynkr.transforms.shaper import Change, Shaped, Shaper
 from lynkr.transforms.terse import WORDS
 
-# So many bodies are remembered, to read the next ones on their heels; larger ones are not.
-_SAMPLE = 256
-_REMEMBERED, _LARGEST = 12, 16 * 1024 * 1024
 Keep = Callable[[Change, str], None]
-
-
-@dataclass(slots=True)
-class Documents:
-    """The latest documents, so that what two turns have in common is parsed once."""
-
-    _latest: list[Document] = field(default_factory=list)
-
-    def read(self, body: bytes, text: str | None = None) -> Document:
-        """The document in `body`, whose decoded `text` may be at hand. Raises MalformedDocument."""
-        known = max(self._latest, key=lambda document: _alike(document.body, body), default=None)
-        document = Document.read(body, known, text)
-        if len(body) <= _LARGEST:
-            if known is not None and 2 * _alike(known.body, body) >= len(known.body):
-                self._latest.remove(known)
-            self._latest.append(document)
-            del self._latest[:-_REMEMBERED]
-        return document
-
-
-def _alike(one: bytes, other: bytes) -> int:
-    """Roughly how much two bodies have in common at their beginning, by samples further and further in."""
-    count = 512
-    while count < len(one) and one[count - _SAMPLE : count] == other[count - _SAMPLE : count]:
-        count *= 2
-    return count // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +49,6 @@ class Shaping:
 
     settings: Settings = OFF
     keep: Keep | None = None
-    _read: Documents = field(default_factory=Documents)
     _written: Documents = field(default_factory=Documents)
     _shapers: dict[tuple[Format, bool], Shaper] = field(default_factory=dict)
 
@@ -95,7 +66,7 @@ class Shaping:
         if match is None or inbound.body is None or not (results or settings.tools or settings.terse != "off"):
             return Outcome(inbound)
         try:
-            document = inbound.read(self._read.read)
+            document = inbound.read()
         except (Unreadable, MalformedDocument):
             return Outcome(inbound)
         codec, changes = CODECS[match.format], Changes()

@@ -23,17 +23,18 @@ from anyio.abc import TaskGroup
 
 from lynkr import formats
 from lynkr.errors import LynkrError
+from lynkr.framing.http1 import Headers
 from lynkr.lane import Auth, Format, Lane
+from lynkr.proxy.accepting import serve
 from lynkr.proxy.counting import Counts
 from lynkr.proxy.exposition import exposition
 from lynkr.proxy.gate import Carrier, Gate
 from lynkr.proxy.here import PATHS, Here
 from lynkr.proxy.house import House, names_of
 from lynkr.proxy.load import RETRY_AFTER_S, Load
-from lynkr.proxy.server import Connection, Reply, Request, serve
+from lynkr.proxy.server import Connection, Reply, Request
 from lynkr.proxy.setting import Door, Setting
 from lynkr.proxy.telling import JSON
-from lynkr.upstream.auth import Headers
 from lynkr.upstream.catalog import address, base_url
 
 _PREFIX = "/p/"

@@ -13,6 +13,7 @@ from lynkr import formats
 from lynkr.errors import LynkrError, UpstreamError
 from lynkr.events import Refusal
 from lynkr.formats import Codec
+from lynkr.framing.http1 import Headers
 from lynkr.lane import Auth, Format, Lane
 from lynkr.ledger.row import Try
 from lynkr.proxy.ear import Ear
@@ -23,7 +24,7 @@ from lynkr.proxy.relay import give_up
 from lynkr.proxy.server import Reply
 from lynkr.routing.retry import seconds
 from lynkr.secrets import Key
-from lynkr.upstream.auth import Headers, connection_headers
+from lynkr.upstream.auth import connection_headers
 from lynkr.upstream.client import Answer
 from lynkr.upstream.clouds import Login
 
@@ -154,13 +155,13 @@ class Telling:
         assert self.lane is not None
         self.note(outcome="refused", error=named(refusal))
         self.failed(answer.status, named(refusal))
-        ends_here = connection_headers(answer.headers) | {b"content-length"}
+        ends_here = connection_headers(answer.named) | {b"content-length"}
         headers = [(name, value) for name, value in answer.headers if name.lower() not in ends_here] + self.added()
         if answer.status in FINAL or refusal.kind in _HOPELESS:
             headers += NO_RETRY
             self.trouble(f"lane '{self.lane.name}': {self.lane.provider} says {answer.status}: {refusal.message}")
         body = self.without_key(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
-        await self.reply.whole(answer.status, body, headers, answer.reason)
+        await self.reply.whole(answer.status, body, headers, answer.head.reason)
 
     def trouble(self, sentence: str) -> None:
         """Remembers what only the user can mend: tools show it badly, or not at all."""

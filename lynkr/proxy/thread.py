@@ -13,7 +13,7 @@ from collections.abc import Callable
 from lynkr.proxy.setting import Door, Setting
 
 # In rising order of what stands on what, so that each import is a short one.
-_HEAVY = ("ssl", "anyio", "anyio._backends._asyncio", "h11", "httpcore", "httpx", "lynkr.proxy.house")
+_HEAVY = ("ssl", "asyncio", "anyio", "anyio._backends._asyncio", "lynkr.formats", "lynkr.proxy.house")
 
 
 class ProxyThread:
@@ -64,9 +64,9 @@ class ProxyThread:
         import anyio.from_thread
         import anyio.lowlevel
 
+        from lynkr.proxy.accepting import serve
         from lynkr.proxy.gate import Carrier, Gate
         from lynkr.proxy.house import House
-        from lynkr.proxy.server import serve
 
         door, stop = self._door, anyio.Event()
         token = anyio.lowlevel.current_token()

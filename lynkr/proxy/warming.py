@@ -17,11 +17,11 @@ import anyio
 from lynkr.document import Document, MalformedDocument
 from lynkr.errors import UpstreamError
 from lynkr.formats import CODECS
+from lynkr.framing.http1 import Headers
 from lynkr.lane import Auth, Format, Lane
 from lynkr.ledger.meter import Meter
 from lynkr.ledger.row import Row
 from lynkr.proxy.interpret import LIMIT, whole_body
-from lynkr.upstream.auth import Headers
 from lynkr.upstream.catalog import Address
 from lynkr.upstream.client import Upstreams
 
@@ -108,8 +108,7 @@ class Warming:
                 try:
                     said = await whole_body(answer, LIMIT)
                 finally:
-                    with anyio.CancelScope(shield=True):
-                        await answer.aclose()
+                    await answer.aclose()
         except (UpstreamError, TimeoutError):
             self.tell(replace(row, outcome="refused", error="upstream_unreachable"))
             return False

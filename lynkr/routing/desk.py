@@ -15,9 +15,10 @@ from dataclasses import dataclass, field, replace
 from lynkr.changes import Switch
 from lynkr.conversation import Conversation
 from lynkr.lane import Format, Lane
+from lynkr.routing import TIERS
 from lynkr.routing.asking import HOUSEKEEPING, Asking
 from lynkr.routing.economy import CALLS, HOUR_S, OUTPUT, WARM_S, Rates, actual, cost, dearer, entry, per_call, way_back
-from lynkr.routing.router import DEFAULT_TIER, TIERS, Route, Router
+from lynkr.routing.router import DEFAULT_TIER, Route, Router
 from lynkr.routing.seats import Seat, Seats, Wanted
 from lynkr.routing.tiers import Found, Work, matches, tier_of, work
 from lynkr.usage import Usage

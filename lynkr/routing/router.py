@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from lynkr.errors import ClientError
 from lynkr.lane import Auth, Format, Lane
+from lynkr.routing import TIERS
 from lynkr.routing.settings import Routing
 
-TIERS = ("simple", "medium", "complex", "reasoning")
 DEFAULT_TIER = "complex"
 
 

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from lynkr.conversation import Call, Turn
-from lynkr.routing.router import TIERS
+from lynkr.routing import TIERS
 from lynkr.routing.score import Score, score, weights
 from lynkr.routing.settings import Routing, Rule
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -128,6 +127,8 @@ class Sealed:
         salt = _salt(outer)
         if self._opened is None or self._opened[0] != salt:
             phrase = self._passphrase(new=new).encode()
+            import hashlib  # OpenSSL with it; most never come here
+
             key = hashlib.scrypt(phrase, salt=salt, n=_N, r=_R, p=_P, maxmem=256 * 1024 * 1024, dklen=32)
             self._opened = salt, key
         return self._opened[1]

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from lynkr.errors import ConfigError
 from lynkr.paths import Paths, write_private
 from lynkr.secrets.key import Key
-from lynkr.secrets.sealed import Sealed, locked
 
 if TYPE_CHECKING:
     from keyring.backend import KeyringBackend
+
+    from lynkr.secrets.sealed import Sealed
 
 SERVICE = "lynkr"
 # Opens the encrypted file where nobody can be asked. The tool does not get it.
@@ -160,6 +161,8 @@ class Store:
     def file(self) -> Sealed:
         """The encrypted file."""
         if self._file is None:
+            from lynkr.secrets.sealed import Sealed  # most have a keyring, or no key at all
+
             self._file = Sealed(self.path, self._passphrase)
         return self._file
 
@@ -190,6 +193,8 @@ class Store:
         """Writes down whether there is a key of that name."""
         beside = self.index.with_name(f"{self.index.name}.{os.getpid()}")
         try:
+            from lynkr.secrets.sealed import locked
+
             with locked(self.index):
                 names = self._listed() | {name} if there else self._listed() - {name}
                 write_private(beside, json.dumps(sorted(names)))

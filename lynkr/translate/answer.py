@@ -75,22 +75,37 @@ class Interpreter:
     def __init__(self, speech: Speech, codec: Codec, label: Label, names: Names, changes: Changes) -> None:
         self.told = Told()
         self._heard = self._frames = 0
+        # What could not be read, while what came before it is being told.
+        self._broken: MalformedStream | None = None
         self._framing = speech.Framing()
         self._reader = speech.AnswerReader(label, changes)
         self._writer = codec.AnswerWriter(label, changes)
         self._restorer = Restorer(names, label.id)
 
     def feed(self, data: bytes) -> list[Event]:
-        """The events that `data` completed. Raises MalformedStream."""
+        """The events that `data` completed. Raises MalformedStream: with the next piece, or at the end, where something
+        came before it that can be told."""
+        if self._broken is not None:
+            raise self._broken
         frames = self._framing.feed(data)
         self._heard += len(data)
         self._frames += len(frames)
         if self._framing.pending > LIMIT:
             raise MalformedStream("an event has no end")
-        return [event for frame in frames for event in self._restored(self._reader.frame(frame))]
+        events = list[Event]()
+        try:
+            for frame in frames:
+                events += self._restored(self._reader.frame(frame))
+        except MalformedStream as error:
+            if not events:
+                raise
+            self._broken = error
+        return events
 
     def finish(self) -> list[Event]:
         """The events that the end of the stream tells. Raises MalformedStream where the answer is not whole."""
+        if self._broken is not None:
+            raise self._broken
         last = [event for frame in self._framing.rest() for event in self._restored(self._reader.frame(frame))]
         if self.told.complete or self.told.failure:
             return last
@@ -131,6 +146,7 @@ class Unwrapper(Interpreter):
     def finish(self) -> list[Event]:
         """Nothing more. Raises MalformedStream where the answer is not whole."""
         if not self.told.complete and not self.told.failure:
+            self._framing.rest()
             raise Unfinished("the stream ended before the answer did")
         return []
 

@@ -14,8 +14,10 @@ import httpx
 
 from lynkr.errors import UpstreamError
 from lynkr.lane import Lane
-from lynkr.upstream.catalog import Address
-from lynkr.upstream.client import explain, is_loopback, trust
+from lynkr.upstream.catalog import Address, is_loopback
+from lynkr.upstream.client import trust
+from lynkr.upstream.failure import explain
+from lynkr.upstream.proxied import failure
 
 _MOST = 8 * 1024 * 1024
 
@@ -65,7 +67,7 @@ def ask(
             named = {name.lower(): value for name, value in answer.headers.items()}
             return Told(answer.status_code, named, b"".join(parts))
     except httpx.TransportError as error:
-        raise explain(error, lane, where) from error
+        raise explain(failure(error), lane, where) from error
     except httpx.DecodingError as error:
         raise UpstreamError(
             f"lynkr: lane '{lane.name}': {where.authority} sent what cannot be read ({error})"

@@ -8,17 +8,16 @@ to `identity` where the answer is metered: a compressor in the way holds events 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 import anyio.to_thread
 
 from lynkr.formats import CREDENTIAL_HEADERS
+from lynkr.framing.http1 import Headers, indexed, tokens
 from lynkr.lane import Auth, Format, Lane
 from lynkr.secrets import Key
 from lynkr.upstream.catalog import Address, Way
 from lynkr.upstream.clouds import Login
-
-Headers = list[tuple[bytes, bytes]]
 
 # `host` and `content-length` are written anew for the next hop; the others end here.
 _HOP_BY_HOP = frozenset(
@@ -36,30 +35,27 @@ def is_credential(name: str) -> bool:
     return name in CREDENTIAL_HEADERS or name == "chatgpt-account-id" or bool(_LIKE_CREDENTIALS.search(name.encode()))
 
 
-def connection_headers(headers: Iterable[tuple[bytes, bytes]]) -> frozenset[bytes]:
-    """The lower-case names of the headers that belong to this connection only."""
-    named = {
-        part.strip().lower()
-        for name, value in headers
-        if name.lower() in (b"connection", b"proxy-connection")
-        for part in value.split(b",")
-    }
-    return _HOP_BY_HOP | named
+def connection_headers(named: Mapping[bytes, bytes]) -> frozenset[bytes]:
+    """The lower-case names of the headers that belong to this connection only; `named` are all, by lower-case name."""
+    own = tokens(named.get(b"connection")) + tokens(named.get(b"proxy-connection"))
+    return _HOP_BY_HOP | frozenset(own) if own else _HOP_BY_HOP
 
 
 def outgoing(
     headers: Headers, lane: Lane, credential: Headers, *, host: str, length: int | None, metered: bool
 ) -> Headers:
     """The headers of the request to the lane; `length` is the body's, None where there is no body."""
-    drop = connection_headers(headers) | _WRITTEN_ANEW | {name.lower().encode() for name in lane.headers}
+    named = indexed(headers)
+    drop = connection_headers(named) | _WRITTEN_ANEW
+    if lane.headers:
+        drop |= {name.lower().encode() for name in lane.headers}
     if lane.auth is not Auth.CLIENT:
-        drop |= _CREDENTIALS | {name.lower() for name, _ in headers if _LIKE_CREDENTIALS.search(name.lower())}
+        drop |= _CREDENTIALS | {name for name in named if _LIKE_CREDENTIALS.search(name)}
     sent: Headers = [(b"Host", host.encode())]
     for name, value in headers:
-        if metered and name.lower() == b"accept-encoding":
-            value = b"identity"
-        if name.lower() not in drop:
-            sent.append((name, value))
+        key = name.lower()
+        if key not in drop:
+            sent.append((name, b"identity" if metered and key == b"accept-encoding" else value))
     if length is not None:
         sent.append((b"Content-Length", str(length).encode()))
     sent += [(name.encode(), value.encode()) for name, value in lane.headers.items()]

@@ -6,9 +6,11 @@ have a host of their own (Azure, Databricks, AWS, Google) the host alone will do
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
 from lynkr.errors import ConfigError
@@ -77,7 +79,7 @@ class Provider:
 
 def ways(lane: Lane) -> tuple[Way, ...]:
     """The endpoints that a lane can use."""
-    return _ways(entry(lane.provider), lane.model, lane.base_url, lane.formats, lane.api_version)
+    return _ways(lane.provider, lane.model, lane.base_url, lane.formats, lane.api_version)
 
 
 def way(lane: Lane, spoken: Format | None) -> Way:
@@ -91,13 +93,15 @@ def formats(provider: str, model: str | None, base_url: str | None = None, api_v
     """The formats in which `model` is spoken to at `provider`, the preferred one first."""
     if said is not None:
         return (said,)
-    found = _ways(entry(provider), model, base_url, (), api_version)
+    found = _ways(provider, model, base_url, (), api_version)
     return tuple(dict.fromkeys(spoken for way in found for spoken in way.formats))
 
 
+@lru_cache(maxsize=256)
 def _ways(
-    provider: Provider, model: str | None, base_url: str | None, only: tuple[Format, ...], api_version: str | None
+    name: str, model: str | None, base_url: str | None, only: tuple[Format, ...], api_version: str | None
 ) -> tuple[Way, ...]:
+    provider = entry(name)
     known = tuple(way for way in provider.ways if way.serves(model)) or provider.ways
     known = tuple(way for way in known if not only or set(only) & set(way.formats))
     if not known and only:
@@ -174,6 +178,8 @@ def base_url(lane: Lane, spoken: Format | None, origins: Mapping[str, str], head
 
 
 def _filled(text: str, lane: Lane) -> str:
+    if "{" not in text:
+        return text
     region = lane.region or ""
     named = {"{region}": region, "{project}": lane.project or "", "{model}": quote(lane.model or "", safe="")}
     named |= {"{google}": _google_host(region), "{api_version}": quote(lane.api_version or "", safe="")}
@@ -200,6 +206,14 @@ def address(lane: Lane, spoken: Format | None, base: str, target: str) -> Addres
     if there.query:
         target += ("&" if "?" in target else "?") + _filled(there.query, lane)
     return Address(parts.scheme, parts.hostname or "", parts.port, (path + target) or "/")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` is this machine, by name or address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def check_url(url: str, what: str) -> None:

@@ -50,21 +50,33 @@ def relaying(home: Path, rounds: int, lane: str = PROFILE) -> dict[str, Any]:
 
 def launching(home: Path, rounds: int) -> dict[str, float]:
     """Seconds from the command to the child running, and for a child that ends at once, with and without lynkr."""
-    child, whole, bare = [], [], []
+    child, whole, bare, helped, completed, python = [], [], [], [], [], []
+    helping, completing = [*LYNKR[:3], "--help"], [str(Path(sys.executable).with_name("lynkr"))]
+    tab = {"_LYNKR_COMPLETE": "bash_complete", "COMP_WORDS": "lynkr run --", "COMP_CWORD": "2"}
     for _ in range(rounds):
         began = time.time_ns()
         done = subprocess.run(
             [*LYNKR, "--", "date", "+%s%N"], env=environment(home), stdout=subprocess.PIPE, check=True
         )
         child.append((int(done.stdout) - began) / 1e9)
-        for command, into in (([*LYNKR, "--", "true"], whole), (["true"], bare)):
+        for command, into in (
+            ([*LYNKR, "--", "true"], whole),
+            (["true"], bare),
+            (helping, helped),
+            (completing, completed),
+            ([sys.executable, "-c", "pass"], python),
+        ):
+            env = environment(home) | (tab if command is completing else {})
             started = time.perf_counter()
-            subprocess.run(command, env=environment(home), check=True)
+            subprocess.run(command, env=env, check=True, stdout=subprocess.DEVNULL)
             into.append(time.perf_counter() - started)
     return {
         "child_running_s": round(statistics.median(child), 3),
         "run_true_s": round(statistics.median(whole), 3),
         "true_s": round(statistics.median(bare), 4),
+        "help_s": round(statistics.median(helped), 3),
+        "complete_s": round(statistics.median(completed), 3),
+        "python_s": round(statistics.median(python), 3),
     }
 
 

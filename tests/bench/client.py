@@ -51,15 +51,24 @@ class Peer:
     def __init__(self, port: int, prefix: str) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket.settimeout(60)
         self.head = f"POST {prefix}/v1/messages?beta=true HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{HEADERS}"
 
     def ask(self, data: bytes, last: bytes, extra: str = "") -> tuple[float, float]:
-        """(ms to the first byte of the body, ms in all); `last` ends the answer."""
+        """(ms to the first byte of the body, ms in all). `last` ends the answer, where no length does."""
         sent = f"{self.head}{extra}Content-Length: {len(data)}\r\n\r\n".encode() + data
-        began, first, tail, seen = time.perf_counter(), 0.0, b"", False
+        began, first, tail, seen, left, sized = time.perf_counter(), 0.0, b"", False, 1, False
         self.socket.sendall(sent)
-        while not tail.endswith(last):
+        while left > 0 and not tail.endswith(last):
             chunk = self.socket.recv(262_144)
+            if not chunk:
+                raise EOFError(tail)
+            if seen:
+                left -= len(chunk) if sized else 0
+            elif (end := (tail + chunk).find(b"\r\n\r\n")) >= 0:
+                _, _, rest = (tail + chunk).lower()[:end].partition(b"\r\ncontent-length:")
+                sized = bool(rest)
+                left = int(rest.split(b"\r\n")[0]) - (len(tail + chunk) - end - 4) if sized else 1
             tail = (tail + chunk)[-4096:] if seen else tail + chunk
             if not seen and b"\r\n\r\n" in tail and not tail.endswith(b"\r\n\r\n"):
                 seen, first = True, time.perf_counter()

@@ -18,6 +18,7 @@ from typing import Any
 
 from lynkr.formats import Match
 from lynkr.lane import Auth, Format, Lane
+from lynkr.proxy.documents import Documents
 from lynkr.proxy.outbound import Inbound
 from lynkr.proxy.server import Request
 from lynkr.proxy.shaping import Shaping
@@ -76,10 +77,16 @@ def turn_ms(tokens: int, turns: int = 8, runs: int = 5) -> float:
     """Milliseconds of processor time for a further turn of a conversation with so many tokens."""
     bodies, best = conversation(tokens, turns), [float("inf")] * turns
     for _ in range(runs):
-        shaping = Shaping(Settings(tool_results=True), lambda change, request: None)
+        shaping, documents = Shaping(Settings(tool_results=True), lambda change, request: None), Documents()
         for n, body in enumerate(bodies):
             inbound = Inbound(
-                Request("POST", "/v1/messages", [], None), {}, Match(Format.ANTHROPIC, True, None), body, "x", 0
+                Request("POST", "/v1/messages", [], None),
+                {},
+                Match(Format.ANTHROPIC, True, None),
+                body,
+                "x",
+                0,
+                reading=documents.read,
             )
             began = time.process_time()
             outcome = shaping(inbound, LANE)

@@ -45,8 +45,9 @@ from lynkr.proxy.lanes import Lanes, Unserved
 from lynkr.proxy.outbound import Inbound
 from lynkr.proxy.planning import Planning
 from lynkr.proxy.server import Request
+from lynkr.routing import TIERS
 from lynkr.routing.asking import marked, unmarked
-from lynkr.routing.router import TIERS, router
+from lynkr.routing.router import router
 from lynkr.routing.settings import Routing, Rule
 from lynkr.usage import Usage
 

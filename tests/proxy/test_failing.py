@@ -79,12 +79,10 @@ def test_a_body_after_head_does_not_become_the_next_requests_answer() -> None:
 
 
 def test_a_providers_own_name_that_cannot_be_looked_up_is_the_network_and_may_be_retried() -> None:
-    import httpx
-
     from lynkr.upstream.catalog import Address
-    from lynkr.upstream.client import explain
+    from lynkr.upstream.failure import Failure, explain
 
-    failure = httpx.ConnectError("x")
+    failure = Failure("connect", "x")
     failure.__cause__ = socket.gaierror(socket.EAI_NONAME, "no name")
     own = explain(failure, anthropic_lane(None), Address("https", "api.anthropic.com", None, "/"))
     typed = explain(failure, anthropic_lane(None), Address("https", "api.antropic.com", None, "/"))

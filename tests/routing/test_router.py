@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from lynkr.errors import ClientError
 from lynkr.lane import Auth, Format, Lane
-from lynkr.routing.router import DEFAULT_TIER, TIERS, Route, Router, router
+from lynkr.routing import TIERS
+from lynkr.routing.router import DEFAULT_TIER, Route, Router, router
 from lynkr.routing.settings import Routing
 
 few = settings(max_examples=60, deadline=None)

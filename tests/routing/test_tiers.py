@@ -12,7 +12,7 @@ from asked import COMPLEX, MEDIUM, SIMPLE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lynkr.routing.router import TIERS
+from lynkr.routing import TIERS
 from lynkr.routing.score import score, weights
 from lynkr.routing.settings import Routing, Rule
 from lynkr.routing.tiers import Found, Work, by_score, scored, tier_of

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lynkr.formats import CREDENTIAL_HEADERS
+from lynkr.framing.http1 import Headers, indexed
 from lynkr.lane import Auth, Format, Lane
 from lynkr.secrets import Key
-from lynkr.upstream.auth import Headers, connection_headers, key_headers, outgoing
+from lynkr.upstream.auth import connection_headers, key_headers, outgoing
 from lynkr.upstream.catalog import Way
 
 few = settings(max_examples=100, deadline=None)
@@ -88,7 +89,7 @@ def test_what_connection_names_ends_here_too() -> None:
         (b"X-Other", b"2"),
     ]
     assert go([*headers, (b"X-Kept", b"3")], length=None) == [(b"Host", b"api.anthropic.com"), (b"X-Kept", b"3")]
-    assert {b"x-private", b"x-other", b"transfer-encoding"} <= connection_headers(headers)
+    assert {b"x-private", b"x-other", b"transfer-encoding"} <= connection_headers(indexed(headers))
 
 
 def test_with_the_clients_own_credential_every_credential_stays() -> None:

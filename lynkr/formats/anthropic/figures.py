@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, NamedTuple
 
-from lynkr.formats.watch import Watch, count, failure, member
+from lynkr.formats.watch import Watch, count, failure, member, string_of
 from lynkr.usage import Usage, billed
 
 
@@ -13,7 +12,7 @@ class AnswerWatch(Watch):
     """`message_start` holds the input's figures, each `message_delta` cumulative ones; the last word counts."""
 
     telling = (b'"message_start"', b'"message_delta"', b'"message_stop"', b'"error"')
-    text = re.compile(rb'"(?:text|partial_json|thinking)"\s*:\s*"((?:[^"\\]|\\.)*)"')
+    text = string_of("text", "partial_json", "thinking")
 
     def __init__(self) -> None:
         super().__init__()

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from lynkr.formats.openai import usage_of
-from lynkr.formats.watch import Watch, failure, member
+from lynkr.formats.watch import Watch, failure, member, string_of
 
 
 class AnswerWatch(Watch):
     """Figures come in one chunk near the end, and only if the client asked for them (`stream_options`)."""
 
     telling = (b'"usage"', b'"error"', b"[DONE]", b'"finish_reason"')
-    text = re.compile(rb'"(?:content|arguments|reasoning_content|reasoning)"\s*:\s*"((?:[^"\\]|\\.)*)"')
+    text = string_of("content", "arguments", "reasoning_content", "reasoning")
 
     def event(self, value: dict[str, Any]) -> None:
         self._failure = failure(value) or self._failure

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import Any
 
 from lynkr.formats.openai import usage_of
-from lynkr.formats.watch import Watch, count, failure, member
+from lynkr.formats.watch import Watch, count, failure, member, string_of
 
 
 class AnswerWatch(Watch):
     """The last event (`response.completed`, `.incomplete`, `.failed`) holds the whole answer and its figures."""
 
     telling = (b'"response.completed"', b'"response.incomplete"', b'"response.failed"', b'"error"')
-    whole_text = re.compile(rb'"(?:text|arguments|input)"\s*:\s*"((?:[^"\\]|\\.)*)"')
-    text = re.compile(rb'"delta"\s*:\s*"((?:[^"\\]|\\.)*)"')
+    whole_text = string_of("text", "arguments", "input")
+    text = string_of("delta")
 
     def event(self, value: dict[str, Any]) -> None:
         kind = value.get("type")

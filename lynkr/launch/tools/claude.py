@@ -51,7 +51,7 @@ def launch(call: Call) -> Launch:
     }
     settings = {**theirs, "env": {**table(theirs.get("env")), **env}}
     notes = list(_notes(managed))
-    if lane is not None and lane.name not in call.verdicts:
+    if lane is not None and not call.gives_verdicts(lane):
         settings["permissions"] = {**table(theirs.get("permissions")), "disableAutoMode": "disable"}
         notes.append(
             f"auto mode is off: the model of lane '{lane.name}' judges no risky calls, so Claude Code asks you instead"

@@ -1,0 +1,305 @@
+"""HTTP/1.1 on the wire, sans-io: heads read and written, bodies taken out of their framing (RFC 9112).
+
+Where being lenient would let two readers of the same bytes see different messages, it is strict: two lengths, a length
+beside a transfer coding in a request, chunks that do not end where they say, control characters in a head. A head is
+checked as one piece and taken apart by one regular expression, because this is done for every request twice each way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+Headers = list[tuple[bytes, bytes]]
+
+MAX_HEAD = 64 * 1024
+# The size of a chunk and what is said with it.
+_MAX_LINE = 4096
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_REQUEST = re.compile(rb"(" + _TOKEN + rb") ([\x21-\x7e]+) HTTP/1\.([01])\r?\n")
+_STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([^\x00\r\n]*))?\r?\n")
+# Everything here is told apart by one character, and what has been matched is not given back: linear, whatever comes.
+_FIELDS = re.compile(rb"(?:" + _TOKEN + rb":[^\x00\r\n]*+\r?\n)*+")
+_FIELD = re.compile(rb"([^:\n]+):([^\r\n]*)")
+_FOLD = re.compile(rb"\r?\n[ \t]+")
+_BLANK = re.compile(rb"\n\r?\n")
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?")
+_NUMBER = re.compile(rb"[0-9]{1,15}")
+
+
+class MalformedHTTP(ValueError):
+    """Bytes that are not HTTP/1.1 as it has to be; `status` is what to say of a request that is not."""
+
+    def __init__(self, what: str, status: int = 400) -> None:
+        super().__init__(what)
+        self.status = status
+
+
+class RequestHead(NamedTuple):
+    """A request's first part. Names in `headers` have the spelling that they came in, those in `named` are lower case;
+    `minor` is 1 for HTTP/1.1."""
+
+    method: bytes
+    target: bytes
+    headers: Headers
+    named: Mapping[bytes, bytes]
+    minor: int
+
+
+class ResponseHead(NamedTuple):
+    """An answer's first part; see RequestHead."""
+
+    status: int
+    reason: bytes
+    headers: Headers
+    named: Mapping[bytes, bytes]
+    minor: int
+
+    @property
+    def lasts(self) -> bool:
+        """Whether the connection outlives this answer, as far as its head says."""
+        return self.minor == 1 and b"close" not in tokens(self.named.get(b"connection"))
+
+
+class Body(Protocol):
+    """A body being read. `rest` is what came after its end, once it is `done`."""
+
+    done: bool
+    rest: bytes
+
+    def feed(self, data: bytes) -> bytes:
+        """The body's own bytes in `data`. Raises MalformedHTTP."""
+        ...
+
+    def may_end(self) -> bool:
+        """Whether the connection may close here."""
+        ...
+
+
+def head_end(buffer: bytes | bytearray, seek: int = 0) -> int:
+    """The index after the blank line that ends a head, -1 where it has not come; `seek` is what was searched before.
+
+    Raises MalformedHTTP (431) where a head has no end.
+    """
+    found = _BLANK.search(buffer, max(0, seek - 2))
+    end = found.end() if found else -1
+    if end > MAX_HEAD or (end < 0 and len(buffer) > MAX_HEAD):
+        raise MalformedHTTP("the headers are too large", 431)
+    return end
+
+
+def read_request(head: bytes) -> RequestHead:
+    """The request whose head this is, up to its blank line. Raises MalformedHTTP."""
+    first = _REQUEST.match(head)
+    if first is None:
+        raise MalformedHTTP("no request line of HTTP/1.1")
+    headers = _fields(head, first.end())
+    return RequestHead(first[1], first[2], headers, indexed(headers), first[3] == b"1")
+
+
+def read_response(head: bytes) -> ResponseHead:
+    """The answer whose head this is, up to its blank line. Raises MalformedHTTP."""
+    first = _STATUS.match(head)
+    if first is None:
+        raise MalformedHTTP("no status line of HTTP/1.1")
+    headers = _fields(head, first.end())
+    return ResponseHead(int(first[2]), first[3] or b"", headers, indexed(headers), first[1] == b"1")
+
+
+def _fields(head: bytes, start: int) -> Headers:
+    if b"\n " in head or b"\n\t" in head:
+        # A line that goes on in the next one; whoever still sends that means one line.
+        head, start = head[:start] + _FOLD.sub(b" ", head[start:]), start
+    whole = _FIELDS.match(head, start)
+    assert whole is not None
+    if head[whole.end() :] not in (b"\r\n", b"\n"):
+        raise MalformedHTTP("a header is not as it should be")
+    return [(name, value.strip(b" \t")) for name, value in _FIELD.findall(head, start, whole.end())]
+
+
+def indexed(headers: Headers) -> dict[bytes, bytes]:
+    """Headers by lower-case name; of several with one name the values are one list (RFC 9110, section 5.3)."""
+    found: dict[bytes, bytes] = {}
+    for name, value in headers:
+        key = name.lower()
+        found[key] = b"%b, %b" % (found[key], value) if key in found else value
+    return found
+
+
+def tokens(value: bytes | None) -> list[bytes]:
+    """The parts of a header that is a list, in lower case; none where there is no such header."""
+    return [part.strip(b" \t").lower() for part in value.split(b",")] if value is not None else []
+
+
+def request_body(head: RequestHead) -> Body:
+    """How a request's body is to be read. Raises MalformedHTTP."""
+    codings, lengths = tokens(head.named.get(b"transfer-encoding")), tokens(head.named.get(b"content-length"))
+    if codings:
+        if codings != [b"chunked"]:
+            raise MalformedHTTP("a transfer coding that is not known here", 501)
+        if lengths or not head.minor:
+            raise MalformedHTTP("two ways to say how long the body is")
+        return Chunked()
+    return Sized(_length(lengths))
+
+
+def response_body(head: ResponseHead, method: bytes) -> Body:
+    """How the body of an answer to `method` is to be read. Raises MalformedHTTP."""
+    if method == b"HEAD" or bodiless(head.status):
+        return Sized(0)
+    if codings := tokens(head.named.get(b"transfer-encoding")):
+        if codings != [b"chunked"]:
+            raise MalformedHTTP("a transfer coding that is not known here")
+        return Chunked()
+    lengths = tokens(head.named.get(b"content-length"))
+    return Sized(_length(lengths)) if lengths else Unsized()
+
+
+def _length(lengths: list[bytes]) -> int:
+    if not lengths:
+        return 0
+    if len(set(lengths)) > 1 or not _NUMBER.fullmatch(lengths[0]):
+        raise MalformedHTTP("a Content-Length that is none")
+    return int(lengths[0])
+
+
+def bodiless(status: int) -> bool:
+    """Whether an answer of that status never has a body."""
+    return status in (204, 304) or status < 200
+
+
+def write_request(method: bytes, target: bytes, headers: Headers) -> bytes:
+    """The head of a request. Raises MalformedHTTP for what would be read as something else."""
+    line = b"%b %b HTTP/1.1\r\n" % (method, target)
+    if not _REQUEST.fullmatch(line):
+        raise MalformedHTTP("a method or target that cannot be sent")
+    return line + _written(headers)
+
+
+def write_response(status: int, reason: bytes, headers: Headers) -> bytes:
+    """The head of an answer. Raises MalformedHTTP; see write_request."""
+    line = b"HTTP/1.1 %d %b\r\n" % (status, reason)
+    if not _STATUS.fullmatch(line):
+        raise MalformedHTTP("a status that cannot be sent")
+    return line + _written(headers)
+
+
+def _written(headers: Headers) -> bytes:
+    block = b"".join([b"%b: %b\r\n" % field for field in headers])
+    # As many lines as headers, and each of them a header: no value says more than itself.
+    whole = _FIELDS.fullmatch(block)
+    if whole is None or block.count(b"\n") != len(headers) or any(b":" in name for name, _ in headers):
+        raise MalformedHTTP("a header that cannot be sent")
+    return block + b"\r\n"
+
+
+def chunk(data: bytes) -> bytes:
+    """Bytes of a body as one chunk; b"" would end the body, so it is none."""
+    return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+
+
+LAST_CHUNK = b"0\r\n\r\n"
+
+
+class Sized:
+    """A body of a known length."""
+
+    def __init__(self, length: int) -> None:
+        self._left = length
+        self.done = not length
+        self.rest = b""
+
+    def feed(self, data: bytes) -> bytes:
+        self._left -= len(data)
+        if self._left > 0:
+            return data
+        self.done = True
+        if not self._left:
+            return data
+        own = len(data) + self._left
+        self.rest, self._left = data[own:], 0
+        return data[:own]
+
+    def may_end(self) -> bool:
+        return self.done
+
+
+class Unsized:
+    """A body that ends with its connection."""
+
+    done, rest = False, b""
+
+    def feed(self, data: bytes) -> bytes:
+        return data
+
+    def may_end(self) -> bool:
+        return True
+
+
+class Chunked:
+    """A body in chunks. Their extensions and the trailers are left out."""
+
+    def __init__(self) -> None:
+        self.done, self.rest = False, b""
+        # What has come of a line that is not whole; how much is missing of a chunk; what comes next.
+        self._held, self._left, self._next = bytearray(), 0, self._size
+        self._trailers = 0
+
+    def feed(self, data: bytes) -> bytes:
+        if held := self._held:
+            seek = len(held) - 1
+            held += data
+            if held.find(b"\r\n", seek) < 0:
+                self._hold(held)
+                return b""
+            data = bytes(held)
+            held.clear()
+        parts, at = list[bytes](), 0
+        while at < len(data) and not self.done:
+            if self._left:
+                part = data[at : at + self._left]
+                parts.append(part)
+                at += len(part)
+                self._left -= len(part)
+                continue
+            end = data.find(b"\r\n", at)
+            if end < 0:
+                self._held += data[at:]
+                self._hold(self._held)
+                return b"".join(parts)
+            self._next(data[at:end])
+            at = end + 2
+        if self.done:
+            self.rest = data[at:]
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def may_end(self) -> bool:
+        return self.done
+
+    def _hold(self, line: bytearray) -> None:
+        """Sees whether what has come of a line may still become one."""
+        if len(line) > (MAX_HEAD if self._next == self._trailer else _MAX_LINE):
+            raise MalformedHTTP("a chunk without an end")
+        if self._next == self._end and line != b"\r":
+            raise MalformedHTTP("a chunk that is longer than it says")
+
+    def _size(self, line: bytes) -> None:
+        found = _CHUNK.fullmatch(line)
+        if found is None or len(line) > _MAX_LINE:
+            raise MalformedHTTP("a chunk without a size")
+        self._left = int(found[1], 16)
+        self._next = self._end if self._left else self._trailer
+
+    def _end(self, line: bytes) -> None:
+        if line:
+            raise MalformedHTTP("a chunk that is longer than it says")
+        self._next = self._size
+
+    def _trailer(self, line: bytes) -> None:
+        if b"\n" in line or b"\r" in line:
+            raise MalformedHTTP("a trailer is not as it should be")
+        self._trailers += len(line)
+        if self._trailers > MAX_HEAD:
+            raise MalformedHTTP("the trailers are too large", 431)
+        self.done = not line
