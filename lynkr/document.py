@@ -6,7 +6,7 @@ no change the very same bytes leave. Deeper spans are found on demand, by scanni
 
 A coding tool sends the whole conversation again with every turn, so a document may be read on the heels of a `known`
 one: what the two have in common at their beginning is taken from there, values and spans alike, and only the rest is
-parsed. That changes how long reading takes and nothing else.
+parsed. What was read of its list goes on likewise (`Trail`). That changes how long reading takes and nothing else.
 
 Where a key occurs twice the last one counts, as in `json.loads`; what `json.loads` rejects is rejected here too
 (`tests/properties/test_document.py` holds the two against each other).
@@ -15,11 +15,13 @@ Where a key occurs twice the last one counts, as in `json.loads`; what `json.loa
 from __future__ import annotations
 
 import json
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, fields, replace
 from json.decoder import scanstring  # type: ignore[attr-defined]  # C speed; public by name, absent from the stubs
-from typing import Any, NamedTuple
+from operator import is_
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 _scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 _SPACE = " \t\n\r"
@@ -47,6 +49,57 @@ class Edit(NamedTuple):
     new: str
 
 
+class ListReader(Protocol):
+    """A dataclass that makes something of a list, element by element, and keeps what that takes in its fields."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    def take(self, elements: list[dict[str, Any]], n: int) -> None:
+        """Takes `elements[n]`."""
+        ...
+
+
+R = TypeVar("R", bound=ListReader)
+# Before how many of the last elements a reader's state is kept. Clients change what they sent last, above all where
+# they move a cache breakpoint; further back they change nothing.
+_BACK = (8, 4, 3, 2, 1, 0)
+
+
+@dataclass(slots=True)
+class Trail:
+    """What the reader of a document's list had made of it on its way: whoever reads a list that begins with the same
+    elements goes on from there. The same are those that are one object, as documents that share them have it."""
+
+    _before: Trail | None = None
+    _elements: list[dict[str, Any]] = field(default_factory=list)
+    _states: list[tuple[int, Any]] = field(default_factory=list)
+
+    def read(self, elements: list[dict[str, Any]], reader: R) -> R:
+        """What `reader`, which has taken nothing yet, is once it has taken all elements. Raises what `take` raises."""
+        begin = 0
+        for trail in (self, self._before or self):
+            for count, state in trail._states:
+                same = begin < count <= len(elements) and elements[count - 1] is trail._elements[count - 1]
+                if same and type(state) is type(reader) and all(map(is_, elements[:count], trail._elements)):
+                    begin, reader = count, state
+        reader, states = _copied(reader), list[tuple[int, Any]]()
+        for n in range(begin, len(elements) + 1):
+            if len(elements) - n in _BACK:
+                states.append((n, _copied(reader)))
+            if n < len(elements):
+                reader.take(elements, n)
+        self._before, self._elements, self._states = None, elements, states
+        return reader
+
+    def onward(self) -> Trail:
+        """The trail of a document that is read on the heels of this one's."""
+        return Trail(self if self._states else self._before)
+
+
+def _copied(reader: R) -> R:
+    return replace(reader, **{each.name: copy(getattr(reader, each.name)) for each in fields(reader)})
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """One JSON body.
@@ -60,6 +113,7 @@ class Document:
     value: Any
     members: dict[str, Node]
     lists: dict[str, list[Node]] = field(default_factory=dict, repr=False)
+    trail: Trail = field(default_factory=Trail, repr=False, compare=False)
 
     @classmethod
     def read(cls, body: bytes, known: Document | None = None, text: str | None = None) -> Document:
@@ -78,7 +132,7 @@ class Document:
             raise MalformedDocument("nested too deeply") from error
         if _skip(text, end) != len(text):
             raise MalformedDocument(f"extra data at {end}")
-        return cls(body, text, value, found, lists)
+        return cls(body, text, value, found, lists, known.trail.onward() if known else Trail())
 
     def find(self, *path: str | int) -> Node | None:
         """The node at `path` (member names and array indexes), or None where there is none."""
@@ -220,7 +274,10 @@ class _Top:
         return self.elements(key, start, self.known.lists.get(key, []) if self.known and was else [])
 
     def elements(self, key: str, start: int, known: list[Node]) -> tuple[list[Any], int]:
-        found = known[: bisect_left(known, self.same, key=lambda node: node.end)]
+        found = known[: bisect_right(known, self.same, key=lambda node: node.end)]
+        # A number that ends where the texts part might go on in this one; what closes itself does not.
+        if found and found[-1].end == self.same and self.text[self.same - 1] not in '}]"':
+            found.pop()
         at = _skip(self.text, found[-1].end if found else start + 1)
         if not found and self.text[at : at + 1] != "]":
             value, end = _value(self.text, at)

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, Protocol
 from lynkr.answer import Answer
 from lynkr.changes import Changes
 from lynkr.conversation import Conversation
-from lynkr.document import Document, Edit
+from lynkr.document import Document, Edit, Trail
 from lynkr.errors import LynkrError
 from lynkr.events import Event, Refusal
 from lynkr.formats import (
@@ -116,7 +116,7 @@ class Codec(Speech, Protocol):
     @property
     def AnswerWriter(self) -> type[Writer]: ...
 
-    def read_request(self, body: dict[str, Any]) -> Conversation: ...
+    def read_request(self, body: dict[str, Any], trail: Trail | None = None) -> Conversation: ...
 
     def passages(self, element: dict[str, Any]) -> Iterator[Passage]: ...
 

@@ -103,7 +103,7 @@ class Answering:
             body = document.value
             if not isinstance(body, dict) or not is_plain(body, match.format):
                 return None
-            conversation = CODECS[match.format].read_request(body)
+            conversation = CODECS[match.format].read_request(body, document.trail)
         except (Unreadable, MalformedDocument, ClientError):
             return None
         # Of the tool's own login everything that could say whose it is: headers, and what stands in the address.

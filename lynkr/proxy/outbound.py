@@ -156,7 +156,7 @@ def cached(inbound: Inbound, lane: Lane, spoken: Format, changes: Changes) -> In
         if edits:
             changes.change("cache breakpoints", "set as Claude Code does, because the client sets none")
     elif can.cache_key and "prompt_cache_key" not in document.members and "tools" in document.members:
-        key = asking(CODECS[match.format].read_request(document.value), inbound.named).key
+        key = asking(CODECS[match.format].read_request(document.value, document.trail), inbound.named).key
         edits = document.edits_of({"prompt_cache_key": f"lynkr-{key}"})
         changes.change("prompt_cache_key", "the conversation's, because the client says none")
     if not edits:
@@ -191,7 +191,7 @@ def _relayed(inbound: Inbound, match: Match, lane: Lane) -> Outbound:
     out.asks_for_stream = asked_stream is not None and asked_stream.value is True
     if named is not None and isinstance(named.value, str) and not match.model:
         out.asked, out.model = named.value, lane.model or named.value
-    if (opened := _unsealed(document, out.changes)) is not document:
+    if (opened := _unsealed(inbound, document, out.changes)) is not document:
         document = opened
         out.body, out.headers = document.body, _less(out.headers, b"content-encoding")
     if lane.model and out.asked and lane.model != out.asked:
@@ -202,12 +202,12 @@ def _relayed(inbound: Inbound, match: Match, lane: Lane) -> Outbound:
     return out
 
 
-def _unsealed(document: Document, changes: Changes) -> Document:
+def _unsealed(inbound: Inbound, document: Document, changes: Changes) -> Document:
     """The document without sealed things of lynkr's; itself where it has none."""
     if not any(mark in document.body for mark in MARKS) or not (edits := unseal(document)):
         return document
     changes.drop("sealed reasoning", "only its maker can read it")
-    return Document.read(document.splice(edits))
+    return inbound.reading(document.splice(edits))
 
 
 def _fitted(inbound: Inbound, match: Match, document: Document, lane: Lane, out: Outbound) -> Outbound:
@@ -217,7 +217,7 @@ def _fitted(inbound: Inbound, match: Match, document: Document, lane: Lane, out:
         Home(lane.name, out.model), capabilities(lane, match.format, out.model)
     )  # fmt: skip
     if target.can.betas is not None:
-        document = Document.read(document.splice(unscope(document)))
+        document = inbound.reading(document.splice(unscope(document)))
     edits: list[Edit] = []
     named = document.find("model")
     if named is not None and not match.model and named.value != out.model:
@@ -225,7 +225,7 @@ def _fitted(inbound: Inbound, match: Match, document: Document, lane: Lane, out:
     # What counts tokens at Anthropic's is shaped like what asks for an answer.
     shaped = match.metered or match.format is Format.ANTHROPIC
     if shaped and isinstance(document.value, dict):
-        conversation = codec.read_request(document.value)
+        conversation = codec.read_request(document.value, document.trail)
         if needs_writing(conversation, target):
             return _translated(inbound, document, lane, codec)
         edits += patch(document, conversation, codec, target, fit, out.changes, counted=not match.metered)
@@ -267,12 +267,12 @@ def _enveloped(inbound: Inbound, document: Document, lane: Lane, envelope: Envel
     out = Outbound(
         envelope.target_path(model, streamed), _own_headers(streamed), None, asked, model, len(document.body)
     )
-    document = _unsealed(document, out.changes)
-    document = Document.read(document.splice(unscope(document)))
-    conversation = codec.read_request(document.value)
+    document = _unsealed(inbound, document, out.changes)
+    document = inbound.reading(document.splice(unscope(document)))
+    conversation = codec.read_request(document.value, document.trail)
     # The envelope's own members are written below, so they must not be patched as well.
     edits = patch(document, replace(conversation, model=""), codec, target, fit, out.changes)
-    document = Document.read(document.splice(edits))
+    document = inbound.reading(document.splice(edits))
     given = inbound.named.get(BETAS, "")
     betas = betas_for(given, target.can.betas) or ()
     if len(betas) < len(list(filter(None, given.split(",")))):
@@ -289,8 +289,8 @@ def _translated(inbound: Inbound, document: Document, lane: Lane, speech: Speech
     """Written anew in the lane's format."""
     match = inbound.match
     assert match is not None
-    codec, value = CODECS[match.format], document.value
-    conversation = codec.read_request(value)
+    codec = CODECS[match.format]
+    conversation = codec.read_request(document.value, document.trail)
     streamed = conversation.stream
     listed = False
     if match.model:

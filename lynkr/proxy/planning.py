@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from lynkr import formats
-from lynkr.conversation import Conversation, Media, Result, Turn
+from lynkr.conversation import Conversation, Media, Result
 from lynkr.document import Document, MalformedDocument
 from lynkr.errors import ClientError
 from lynkr.formats import CODECS
@@ -131,7 +131,7 @@ class Planning:
             return None
         codec, now = CODECS[spoken], self.now()
         try:
-            conversation = codec.read_request(document.value)
+            conversation = codec.read_request(document.value, document.trail)
         except ClientError:
             return None  # the lane will say what is wrong with it
         if inbound.match.model:
@@ -148,7 +148,7 @@ class Planning:
             tokens=_tokens(document, conversation),
             now=now,
             verdict="safeguards" in conversation.rest,
-            hour=_HOUR.search(document.body) is not None,
+            hour=b'"1h"' in document.body and _HOUR.search(document.body) is not None,
             prefix=sum(map(len, before)) // CHARS_PER_TOKEN,
             prefix_id=hash(before),
             elements=len(held),
@@ -227,15 +227,14 @@ def _alike(routes: tuple[Route, ...]) -> tuple[Route, ...]:
 
 def _tokens(document: Document, conversation: Conversation) -> int:
     """About how many tokens a request has: text by its length, and each picture as what a large one counts for."""
-    media = [part.data for turn in conversation.turns for part in _deep(turn) if isinstance(part, Media) and part.data]
+    media = [
+        part.data
+        for turn in conversation.turns
+        for said in turn.parts
+        for part in (said.parts if isinstance(said, Result) else (said,))
+        if isinstance(part, Media) and part.data
+    ]
     return (len(document.text) - sum(map(len, media))) // CHARS_PER_TOKEN + _PICTURE * len(media)
-
-
-def _deep(turn: Turn) -> Iterator[object]:
-    for part in turn.parts:
-        yield part
-        if isinstance(part, Result):
-            yield from part.parts
 
 
 def _stopped(period: str, limit: float, gone: float) -> str:

@@ -27,6 +27,7 @@ from lynkr.conversation import (
     Turn,
     unwrap,
 )
+from lynkr.document import Trail
 from lynkr.formats.values import dumps, flag, number, objects, optional, text, texts, whole, wrong
 from lynkr.formats.watch import member
 from lynkr.lane import Format
@@ -57,20 +58,19 @@ _KNOWN = frozenset(
 )
 
 
-def read_request(body: dict[str, Any]) -> Conversation:
+def read_request(body: dict[str, Any], trail: Trail | None = None) -> Conversation:
     """The conversation in a request's body. Raises ClientError where it makes no sense."""
-    return _Reader().conversation(body)
+    return (trail or Trail()).read(objects(body.get("messages"), "messages"), _Reader()).conversation(body)
 
 
 @dataclass(slots=True)
 class _Reader:
+    turns: list[Turn] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)  # call → tool
     effort: str | None = None
 
     def conversation(self, body: dict[str, Any]) -> Conversation:
         system = tuple(_texts(body.get("system"), "system"))
-        messages = objects(body.get("messages"), "messages")
-        turns = [replace(self.turn(said, f"messages.{n}"), span=(n, n + 1)) for n, said in enumerate(messages)]
         choice = member(body, "tool_choice")
         settings = member(body, "output_config")
         reasoning = _reasoning(body, settings)
@@ -82,7 +82,7 @@ class _Reader:
         return Conversation(
             model=text(body, "model"),
             system=tuple(part for part in system if part not in billing),
-            turns=tuple(turns),
+            turns=tuple(self.turns),
             tools=tuple(_tool(tool, f"tools.{n}") for n, tool in enumerate(objects(body.get("tools"), "tools"))),
             choice=_choice(choice),
             parallel=None if (single := flag(choice, "disable_parallel_tool_use")) is None else not single,
@@ -99,16 +99,16 @@ class _Reader:
             rest=rest,
         )
 
-    def turn(self, message: dict[str, Any], at: str) -> Turn:
+    def take(self, messages: list[dict[str, Any]], n: int) -> None:
+        message, at = messages[n], f"messages.{n}"
         role = message.get("role")
         if role not in ("user", "assistant", "system"):
             raise wrong(f"{at}.role", "must be user, assistant or system")
         effort = optional(member(message, "output_config"), "effort")
         self.effort = effort or self.effort
-        content = message.get("content")
-        if isinstance(content, str):
-            return Turn(cast(Role, role), (Text(content),), effort)
-        return Turn(cast(Role, role), tuple(self.parts(objects(content, f"{at}.content"), at)), effort)
+        said = message.get("content")
+        parts = (Text(said),) if isinstance(said, str) else tuple(self.parts(objects(said, f"{at}.content"), at))
+        self.turns.append(Turn(cast(Role, role), parts, effort, (n, n + 1)))
 
     def parts(self, blocks: list[dict[str, Any]], at: str) -> Iterator[Part]:
         sealed: Seal | None = None

@@ -24,6 +24,7 @@ from lynkr.conversation import (
     Tool,
     Turn,
 )
+from lynkr.document import Trail
 from lynkr.formats.gemini.envelope import opened
 from lynkr.formats.gemini.schema import as_json_schema
 from lynkr.formats.values import dumps, flag, number, objects, optional, text, texts, whole, wrong
@@ -53,12 +54,15 @@ _SETTINGS = frozenset(
 _EFFORTS = {"MINIMAL": "minimal", "LOW": "low", "MEDIUM": "medium", "HIGH": "high"}
 
 
-def read_request(body: dict[str, Any]) -> Conversation:
+def read_request(body: dict[str, Any], trail: Trail | None = None) -> Conversation:
     """The conversation in a request's body; the model and whether it is streamed stand in the path, not here.
 
     Raises ClientError where it makes no sense.
     """
-    return _Reader().conversation(_camelled(body))
+    body = _camelled(body)
+    if body.get("cachedContent"):
+        raise wrong("cachedContent", "refers to what Google holds; this lane has another format")
+    return (trail or Trail()).read(objects(body.get("contents"), "contents"), _Reader()).conversation(body)
 
 
 def _camel(name: str) -> str:
@@ -73,12 +77,11 @@ def _camelled(value: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class _Reader:
+    turns: list[Turn] = field(default_factory=list)
     waiting: list[Call] = field(default_factory=list)  # calls that have no result yet
     count: int = 0
 
     def conversation(self, body: dict[str, Any]) -> Conversation:
-        if body.get("cachedContent"):
-            raise wrong("cachedContent", "refers to what Google holds; this lane has another format")
         settings = _camelled(member(body, "generationConfig"))
         given = body.get("tools")
         tools = list(self.tools(objects([given] if isinstance(given, dict) else given, "tools")))
@@ -90,7 +93,7 @@ class _Reader:
         return Conversation(
             model=text(body, "model").removeprefix("models/"),
             system=tuple(_system(system)),
-            turns=tuple(self.turns(objects(body.get("contents"), "contents"))),
+            turns=tuple(self.turns),
             tools=tuple(tools),
             choice=_choice(_camelled(member(_camelled(member(body, "toolConfig")), "functionCallingConfig"))),
             max_output=whole(settings, "maxOutputTokens"),
@@ -108,15 +111,14 @@ class _Reader:
             rest=rest,
         )
 
-    def turns(self, contents: list[dict[str, Any]]) -> Iterator[Turn]:
-        for n, content in enumerate(contents):
-            role = content.get("role", "user")
-            if role not in ("user", "model", "function", "system"):
-                raise wrong(f"contents.{n}.role", "must be user or model")
-            parts = objects(content.get("parts"), f"contents.{n}.parts")
-            said = tuple(part for value in parts for part in self.part(value))
-            speaker: Role = "assistant" if role == "model" else "system" if role == "system" else "user"
-            yield Turn(speaker, said, span=(n, n + 1))
+    def take(self, contents: list[dict[str, Any]], n: int) -> None:
+        role = contents[n].get("role", "user")
+        if role not in ("user", "model", "function", "system"):
+            raise wrong(f"contents.{n}.role", "must be user or model")
+        parts = objects(contents[n].get("parts"), f"contents.{n}.parts")
+        said = tuple(part for value in parts for part in self.part(value))
+        speaker: Role = "assistant" if role == "model" else "system" if role == "system" else "user"
+        self.turns.append(Turn(speaker, said, span=(n, n + 1)))
 
     def part(self, value: dict[str, Any]) -> Iterator[Part]:
         # Both spellings again.

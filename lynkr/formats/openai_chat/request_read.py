@@ -24,6 +24,7 @@ from lynkr.conversation import (
     Tool,
     Turn,
 )
+from lynkr.document import Trail
 from lynkr.formats.openai import cache_mark, data_url
 from lynkr.formats.values import dumps, flag, number, objects, optional, text, texts, whole, wrong
 from lynkr.formats.watch import member
@@ -65,27 +66,19 @@ _KNOWN = frozenset(
 )
 
 
-def read_request(body: dict[str, Any]) -> Conversation:
+def read_request(body: dict[str, Any], trail: Trail | None = None) -> Conversation:
     """The conversation in a request's body. Raises ClientError where it makes no sense."""
-    return _Reader().conversation(body)
+    return (trail or Trail()).read(objects(body.get("messages"), "messages"), _Reader()).conversation(body)
 
 
 @dataclass(slots=True)
 class _Reader:
+    turns: list[Turn] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)  # call → tool
     custom: set[str] = field(default_factory=set)  # calls of custom tools
 
     def conversation(self, body: dict[str, Any]) -> Conversation:
-        messages = objects(body.get("messages"), "messages")
-        turns = list[Turn]()
-        for n, message in enumerate(messages):
-            turn = self.turn(message, f"messages.{n}")
-            # Results of one round stand in messages of their own here.
-            if turns and message.get("role") in ("tool", "function") and messages[n - 1].get("role") == message["role"]:
-                begun = turns[-1].span or (n, n)
-                turns[-1] = replace(turns[-1], parts=turns[-1].parts + turn.parts, span=(begun[0], n + 1))
-            else:
-                turns.append(replace(turn, span=(n, n + 1)))
+        turns = self.turns
         leading = next((n for n, turn in enumerate(turns) if turn.role != "system"), len(turns))
         system = tuple(part for turn in turns[:leading] for part in turn.parts if isinstance(part, Text))
         tools = [_tool(tool, f"tools.{n}") for n, tool in enumerate(objects(body.get("tools"), "tools"))]
@@ -123,6 +116,15 @@ class _Reader:
             wants_usage=member(body, "stream_options").get("include_usage") is True,
             rest=rest,
         )
+
+    def take(self, messages: list[dict[str, Any]], n: int) -> None:
+        role, turn = messages[n].get("role"), self.turn(messages[n], f"messages.{n}")
+        # Results of one round stand in messages of their own here.
+        if n and role in ("tool", "function") and messages[n - 1].get("role") == role:
+            begun = self.turns[-1].span or (n, n)
+            self.turns[-1] = replace(self.turns[-1], parts=self.turns[-1].parts + turn.parts, span=(begun[0], n + 1))
+        else:
+            self.turns.append(replace(turn, span=(n, n + 1)))
 
     def turn(self, message: dict[str, Any], at: str) -> Turn:
         match message.get("role"):

@@ -27,6 +27,7 @@ from lynkr.conversation import (
     Turn,
     unwrap,
 )
+from lynkr.document import Trail
 from lynkr.errors import ClientError
 from lynkr.formats.openai import data_url
 from lynkr.formats.values import dumps, flag, number, objects, optional, text, whole, wrong
@@ -80,37 +81,28 @@ SUM_UP = (
 SUMMED_UP = "What was said before, summed up:\n\n"
 
 
-def read_request(body: dict[str, Any]) -> Conversation:
+def read_request(body: dict[str, Any], trail: Trail | None = None) -> Conversation:
     """The conversation in a request's body. Raises ClientError where it makes no sense."""
-    return _Reader().conversation(body)
+    for name in _HELD:
+        if body.get(name) is not None:
+            raise ClientError(
+                f"lynkr: {name} refers to what another provider holds; this lane has another format and needs the "
+                f"whole conversation in `input`"
+            )
+    given = body.get("input")
+    items = [{"role": "user", "content": given}] if isinstance(given, str) else objects(given, "input")
+    return (trail or Trail()).read(items, _Reader()).conversation(body)
 
 
 @dataclass(slots=True)
 class _Reader:
     calls: dict[str, Call] = field(default_factory=dict)
-    tools: list[Tool | Opaque] = field(default_factory=list)
+    tools: list[Tool | Opaque] = field(default_factory=list)  # offered in the middle
     turns: list[Turn] = field(default_factory=list)
     sealed: Seal | None = None
     summary: bool = False
 
     def conversation(self, body: dict[str, Any]) -> Conversation:
-        for name in _HELD:
-            if body.get(name) is not None:
-                raise ClientError(
-                    f"lynkr: {name} refers to what another provider holds; this lane has another format and needs the "
-                    f"whole conversation in `input`"
-                )
-        self.tools += _tools(objects(body.get("tools"), "tools"))
-        given = body.get("input")
-        items = [{"role": "user", "content": given}] if isinstance(given, str) else objects(given, "input")
-        for n, item in enumerate(items):
-            count = len(self.turns)
-            last = self.turns[-1] if self.turns else None
-            self.item(item, f"input.{n}")
-            if len(self.turns) > count:
-                self.turns[-1] = replace(self.turns[-1], span=(n, n + 1))
-            elif self.turns and self.turns[-1] is not last:
-                self.turns[-1] = replace(self.turns[-1], span=((self.turns[-1].span or (n, n))[0], n + 1))
         leading = next((n for n, turn in enumerate(self.turns) if turn.role != "system"), len(self.turns))
         system = [part for turn in self.turns[:leading] for part in turn.parts if isinstance(part, Text)]
         if instructions := text(body, "instructions"):
@@ -120,7 +112,7 @@ class _Reader:
             model=text(body, "model"),
             system=tuple(system),
             turns=tuple(self.turns[leading:]),
-            tools=tuple(self.tools),
+            tools=(*_tools(objects(body.get("tools"), "tools")), *self.tools),
             choice=Choice("none") if self.summary else _choice(body.get("tool_choice")),
             parallel=flag(body, "parallel_tool_calls"),
             max_output=whole(body, "max_output_tokens"),
@@ -142,6 +134,14 @@ class _Reader:
                 **{f"reasoning.{name}": value for name, value in reasoning.items() if name in ("context", "mode")},
             },
         )
+
+    def take(self, items: list[dict[str, Any]], n: int) -> None:
+        count, last = len(self.turns), self.turns[-1] if self.turns else None
+        self.item(items[n], f"input.{n}")
+        if len(self.turns) > count:
+            self.turns[-1] = replace(self.turns[-1], span=(n, n + 1))
+        elif self.turns and self.turns[-1] is not last:
+            self.turns[-1] = replace(self.turns[-1], span=((self.turns[-1].span or (n, n))[0], n + 1))
 
     def item(self, item: dict[str, Any], at: str) -> None:
         kind = text(item, "type") or "message"
