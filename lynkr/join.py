@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from lynkr.errors import LynkrError
@@ -25,8 +24,7 @@ from lynkr.upstream.catalog import entry
 NOTE = "session.json"
 
 
-@dataclass(frozen=True, slots=True)
-class Joined:
+class Joined(NamedTuple):
     """What the tool is started with, in our place."""
 
     argv: tuple[str, ...]
@@ -54,13 +52,13 @@ def join(options: Options) -> Joined | Options:
     said = _said(folder)
     secret = url.path.strip("/")
     if folder is None or said is None or not url.port or not secret:
-        return replace(options, nested=True)
+        return options._replace(nested=True)
     # What led the first tool here is not where this one would have gone.
     outside = {name: value for name, value in environ.items() if name == "LYNKR_URL" or secret not in value}
     outside |= said.get("before", {})
-    alone = replace(options, nested=True, environ=outside)
+    alone = options._replace(nested=True, environ=outside)
     try:
-        within = replace(alone, profile=said["profile"], lane=said["lane"], tier=said["tier"])
+        within = alone._replace(profile=said["profile"], lane=said["lane"], tier=said["tier"])
         planned = without_credentials(within)
         lanes = reachable(planned.router, planned.tool)
         if not {lane.name for lane in lanes} <= set(said["served"]):

@@ -11,7 +11,6 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,8 +39,7 @@ class Held(NamedTuple):
     bytes: int
 
 
-@dataclass(slots=True)
-class Kept:
+class Kept(NamedTuple):
     """A folder of originals, and of sessions' lists of changes beside them."""
 
     folder: Path

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
 
 
 class Format(StrEnum):
@@ -30,8 +31,7 @@ class Auth(StrEnum):
     NONE = "none"  # nobody's: a server that asks for none
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(NamedTuple):
     """USD per million tokens. A rate that is None has no figure of its own."""
 
     input: float
@@ -41,8 +41,7 @@ class Price:
     cache_write_1h: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Lane:
+class Lane(NamedTuple):
     """Provider, model, credential and limits under one name.
 
     `base_url` is None where the request goes to the provider's own address, or, with `auth` CLIENT, to wherever the
@@ -59,7 +58,7 @@ class Lane:
     model: str | None = None
     key: str | None = None
     key_env: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
     timeout_s: float | None = None
     price: Price | None = None
     context: int | None = None

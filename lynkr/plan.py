@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from lynkr import credentials, profiles
 from lynkr.credentials import Held
@@ -31,8 +31,7 @@ from lynkr.upstream.catalog import base_url, check_url, entry
 NOT_FOR_THIS = "not_for_this_tool"
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """What `lynkr run` was asked for. `as_command` says that the words stood after `--`."""
 
     words: tuple[str, ...]
@@ -49,14 +48,13 @@ class Options:
     status_line: bool = False
     # For no tool at all: what `lynkr serve` begins with.
     standing: bool = False
-    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    environ: Mapping[str, str] = os.environ
     # A profile made in memory, and the name the report gives the tool: for `lynkr demo`.
     made: Profile | None = None
     tool_name: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """A session that could begin: everything that can be wrong beforehand has been looked at."""
 
     options: Options
@@ -74,7 +72,7 @@ class Plan:
     def budget(self) -> Budget:
         """What may be spent: `--budget` says it of the session, the profile and the nearest .lynkr.toml of the rest."""
         given = self.options.budget
-        return self.profile.budget if given is None else replace(self.profile.budget, session_usd=given)
+        return self.profile.budget if given is None else self.profile.budget._replace(session_usd=given)
 
     @property
     def compress(self) -> Settings:
@@ -123,7 +121,7 @@ def plan(options: Options, say: Callable[[str], None], ask: Callable[[str], str]
         if lane.auth is Auth.CLIENT and lane.name not in usable and set(lane.formats) & set(planned.tool.SPEAKS)
     ]
     kept = planned.router.only([lane for lane in planned.router.lanes if lane.name not in without])
-    return replace(planned, held=held, router=kept, notes=tuple(notes))
+    return planned._replace(held=held, router=kept, notes=tuple(notes))
 
 
 def without_credentials(options: Options) -> Plan:

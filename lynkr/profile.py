@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lynkr.answers.settings import Bypassing, Caching
 from lynkr.errors import ConfigError
@@ -29,8 +28,7 @@ _OUR_HEADERS = ("host", "content-length", "transfer-encoding", "connection", "ac
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(NamedTuple):
     """A profile as it was read."""
 
     name: str
@@ -38,12 +36,12 @@ class Profile:
     description: str
     lanes: Mapping[str, Lane]
     tiers: Mapping[str, tuple[str, ...]]
-    compress: Settings = field(default_factory=Settings)
-    text: str = field(default="", repr=False)
-    routing: Routing = field(default_factory=Routing)
-    budget: Budget = field(default_factory=Budget)
-    caching: Caching = field(default_factory=Caching)
-    bypassing: Bypassing = field(default_factory=Bypassing)
+    compress: Settings = Settings()
+    text: str = ""
+    routing: Routing = Routing()
+    budget: Budget = Budget()
+    caching: Caching = Caching()
+    bypassing: Bypassing = Bypassing()
     # Whether a tool that can shows a line about the session while it runs.
     status_line: bool = False
 
@@ -113,11 +111,10 @@ _LANE = ("provider", "auth", "model", "base_url", "format", "headers", "timeout_
 _SECRETS = ("api_key", "apikey", "token", "secret", "password")
 _LIKE_A_KEY = re.compile(r"(?:sk-|sk_|AIza|dapi|xai-|gsk_|ya29\.|ABSK)|.{41}")
 _RULE = ("who", "model", "words", "path", "tool", "tier", "lane")
-_RATES = tuple(Price.__dataclass_fields__)
+_RATES = Price._fields
 
 
-@dataclass(frozen=True, slots=True)
-class Reader:
+class Reader(NamedTuple):
     """Reads one profile's data; it keeps the text to be able to say where a mistake stands."""
 
     path: Path
@@ -156,7 +153,7 @@ class Reader:
         if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
             raise self.mistake(("route", "rules"), "a rule is a section [[route.rules]]")
         made = tuple(
-            replace(self, text=_only(self.text, "[[route.rules]]", number))._rule(number, rule, lanes)
+            self._replace(text=_only(self.text, "[[route.rules]]", number))._rule(number, rule, lanes)
             for number, rule in enumerate(rules, 1)
         )
         return Routing(**{**data, "models": models, "rules": made})

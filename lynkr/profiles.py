@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,7 +51,7 @@ def choose(name: str | None, environ: Mapping[str, str], folder: Path, where: Pa
             raise
         # Whoever named it is where it can be mended.
         raise ConfigError(f"{choice.source} names a profile that is not there: {error.sentence}") from error
-    return replace(profile, budget=profile.budget.lowered(choice.budget)) if choice.budget else profile
+    return profile._replace(budget=profile.budget.lowered(choice.budget)) if choice.budget else profile
 
 
 def load(name: str, where: Paths) -> Profile:

@@ -75,7 +75,7 @@ class Serving:
 
     def read(self) -> list[Setting]:
         """Reads the profiles and their keys, now. Raises LynkrError; then nothing has changed."""
-        asked = [replace(self.wanted.options, profile=name) for name in self.wanted.profiles or (None,)]
+        asked = [self.wanted.options._replace(profile=name) for name in self.wanted.profiles or (None,)]
         plans = [plan(options, self.notice, self.wanted.ask if self.note is None else None) for options in asked]
         names = [made.profile.name for made in plans]
         if twice := sorted({name for name in names if names.count(name) > 1}):

@@ -14,7 +14,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,7 +24,6 @@ from lynkr.kept import Kept
 from lynkr.lane import Auth
 from lynkr.launch.child import Child, reachable
 from lynkr.launch.launch import STATUS, Launch, child_environment
-from lynkr.launch.tools.codex import carriers
 from lynkr.paths import write_private
 from lynkr.plan import Plan, call_of, cwd, launch_of
 from lynkr.running import new_folder
@@ -38,8 +37,7 @@ if TYPE_CHECKING:
 _BACKLOG = 128
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A plan with its port, secret and launch."""
 
     plan: Plan
@@ -141,6 +139,7 @@ def _start_recorder(session: Prepared, started: str, project: str) -> tuple[Sess
 
 def _start_proxy(session: Prepared, recorder: Recorder, say: Callable[[str], None]) -> ProxyThread:
     # Only now: the thread that this starts imports what is heavy.
+    from lynkr.launch.tools.codex import carriers
     from lynkr.proxy.setting import Door
     from lynkr.proxy.thread import ProxyThread
 

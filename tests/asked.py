@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self
 
 from lynkr.changes import Switch
@@ -283,4 +283,4 @@ def names(plan: Plan) -> list[str]:
 
 def priced(name: str, new: float, read: float, output: float, **more: Any) -> Lane:
     """A lane of a model that no list knows, with a price of its own."""
-    return replace(lane(name, "claude-made-up", **more), price=Price(new, output, read, new))
+    return lane(name, "claude-made-up", **more)._replace(price=Price(new, output, read, new))

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -117,12 +117,12 @@ def test_another_process_knows_it_too(folder: Path) -> None:
 def test_it_is_known_by_what_is_behind_it(folder: Path, other: dict[str, str]) -> None:
     Healths(folder, Clock()).put(LANE, RESTS)
     found = Healths(folder, Clock())
-    assert found.of(replace(LANE, name="called otherwise", context=1000, timeout_s=9.0)) == RESTS
-    assert found.of(replace(LANE, **other)) == Health()
+    assert found.of(LANE._replace(name="called otherwise", context=1000, timeout_s=9.0)) == RESTS
+    assert found.of(LANE._replace(**other)) == Health()
 
 
 def test_nobody_else_can_read_it_and_no_key_or_address_stands_in_it(folder: Path) -> None:
-    Healths(folder, Clock()).put(replace(LANE, headers={"x-team": "blue"}), RESTS)
+    Healths(folder, Clock()).put(LANE._replace(headers={"x-team": "blue"}), RESTS)
     assert folder.stat().st_mode & 0o077 == 0
     assert [path.name for path in folder.iterdir()] == [file(folder).name]
     assert file(folder).stat().st_mode & 0o077 == 0

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Mode = Literal["off", "exact", "semantic"]
 
 
-@dataclass(frozen=True, slots=True)
-class Caching:
+class Caching(NamedTuple):
     """`[cache]`. `answers` says which questions are answered again, `ttl_s` for how long, `max_mb` how much is kept."""
 
     answers: Mode = "off"
@@ -19,8 +17,7 @@ class Caching:
     keep_warm: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Bypassing:
+class Bypassing(NamedTuple):
     """`[bypass]`: what is answered here, without a model. None: on for lanes with a key of their own, off for the
     tool's own login."""
 

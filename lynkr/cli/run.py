@@ -14,10 +14,9 @@ from lynkr.errors import ConfigError
 from lynkr.routing import TIERS
 
 # In JSON, and as a line of a .env file.
-_SECRET = re.compile(
-    r"""("[^"]*(?:key|token|secret|refresh|access|auth|password)[^"]*"\s*:\s*"|"""
-    r"""^[A-Z0-9_]*(?:KEY|TOKEN|SECRET|PASSWORD)[A-Z0-9_]*=)([^"\n]*)""",
-    re.IGNORECASE | re.MULTILINE,
+_SHOWS_A_KEY = (
+    r"""(?im)("[^"]*(?:key|token|secret|refresh|access|auth|password)[^"]*"\s*:\s*"|"""
+    r"""^[A-Z0-9_]*(?:KEY|TOKEN|SECRET|PASSWORD)[A-Z0-9_]*=)([^"\n]*)"""
 )
 
 
@@ -167,4 +166,4 @@ def _masked(text: str) -> str:
     """A file or a variable without the user's own keys, which a tool's configuration may hold."""
     from lynkr.launch.launch import PLACEHOLDER
 
-    return _SECRET.sub(lambda found: found[0] if found[2] == PLACEHOLDER else f"{found[1]}…", text)
+    return re.sub(_SHOWS_A_KEY, lambda found: found[0] if found[2] == PLACEHOLDER else f"{found[1]}…", text)

@@ -7,8 +7,9 @@ session's secret goes into the environment and such files only: an argument can 
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 from lynkr.lane import Auth, Format, Lane
 
@@ -21,8 +22,7 @@ SECRET_VARIABLE = "LYNKR_SECRET"  # noqa: S105 - a variable's name
 STATUS = "status"
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """What the user asked for, and what the tool is to be pointed at.
 
     `argv` begins with the tool's own path. `url` is the proxy's base URL with the secret in its path, `bare_url` the
@@ -73,8 +73,7 @@ def dialect(lane: Lane, known: Container[Format]) -> Format:
     return next((spoken for spoken in inside if spoken in known), Format.OPENAI_CHAT)
 
 
-@dataclass(frozen=True, slots=True)
-class Launch:
+class Launch(NamedTuple):
     """How the tool is started.
 
     `carrier` names a request header that holds the secret and, as its variable's value without lynkr, what is put back
@@ -83,13 +82,13 @@ class Launch:
     """
 
     argv: tuple[str, ...]
-    set: Mapping[str, str] = field(default_factory=dict)
+    set: Mapping[str, str] = MappingProxyType({})
     unset: tuple[str, ...] = ()
-    files: Mapping[Path, str] = field(default_factory=dict)
+    files: Mapping[Path, str] = MappingProxyType({})
     carrier: tuple[str, str | None] | None = None
-    origins: Mapping[str, str] = field(default_factory=dict)
+    origins: Mapping[str, str] = MappingProxyType({})
     notes: tuple[str, ...] = ()
-    links: Mapping[Path, Path] = field(default_factory=dict)
+    links: Mapping[Path, Path] = MappingProxyType({})
 
 
 def child_environment(call: Call, launch: Launch, session: str, key_variables: Sequence[str]) -> dict[str, str]:

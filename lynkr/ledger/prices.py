@@ -77,7 +77,7 @@ class Table:
         if found is None:
             return None
         factor = found.get("regional", 1.0) if region not in (None, "global") else 1.0
-        base = {name: rate for name, rate in found.items() if name in Price.__dataclass_fields__}
+        base = {name: rate for name, rate in found.items() if name in Price._fields}
         tiers = tuple((tier["above"], _price({**base, **tier}, factor)) for tier in found.get("tiers", ()))
         return Entry(_price(base, factor), tiers)
 
@@ -102,7 +102,7 @@ def _at_cloud(
 
 
 def _price(rates: Mapping[str, Any], factor: float) -> Price:
-    return Price(**{n: round(float(rates[n]) * factor, 9) for n in Price.__dataclass_fields__ if n in rates})
+    return Price(**{n: round(float(rates[n]) * factor, 9) for n in Price._fields if n in rates})
 
 
 @cache

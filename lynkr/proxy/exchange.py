@@ -296,7 +296,7 @@ class _Case:
                 if not final and lane.concurrency and (rest := self.house.lanes.rest(route.lane)):
                     # It was well when this request began to wait for its turn.
                     raise Unserved(None, "overloaded", f"rests after {rest.why}", again=False)
-                route = route if lane is route.lane else replace(route, lane=lane)
+                route = route if lane is route.lane else route._replace(lane=lane)
                 await self._down(placed, route, spoken, final=final)
         except UpstreamError as error:
             failure = Unserved.by(error, route.lane, wider=self.wider)

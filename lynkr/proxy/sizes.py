@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from lynkr.lane import Format, Lane
 from lynkr.proxy.interpret import ERROR_LIMIT, whole_body
@@ -44,4 +44,4 @@ class Sizes:
         if lane.name not in self._said:
             # Once a session: what was said of the size must not change between turns.
             self._said[lane.name] = await ollama.context(lane.model, fetch)
-        return replace(lane, context=self._said[lane.name])
+        return lane._replace(context=self._said[lane.name])

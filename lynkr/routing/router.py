@@ -6,7 +6,8 @@ What follows from a request (who asks, how hard the work is, what leaving a warm
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from lynkr.errors import ClientError
 from lynkr.lane import Auth, Format, Lane
@@ -16,8 +17,7 @@ from lynkr.routing.settings import Routing
 DEFAULT_TIER = "complex"
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """One answer to "where to": the lane, the tier it serves, and the reason in a few words."""
 
     lane: Lane
@@ -25,8 +25,7 @@ class Route:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Router:
+class Router(NamedTuple):
     """`lanes` are all that may serve, preferred ones first; `tier` and `why` hold for what is not told apart.
 
     `tiers` are the lanes of each tier, in order; empty where all work goes the same way. A tier without lanes of its
@@ -36,8 +35,8 @@ class Router:
     lanes: Sequence[Lane]
     tier: str
     why: str
-    tiers: Mapping[str, tuple[Lane, ...]] = field(default_factory=dict)
-    routing: Routing = field(default_factory=Routing)
+    tiers: Mapping[str, tuple[Lane, ...]] = MappingProxyType({})
+    routing: Routing = Routing()
 
     def serving(self, spoken: Format | None, *, as_it_is: bool = False) -> tuple[Lane, ...]:
         """The lanes that can serve what speaks `spoken`. Raises ClientError where none can.

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, get_args
+from types import MappingProxyType
+from typing import Literal, NamedTuple, get_args
 
 OnExceed = Literal["warn", "downgrade", "stop"]
 Who = Literal["main", "subagent", "title", "summary", "compaction", "probe", "classifier", "commit", "auxiliary"]
 WHO: tuple[Who, ...] = get_args(Who)
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """A rule of the user's: what all of its conditions hold for goes to `tier`, or down `lane`.
 
     `who` asks (main, subagent, title, …); `model` is a pattern of the model's name that was asked for; any of the
@@ -30,8 +29,7 @@ class Rule:
     tool: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Routing:
+class Routing(NamedTuple):
     """`[route]`. `retries` on one lane, None for the usual: two where there is another lane to turn to, else none.
 
     `wait_s` is how long a lane that has no `timeout_s` may take to begin its answer where there is another. A lane that
@@ -43,12 +41,11 @@ class Routing:
     wait_s: float = 120.0
     breaker_failures: int = 3
     breaker_rest_s: float = 30.0
-    models: Mapping[str, str] = field(default_factory=dict)
+    models: Mapping[str, str] = MappingProxyType({})
     rules: tuple[Rule, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(NamedTuple):
     """`[budget]`, in USD at list prices; None is no limit."""
 
     session_usd: float | None = None

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Terse = Literal["off", "lite", "full", "ultra"]
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """`[compress]` of a profile.
 
     `tool_results` is None where the profile does not say: then a lane with a key of its own is compressed, and the

@@ -9,8 +9,9 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
+from types import MappingProxyType
+from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 from lynkr.errors import ConfigError
@@ -20,8 +21,7 @@ _OPENAI = (Format.OPENAI_CHAT, Format.OPENAI_RESPONSES)
 _VERSION = re.compile(r"/v1(?:alpha|beta)?(?=[/?]|$)")
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(NamedTuple):
     """One endpoint of a provider.
 
     `host` (scheme and all) and `path` are its base URL; `{region}`, `{project}`, `{model}` and `{google}` stand there
@@ -44,8 +44,7 @@ class Way:
         return not self.models or re.search(self.models, model or "") is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Provider:
+class Provider(NamedTuple):
     """An entry of the catalog.
 
     `key_env` are the variables that the vendor's own SDK reads a key from; with none, and no `cloud`, it asks for no
@@ -66,7 +65,7 @@ class Provider:
     whole_host: bool = False
     example: str = ""
     region: str | None = None
-    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    elsewhere: Mapping[str, str] = MappingProxyType({})
     only_for: str = ""
     origin: str = ""
     console: str = ""
@@ -137,8 +136,7 @@ def entry(provider: str) -> Provider:
     return PROVIDERS[provider]
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """Where one request goes: `scheme://host[:port]` and the request target."""
 
     scheme: str

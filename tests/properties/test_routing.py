@@ -252,7 +252,7 @@ FAILURES = st.sampled_from(
 def profiles(draw: st.DrawFn) -> Callable[[], Session]:
     """A session of any profile, made anew at each call."""
     contexts, routing, tiers = draw(CONTEXTS), draw(ROUTINGS), draw(TIERED)
-    lanes = [replace(each, context=contexts.get(name)) for name, each in FOUR.items()]
+    lanes = [each._replace(context=contexts.get(name)) for name, each in FOUR.items()]
     verdicts = frozenset(draw(LISTED))
     return lambda: Session(lanes, tiers, routing, verdicts)
 

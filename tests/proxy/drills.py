@@ -210,7 +210,7 @@ def keys() -> Keys:
 
 
 def named(name: str, spoken: str, url: str, **more: Any) -> Lane:
-    return replace(lane(spoken, url, **more), name=name)
+    return lane(spoken, url, **more)._replace(name=name)
 
 
 @contextlib.contextmanager

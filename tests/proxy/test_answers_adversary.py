@@ -12,7 +12,6 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +96,7 @@ def test_a_lane_that_the_profile_sends_elsewhere_is_another(what: str) -> None:
     here = Lane("main", "bedrock", (Format.BEDROCK_INVOKE,), Auth.KEY, model="m", region="us-east-1", project="one",
                 api_version="2026-01-01", headers={"X-Tenant": "a"})  # fmt: skip
     assert named(here) is not None
-    assert named(replace(here, **ELSEWHERE[what])) != named(here)
+    assert named(here._replace(**ELSEWHERE[what])) != named(here)
 
 
 def test_another_query_is_another_question_on_a_lane_with_a_key() -> None:
@@ -124,7 +123,7 @@ def test_what_lets_a_client_into_a_gateway_counts(header: str, tmp_path: Path) -
 def test_what_was_said_in_few_words_is_not_given_where_the_profile_asks_for_no_such_thing(tmp_path: Path) -> None:
     with upstream(numbered()) as up:
         found = []
-        for how in (replace(OFF, terse="ultra"), OFF):
+        for how in (OFF._replace(terse="ultra"), OFF):
             with proxy(lane(up.url), keys={"main": Key("sk-1")}, caching=EXACT, shelf=tmp_path / "answers",
                        compress=how) as lynkr:  # fmt: skip
                 found.append(text(send(lynkr, body(system="You help."))))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,7 +24,7 @@ CALL = {"type": "tool_use", "id": "toolu_1", "name": "Bash", "input": {"command"
 def tiered(up: Upstream, spare: Upstream, *, routing: Routing | None = None) -> Router:
     """A strong lane and a small one of the same format, told apart by tier."""
     main = anthropic_lane(up.url, auth=Auth.KEY, model="claude-opus-5-5")
-    small = replace(main, name="spare", base_url=spare.url, model="claude-haiku-5-5")
+    small = main._replace(name="spare", base_url=spare.url, model="claude-haiku-5-5")
     tiers: dict[str, tuple[Lane, ...]] = {"simple": (small,), "complex": (main, small)}
     return Router((main, small), "complex", "by tier", tiers, routing or Routing(wait_s=2))
 

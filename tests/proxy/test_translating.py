@@ -11,7 +11,7 @@ import gzip
 import json
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -306,7 +306,7 @@ def test_a_lanes_own_header_replaces_one_of_ours() -> None:
 
 def test_a_base_url_with_a_path_keeps_it() -> None:
     with upstream(loop("-", {})["openai-chat"]) as up:
-        gateway = replace(lane("openai-chat", ""), base_url=up.url + "/team/v1/")
+        gateway = lane("openai-chat", "")._replace(base_url=up.url + "/team/v1/")
         with proxy(gateway, keys={"main": Key("k")}) as lynkr:
             assert send(lynkr, "anthropic").status == 200
     assert up.asked[0].target == "/team/v1/chat/completions"

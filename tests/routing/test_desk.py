@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -81,7 +80,7 @@ def test_it_begins_on_a_cheaper_lane_only_if_the_way_back_would_be_paid_for() ->
 
 
 @pytest.mark.parametrize(
-    "cheap", [UNKNOWN, replace(LOCAL, name="unknown"), replace(LOCAL, name="unknown", auth=Auth.KEY)]
+    "cheap", [UNKNOWN, LOCAL._replace(name="unknown"), LOCAL._replace(name="unknown", auth=Auth.KEY)]
 )
 def test_where_a_price_is_not_known_or_nothing_it_goes_where_its_tier_says(cheap: Any) -> None:
     session = Session((STRONG, cheap), {"simple": ["unknown"], "complex": ["strong"]})
@@ -399,7 +398,7 @@ def test_it_stays_with_whoever_stepped_in_where_coming_home_does_not_pay_until_n
 
 
 def test_with_unknown_prices_it_goes_home_at_once() -> None:
-    session, talk = failed_over(replace(UNKNOWN, name="other"))
+    session, talk = failed_over(UNKNOWN._replace(name="other"))
     assert session.goes(talk.calls()).lane == "first"
 
 

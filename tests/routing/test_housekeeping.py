@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from asked import (
     CHEAP,
@@ -62,7 +60,7 @@ def test_what_is_cheap_for_little_may_be_dear_for_much() -> None:
 
 
 def test_housekeeping_needs_a_lane_that_it_fits_into() -> None:
-    session = Session((STRONG, CHEAP, replace(LOCAL, context=4000)), {**TWO, "medium": ["local"]})
+    session = Session((STRONG, CHEAP, LOCAL._replace(context=4000)), {**TWO, "medium": ["local"]})
     assert session.goes(claude_title("x"), tokens=400).lane == "local"
     assert names(session.goes(claude_title("x"), tokens=4000).plan) == ["cheap", "strong"]
 
@@ -98,7 +96,7 @@ def test_where_no_model_gives_a_verdict_it_is_served_all_the_same() -> None:
 
 
 def test_what_does_not_fit_goes_to_a_lane_with_a_longer_context() -> None:
-    small = replace(CHEAP, context=30_000)
+    small = CHEAP._replace(context=30_000)
     session, talk = Session((STRONG, small)), begun(SIMPLE)
     assert session.goes(talk, tokens=29_999).lane == "cheap"
     assert session.goes(talk.calls(), tokens=30_000).lane == "strong"
@@ -107,7 +105,7 @@ def test_what_does_not_fit_goes_to_a_lane_with_a_longer_context() -> None:
 
 
 def test_where_it_fits_nowhere_a_lane_says_so_itself() -> None:
-    session = Session((replace(STRONG, context=1000), replace(CHEAP, context=500)))
+    session = Session((STRONG._replace(context=1000), CHEAP._replace(context=500)))
     assert session.goes(begun(SIMPLE), tokens=5000).plan.routes
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -51,14 +50,14 @@ def test_where_no_lane_speaks_the_format_the_error_says_which_do_and_the_way_out
 
 
 def test_a_lane_with_a_credential_of_its_own_serves_every_format() -> None:
-    keyed = replace(B, auth=Auth.KEY)
+    keyed = B._replace(auth=Auth.KEY)
     assert Router((A, keyed, C), "complex", "").plan(Format.GEMINI).lane is keyed
     assert Router((keyed, A), "complex", "").plan(Format.ANTHROPIC).lane is keyed
 
 
 def test_what_cannot_be_translated_needs_a_lane_that_speaks_its_format() -> None:
-    own = replace(A, auth=Auth.KEY)
-    found = Router((replace(B, auth=Auth.KEY), own), "complex", "")
+    own = A._replace(auth=Auth.KEY)
+    found = Router((B._replace(auth=Auth.KEY), own), "complex", "")
     assert found.plan(Format.ANTHROPIC, as_it_is=True).lane is own
     with pytest.raises(ClientError) as caught:
         found.plan(Format.GEMINI, as_it_is=True)
@@ -66,7 +65,7 @@ def test_what_cannot_be_translated_needs_a_lane_that_speaks_its_format() -> None
 
 
 def test_a_tool_that_got_a_placeholder_for_a_key_sends_nothing_down_a_lane_that_wants_its_login() -> None:
-    found = Router((replace(B, auth=Auth.KEY), A), "complex", "")
+    found = Router((B._replace(auth=Auth.KEY), A), "complex", "")
     assert [lane.name for lane in found.serving(Format.ANTHROPIC)] == ["b"]
     with pytest.raises(ClientError):
         found.plan(Format.ANTHROPIC, as_it_is=True)

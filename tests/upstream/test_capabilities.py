@@ -6,7 +6,6 @@ wrong cells. So the cells stand here once for each model, and the names of each 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -24,7 +23,7 @@ def lane(**more: Any) -> Lane:
 
 
 def can(spoken: Format, model: str, provider: str = "somebody") -> Capabilities:
-    return capabilities(replace(lane(), provider=provider), spoken, model)
+    return capabilities(lane()._replace(provider=provider), spoken, model)
 
 
 def modes(*names: str) -> frozenset[str]:

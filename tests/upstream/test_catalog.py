@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import pytest
@@ -168,7 +167,7 @@ def test_a_chatgpt_login_goes_to_chatgpts_own_backend() -> None:
 )
 def test_a_base_url_may_be_any_absolute_http_url(url: str) -> None:
     check_url(url, "x")
-    assert address(dataclasses.replace(lane("anthropic"), base_url=url), ANTHROPIC, url, "/v1").host
+    assert address(lane("anthropic")._replace(base_url=url), ANTHROPIC, url, "/v1").host
 
 
 @pytest.mark.parametrize(

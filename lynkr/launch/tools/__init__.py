@@ -5,11 +5,13 @@ Each says what the tool speaks (`SPEAKS`), how it is installed (`INSTALL`) and h
 
 from __future__ import annotations
 
-from typing import Protocol
+import importlib
+from collections.abc import Iterator, Mapping
+from typing import Protocol, cast
 
 from lynkr.lane import Format
 from lynkr.launch.launch import Call, Launch
-from lynkr.launch.tools import aider, claude, cline, cn, codex, command, copilot, gemini, kilo, opencode, pi, qwen
+from lynkr.launch.tools import command
 
 
 class Tool(Protocol):
@@ -24,17 +26,26 @@ class Tool(Protocol):
     def launch(self, call: Call) -> Launch: ...
 
 
-TOOLS: dict[str, Tool] = {
-    "claude": claude,
-    "codex": codex,
-    "gemini": gemini,
-    "opencode": opencode,
-    "aider": aider,
-    "qwen": qwen,
-    "copilot": copilot,
-    "cline": cline,
-    "kilo": kilo,
-    "pi": pi,
-    "cn": cn,
-}
+_NAMES = ("claude", "codex", "gemini", "opencode", "aider", "qwen", "copilot", "cline", "kilo", "pi", "cn")
+
+
+class _Tools(Mapping[str, Tool]):
+    """The tools by their commands' names; a session reads the module of one."""
+
+    def __getitem__(self, name: str) -> Tool:
+        if name not in _NAMES:
+            raise KeyError(name)
+        return cast(Tool, importlib.import_module(f"{__name__}.{name}"))
+
+    def __contains__(self, name: object) -> bool:
+        return name in _NAMES
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_NAMES)
+
+    def __len__(self) -> int:
+        return len(_NAMES)
+
+
+TOOLS: Mapping[str, Tool] = _Tools()
 ANY: Tool = command

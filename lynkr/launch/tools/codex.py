@@ -17,7 +17,6 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -95,8 +94,7 @@ def _toml(value: object) -> str:
     return json.dumps(value)
 
 
-@dataclass(frozen=True, slots=True)
-class _Config:
+class _Config(NamedTuple):
     """What the user's own configuration and arguments say.
 
     `arguments` are the user's without those that say where requests go; `table` is what such flags said of the
