@@ -61,6 +61,8 @@ def wrap(seal: Seal, home: Home, *, of_call: bool = False) -> str:
     return ENVELOPE + base64.urlsafe_b64encode(json.dumps(held).encode()).decode()
 
 
+# What Claude Code puts before its instructions for Anthropic alone, which takes it out again.
+BILLING = "x-anthropic-billing-header:"
 # The kind of seal that holds lynkr's own summary of a conversation: any lane may read it.
 SUMMARY = "lynkr.summary"
 

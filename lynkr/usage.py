@@ -6,6 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+# Against OpenAI's o200k, four characters a token are 7 % too many tokens for code and 10 % too few for prose.
+CHARS_PER_TOKEN = 4
+# How long an entry of a provider's cache lives after its last use, in seconds: Anthropic's usual time, which others
+# keep about as well, and the longer one that can be asked for.
+WARM_S, HOUR_S = 300.0, 3600.0
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:

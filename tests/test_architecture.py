@@ -200,7 +200,7 @@ ALONE = {
 }
 # What decides must not look at the world.
 PURE = (*sorted(VOCABULARY), "framing", "formats", "routing", "transforms", "translate")
-PURE_MODULES = ("upstream.capabilities", "upstream.fit")
+PURE_MODULES = ("answers.title", "upstream.capabilities", "upstream.fit")
 WORLD = {"time", "datetime", "random", "secrets", "os", "sys", "pathlib", "socket", "threading", "tempfile", "shutil"}
 FUNCTION_CAP, FILE_CAP = 80, 500
 

@@ -1,1 +1,1 @@
-"""Answers that were given before: which question is the same one, and where answers are kept."""
+"""Answers that need no model: those that were given before, those made by rule, and the counting of tokens."""

@@ -12,7 +12,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-_CHARS = 4
+from lynkr.usage import CHARS_PER_TOKEN
+
 # What stands around each message, and around a tool, in providers' own templates.
 _AROUND = 4
 _OLD_CLAUDE = re.compile(r"claude-(?:3|(?:opus|sonnet|haiku)-4-(?:0|1|5|6)\b|(?:opus|sonnet)-4(?:-20|\b(?!-)))")
@@ -36,7 +37,7 @@ def count(body: dict[str, Any], model: str) -> int:
     vocabulary, factor = next((names, by) for like, names, by in _FAMILIES if like.search(model.lower()))
     counted = _counted(texts, vocabulary)
     if counted is None:
-        counted = sum(map(len, texts)) // _CHARS
+        counted = sum(map(len, texts)) // CHARS_PER_TOKEN
     return max(1, round(counted * factor) + _AROUND * messages)
 
 

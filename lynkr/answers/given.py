@@ -11,10 +11,8 @@ from typing import Any
 from lynkr.answer import Answer, AnswerPart
 from lynkr.conversation import Seal, Text, Thinking
 from lynkr.events import End, Stop
-from lynkr.usage import Usage
+from lynkr.usage import WARM_S, Usage
 
-# So long a provider keeps what it has cached.
-_WARM_S = 300.0
 _FIGURES = ("input", "cache_read", "cache_write", "cache_write_1h", "output", "reasoning")
 
 
@@ -33,7 +31,7 @@ class Given:
     def worth(self, now: float) -> Usage:
         """What it would take to ask again now: what was written to a cache a moment ago would be read from it."""
         cached = self.usage.cache_read or self.usage.cache_write or self.usage.cache_write_1h
-        if cached and now - self.at < _WARM_S:
+        if cached and now - self.at < WARM_S:
             return Usage(cache_read=self.usage.prompt, output=self.usage.output)
         return self.usage
 

@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from lynkr.conversation import BILLING
 from lynkr.lane import Format
 
 # Members that name the occasion, by format.
@@ -28,7 +29,6 @@ _OCCASION: Mapping[Format, frozenset[str]] = {
                                         "safety_identifier")),
     Format.GEMINI: frozenset(("labels",)),
 }  # fmt: skip
-_BILLING = "x-anthropic-billing-header:"
 # Headers that name the occasion, or belong to the connection. Whatever else there is may say whose the question is, or
 # what is asked: gateways have names of their own for both.
 _TRAVELS = re.compile(
@@ -41,17 +41,22 @@ _TRAVELS = re.compile(
 
 
 # What makes an answer more than its text, or the question more than its body.
-MORE = frozenset((
-    "safeguards", "n", "logprobs", "top_logprobs", "modalities", "audio", "background", "previous_response_id",
+_MORE = frozenset((
+    "n", "logprobs", "top_logprobs", "modalities", "audio", "background", "previous_response_id",
     "conversation", "prediction", "web_search_options", "cachedContent",
 ))  # fmt: skip
 # Within what Gemini calls the configuration of an answer.
 _MORE_CONFIGURED = frozenset(("candidateCount", "responseLogprobs", "logprobs", "responseModalities", "speechConfig"))
 
 
+def asks_for_more(body: Mapping[str, Any]) -> bool:
+    """Whether a question asks for more than a text, or from more than its body."""
+    return "safeguards" in body or any(body.get(name) for name in _MORE)
+
+
 def is_plain(body: Mapping[str, Any], spoken: Format) -> bool:
     """Whether a question asks for text alone, from nothing but its body, and wants it to be kept nowhere."""
-    if spoken not in _OCCASION or any(body.get(name) for name in MORE) or "safeguards" in body:
+    if spoken not in _OCCASION or asks_for_more(body):
         return False
     # A provider that is to remember its answer must have given one; OpenAI's Responses do unless they are told not to.
     if body.get("store", spoken is Format.OPENAI_RESPONSES):
@@ -92,7 +97,7 @@ def _unmarked(value: Any, name: str) -> Any:
 
 def _unbilled(block: Any) -> Any:
     """A block without the line that Claude Code bills by; None where it was that line alone."""
-    if not isinstance(block, dict) or not str(block.get("text", "")).startswith(_BILLING):
+    if not isinstance(block, dict) or not str(block.get("text", "")).startswith(BILLING):
         return block
     rest = str(block["text"]).partition("\n")[2]
     return {**block, "text": rest} if rest else None

@@ -16,19 +16,19 @@ Values = Sequence[Mapping[str, Any]]
 _CHAT_CHOICE = frozenset(("index", "message", "delta", "finish_reason", "native_finish_reason", "stop_reason",
                           "content_filter_results", "matched_stop"))  # fmt: skip
 _CHAT_MESSAGE = frozenset(("role", "content", "reasoning_content", "reasoning"))
-_RESPONSE_EVENTS = frozenset((
+_RESPONSE_EVENTS = (
     "response.created", "response.queued", "response.in_progress", "response.output_item.added",
     "response.output_item.done", "response.content_part.added", "response.content_part.done",
     "response.output_text.delta", "response.output_text.done", "response.reasoning_summary_part.added",
     "response.reasoning_summary_part.done", "response.reasoning_summary_text.delta",
     "response.reasoning_summary_text.done", "response.reasoning_text.delta", "response.reasoning_text.done",
     "response.completed", "keepalive",
-))  # fmt: skip
+)  # fmt: skip
 _RESPONSE_ITEM = frozenset(("id", "type", "status", "role", "content", "summary", "encrypted_content"))
 _RESPONSE_PART = frozenset(("type", "text"))
 _MESSAGE = frozenset(("id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "usage"))
-_MESSAGE_EVENTS = frozenset(("message_start", "content_block_start", "content_block_delta", "content_block_stop",
-                             "message_delta", "message_stop", "ping"))  # fmt: skip
+_MESSAGE_EVENTS = ("message_start", "content_block_start", "content_block_delta", "content_block_stop",
+                   "message_delta", "message_stop", "ping")  # fmt: skip
 _BLOCK = frozenset(("type", "text", "thinking", "signature"))
 _CANDIDATE = frozenset(("content", "finishReason", "index", "avgLogprobs", "safetyRatings", "tokenCount"))
 _GEMINI_PART = frozenset(("text", "thought"))
@@ -53,6 +53,11 @@ def _empty(value: Any) -> bool:
     return value in (None, "", 0, False)
 
 
+def _are(values: Values, known: Sequence[str]) -> bool:
+    """Whether all events are of a known type."""
+    return all(value.get("type") in known for value in values)
+
+
 def _all(values: Any, look: Callable[[Any], bool]) -> bool:
     return isinstance(values, list) and all(map(look, values))
 
@@ -64,8 +69,9 @@ def _chat(values: Values) -> bool:
         if value.get("error") or not isinstance(choices, list) or len(choices) > 1:
             return False
         for choice in choices:
-            said = choice.get("message") or choice.get("delta") or {}
-            if not (_only(choice, _CHAT_CHOICE) and _only(said, _CHAT_MESSAGE)) or choice.get("index", 0) != 0:
+            if not _only(choice, _CHAT_CHOICE) or choice.get("index", 0) != 0:
+                return False
+            if not _only(choice.get("message") or choice.get("delta") or {}, _CHAT_MESSAGE):
                 return False
             ends.append(choice.get("finish_reason"))
     return [end for end in ends if end] == ["stop"]
@@ -74,10 +80,9 @@ def _chat(values: Values) -> bool:
 def _responses(values: Values) -> bool:
     if len(values) == 1 and "type" not in values[0]:
         return _response(values[0])
-    kinds = [value.get("type") for value in values]
     items = [value.get("item") for value in values if value.get("type") == "response.output_item.done"]
     last = next((value.get("response") for value in values if value.get("type") == "response.completed"), None)
-    return set(kinds) <= _RESPONSE_EVENTS and _all(items, _item) and isinstance(last, Mapping) and _response(last)
+    return _are(values, _RESPONSE_EVENTS) and _all(items, _item) and isinstance(last, Mapping) and _response(last)
 
 
 def _response(value: Mapping[str, Any]) -> bool:
@@ -94,7 +99,7 @@ def _messages(values: Values) -> bool:
     if len(values) == 1 and values[0].get("type") == "message":
         whole = values[0]
         return _only(whole, _MESSAGE) and _stopped(whole) and _all(whole.get("content"), _block)
-    if not {value.get("type") for value in values} <= _MESSAGE_EVENTS:
+    if not _are(values, _MESSAGE_EVENTS):
         return False
     begun = [value["message"] for value in values if isinstance(value.get("message"), Mapping)]
     blocks = [value.get("content_block") for value in values if value.get("type") == "content_block_start"]
@@ -124,9 +129,11 @@ def _gemini(values: Values) -> bool:
         if value.get("error") or value.get("promptFeedback") or not isinstance(candidates, list) or len(candidates) > 1:
             return False
         for candidate in candidates:
+            if not _only(candidate, _CANDIDATE):
+                return False
             content = candidate.get("content") or {}
-            parts = content.get("parts") or []
-            if not _only(candidate, _CANDIDATE) or not _all(parts, lambda part: _only(part, _GEMINI_PART)):
+            parts = (content.get("parts") or []) if isinstance(content, Mapping) else None
+            if not _all(parts, lambda part: _only(part, _GEMINI_PART)):
                 return False
             ends.append(candidate.get("finishReason"))
     return [end for end in ends if end] == ["STOP"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,10 +10,11 @@ from typing import Any
 from lynkr.audit.past import Read, Reader, Thread
 from lynkr.audit.reading import File, read
 from lynkr.audit.replay import Judged, Replay
-from lynkr.ledger.meter import CHARS_PER_TOKEN, Meter
+from lynkr.ledger.meter import Meter
 from lynkr.ledger.prices import Table
 from lynkr.ledger.row import Row, Session
 from lynkr.plan import Plan
+from lynkr.usage import CHARS_PER_TOKEN
 
 # By so much a figure that rests on lengths may be off: what another model's tokens are, and what was taken out of a
 # prompt whose system text the transcript has not kept.
@@ -67,16 +69,16 @@ def audit(
     account, seen, meter = Account(), set[str](), Meter(prices)
     replays: dict[str, Replay] = {}
     for number, file in enumerate(files, 1):
+        found: Read | None = None
         try:
             found = read(file, seen)
         except OSError as error:
             account.unread.append(f"{file.path}: {error.strerror}")
-            continue
         except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
             account.unread.append(f"{file.path}: not understood ({type(error).__name__})")
-            continue
-        account.noted(found)
-        if file.reader is not None:
+        else:
+            account.noted(found)
+        if file.reader is not None and found is not None:
             if file.reader.TOOL not in replays:
                 replays[file.reader.TOOL] = Replay(file.reader, meter, plan_of(file.reader))
             replay = replays[file.reader.TOOL]
@@ -95,7 +97,7 @@ def _results(thread: Thread, counted: set[int]) -> Mapping[str, tuple[int, int, 
     names, found = dict[str, str](), dict[str, tuple[int, int, int]]()
     lengths = sorted(turn.length for turn in thread.turns)
     for at, item in enumerate(thread.items):
-        sent = sum(length > at for length in lengths)
+        sent = len(lengths) - bisect_right(lengths, at)
         new = sent > 0 and at >= thread.known and id(item) not in counted
         counted.add(id(item))
         for name, size in _result_sizes(item, names):

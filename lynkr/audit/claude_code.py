@@ -28,9 +28,9 @@ def files(home: Path, environ: Callable[[str], str | None]) -> Iterator[Path]:
     yield from sorted(folder.rglob("*.jsonl"))
 
 
-def mine(first: dict[str, Any]) -> bool:
+def mine(entry: dict[str, Any]) -> bool:
     """See Reader."""
-    return first.get("type") in _KINDS and "payload" not in first
+    return entry.get("type") in _KINDS and "payload" not in entry
 
 
 @dataclass(slots=True)

@@ -34,9 +34,9 @@ def files(home: Path, environ: Callable[[str], str | None]) -> Iterator[Path]:
         yield from sorted((folder / name).rglob("*.jsonl"))
 
 
-def mine(first: dict[str, Any]) -> bool:
+def mine(entry: dict[str, Any]) -> bool:
     """See Reader."""
-    return first.get("type") in _KINDS and "payload" in first
+    return entry.get("type") in _KINDS and "payload" in entry
 
 
 @dataclass(slots=True)
@@ -51,7 +51,6 @@ class _Rollout:
     begun: int | None = None
     counted: dict[str, Any] | None = None
     recorded: bool = False
-    identity: str = ""
 
     def item(self, payload: dict[str, Any]) -> None:
         kind = words(payload.get("type"))

@@ -68,8 +68,8 @@ class Reader(Protocol):
     def files(self, home: Path, environ: Callable[[str], str | None]) -> Iterator[Path]:
         """Where the tool keeps them."""
 
-    def mine(self, first: dict[str, Any]) -> bool:
-        """Whether a file that begins like this is one of the tool's."""
+    def mine(self, entry: dict[str, Any]) -> bool:
+        """Whether an entry is one that only the tool writes."""
 
     def read(self, path: Path, entries: Iterable[dict[str, Any]], seen: set[str]) -> Read:
         """The conversations of one file; `seen` holds the requests of earlier ones, so that none counts twice."""

@@ -22,7 +22,7 @@ from lynkr.errors import ClientError
 from lynkr.formats import Match
 from lynkr.ids import ulid
 from lynkr.lane import Auth, Format, Lane
-from lynkr.ledger.meter import CHARS_PER_TOKEN, Meter
+from lynkr.ledger.meter import Meter
 from lynkr.ledger.row import Row
 from lynkr.plan import Plan
 from lynkr.proxy.documents import Documents
@@ -32,19 +32,17 @@ from lynkr.proxy.server import Request
 from lynkr.proxy.shaping import Outcome, Shaping
 from lynkr.routing.budget import Purse
 from lynkr.routing.settings import Budget
-from lynkr.usage import Heard, Usage
+from lynkr.usage import CHARS_PER_TOKEN, HOUR_S, WARM_S, Heard, Usage
 
 _PATHS = {Format.ANTHROPIC: "/v1/messages", Format.OPENAI_RESPONSES: "/v1/responses"}
-_HOUR_S, _WARM_S = 3600.0, 300.0
 # No system prompt and tools have more characters.
 _LARGEST = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One request as it was (`was`) and as it would have been (`would`); its time in Unix seconds."""
+    """One request as it was (`was`) and as it would have been (`would`)."""
 
-    at: float
     was: Row
     would: Row
 
@@ -59,10 +57,10 @@ class Replay:
     _now: float = 0.0
     _planning: Planning = field(init=False)
     _shaping: Shaping = field(init=False)
-    # What a lane has cached of a conversation: tokens, when they were sent, and in how long a body.
-    _cached: dict[tuple[int, str], tuple[int, float, int]] = field(default_factory=dict)
-    # Conversations that have left the model that they were recorded on.
-    _left: set[int] = field(default_factory=set)
+    # What each lane has cached of the conversation under way: tokens, when they were sent, and in how long a body.
+    _cached: dict[str, tuple[int, float, int]] = field(default_factory=dict)
+    # Whether it has left the model that it was recorded on.
+    _left: bool = False
     _ids: Iterator[int] = field(default_factory=count)
     _documents: Documents = field(default_factory=Documents)
 
@@ -72,16 +70,15 @@ class Replay:
             self._shaping = Shaping(self.plan.compress, lambda _change, _request: None)
 
     def thread(self, thread: Thread) -> Iterator[Judged]:
-        """The requests of a conversation, in order. It is forgotten when the last one is over."""
+        """The requests of a conversation, in order; one conversation at a time."""
+        self._cached, self._left = {}, False
         bodies = _bodies(self.reader.FORMAT, thread) if self.plan is not None else None
         for turn in thread.turns:
             was = self._was(thread, turn)
             would = was
             if bodies is not None and self.plan is not None:
                 would = self._would(thread, turn, was, bodies(turn))
-            yield Judged(turn.at, was, would)
-        self._left.discard(id(thread))
-        self._cached = {place: held for place, held in self._cached.items() if place[0] != id(thread)}
+            yield Judged(was, would)
 
     def _was(self, thread: Thread, turn: Turn) -> Row:
         lane = Lane("recorded", self.reader.PROVIDER, (self.reader.FORMAT,), Auth.CLIENT)
@@ -102,7 +99,7 @@ class Replay:
             return was  # the profile has no lane for it
         route = placed.plan.routes[0]
         shaped = self._shaping(self._planning.for_lane(placed, route.lane), route.lane)
-        usage, whole = self._usage(thread, route.lane, turn, shaped)
+        usage, whole = self._usage(route.lane, turn, shaped)
         lane, model = route.lane, route.lane.model or turn.model
         cost, uncompressed = (self._cost(each, lane, model) for each in (usage, whole))
         plan = self._planning.served(placed, route, usage)
@@ -120,26 +117,24 @@ class Replay:
     def _cost(self, usage: Usage, lane: Lane, model: str) -> float | None:
         return self.meter.count(Heard(usage, final=True, complete=True), lane, model, model, 0).cost_usd
 
-    def _usage(self, thread: Thread, lane: Lane, turn: Turn, shaped: Outcome) -> tuple[Usage, Usage]:
+    def _usage(self, lane: Lane, turn: Turn, shaped: Outcome) -> tuple[Usage, Usage]:
         """The usage that the request would have had on `lane`: as it was shaped, and as it came."""
         recorded, removed = turn.usage, shaped.removed()
         kept, length = 1 / (1 + sum(part.share for part in removed)), len(shaped.inbound.body or b"")
         prompt = round(recorded.prompt * kept)
-        key, place = id(thread), (id(thread), lane.name)
-        tokens, at, sent = self._cached.get(place, (0, 0.0, 0))
-        if not (lane.auth is Auth.CLIENT or lane.model in (None, turn.model)):
-            self._left.add(key)
+        tokens, at, sent = self._cached.get(lane.name, (0, 0.0, 0))
+        self._left = self._left or not (lane.auth is Auth.CLIENT or lane.model in (None, turn.model))
         # What this lane was sent before is in its cache, and what stands behind it is new: shaping changes no old byte.
         end = sent / length if length else 0.0
         before = round(sum(part.share for part in removed if part.place < end) * prompt)
         behind = recorded.prompt - prompt - before
-        self._cached[place] = (prompt + recorded.output, turn.at, length)
-        if key not in self._left:
+        self._cached[lane.name] = (prompt + recorded.output, turn.at, length)
+        if not self._left:
             if not recorded.cache_read:
                 before, behind = 0, before + behind
             read = max(recorded.cache_read - before, 0)
             return _split(recorded, read, prompt - read), recorded
-        keeps = _HOUR_S if recorded.cache_write_1h else _WARM_S
+        keeps = HOUR_S if recorded.cache_write_1h else WARM_S
         read = min(tokens, prompt) if turn.at - at <= keeps else 0
         if not read:
             before, behind = 0, before + behind

@@ -28,6 +28,7 @@ def command(file: Path, ran: str | None, tool: str | None, as_json: bool) -> Non
     """
     from lynkr.kept import Kept
     from lynkr.transforms.shaper import alone
+    from lynkr.transforms.tool_results.stub import MARK
 
     if ran is not None and tool is not None:
         raise UsageError("--command and --tool exclude each other")
@@ -45,7 +46,7 @@ def command(file: Path, ran: str | None, tool: str | None, as_json: bool) -> Non
         give(after)
         return
     cuts = [{"kind": cut.kind, "characters": cut.chars} for cut in change.cuts] if change else []
-    left_out = [line for line in after.split("\n") if line.startswith("[lynkr: ")] if change else []
+    left_out = [line for line in after.split("\n") if line.startswith(MARK)] if change else []
     values = {
         "id": change.id if change else None,
         "before": {"characters": len(text), "lines": text.count("\n") + 1},

@@ -16,10 +16,8 @@ from math import fsum
 from lynkr.changes import Removed, Saving
 from lynkr.lane import Lane, Price
 from lynkr.ledger.prices import Entry, Table, cost
-from lynkr.usage import Heard, Usage
+from lynkr.usage import CHARS_PER_TOKEN, Heard, Usage
 
-# Against OpenAI's o200k, four characters a token are 7 % too many tokens for code and 10 % too few for prose.
-CHARS_PER_TOKEN = 4
 # The provider whose answers say what was billed, in USD: https://openrouter.ai/docs/use-cases/usage-accounting.
 _TELLS = "openrouter"
 

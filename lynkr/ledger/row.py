@@ -68,7 +68,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One `lynkr run`. `seconds` and `exit_status` are None until it has ended."""
+    """One `lynkr run`, or a profile of one `lynkr serve`. `seconds` and `exit_status` are None until it has ended."""
 
     id: str
     tool: str

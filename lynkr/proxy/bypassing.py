@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from lynkr.answer import Answer
 from lynkr.answers.counts import count
-from lynkr.answers.question import MORE
+from lynkr.answers.question import asks_for_more
 from lynkr.answers.settings import Bypassing
+from lynkr.answers.title import title
 from lynkr.conversation import Conversation, Text
 from lynkr.document import MalformedDocument
 from lynkr.errors import ClientError
@@ -26,8 +27,7 @@ from lynkr.lane import Auth, Format, Lane
 from lynkr.proxy.coding import Unreadable
 from lynkr.proxy.outbound import Inbound
 from lynkr.routing.asking import asking
-from lynkr.transforms.title import title
-from lynkr.usage import Usage
+from lynkr.usage import CHARS_PER_TOKEN, Usage
 
 # A larger request is no chore: Codex' titles come with all of its tools and are the largest.
 _LARGEST = 256 * 1024
@@ -61,7 +61,6 @@ _PLAIN_TEXT = frozenset(("type", "description", "title", "minLength", "maxLength
 _CODEX_BEGIN = "User prompt:\n"
 # The user's words that a title is made of; what comes later changes it no more.
 _MOST = 8000
-_CHARS = 4
 _TURN = "x-codex-turn-metadata"
 _TOPIC = {"isNewTopic", "title"}
 
@@ -99,7 +98,7 @@ class Bypasses:
             return None  # chores come alone; a conversation's every turn is not to be read for them
         try:
             body = inbound.read().value
-            if not isinstance(body, dict) or any(body.get(name) for name in MORE) or "safeguards" in body:
+            if not isinstance(body, dict) or asks_for_more(body):
                 return None
             conversation = CODECS[match.format].read_request(body)
         except (Unreadable, MalformedDocument, ClientError):
@@ -114,7 +113,7 @@ class Bypasses:
         listed = streamed and match.format is Format.GEMINI and "alt=sse" not in inbound.request.target
         if said is None or listed:
             return None
-        usage = Usage(input=len(inbound.body or b"") // _CHARS, output=max(1, len(said) // _CHARS))
+        usage = Usage(input=len(inbound.body or b"") // CHARS_PER_TOKEN, output=max(1, len(said) // CHARS_PER_TOKEN))
         model = match.model or conversation.model
         stop = Stop.LENGTH if asked.who == "probe" else Stop.END
         return Bypass(asked.who, Answer("", model, (Text(said),), End(stop, usage)), streamed, usage, model)

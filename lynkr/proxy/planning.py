@@ -12,7 +12,7 @@ from lynkr.document import Document, MalformedDocument
 from lynkr.errors import ClientError
 from lynkr.formats import CODECS
 from lynkr.lane import Auth, Format, Lane
-from lynkr.ledger.meter import CHARS_PER_TOKEN, Before, Meter
+from lynkr.ledger.meter import Before, Meter
 from lynkr.proxy.coding import Unreadable
 from lynkr.proxy.documents import Documents
 from lynkr.proxy.marker import without_marker
@@ -28,13 +28,11 @@ from lynkr.routing.seats import Seats
 from lynkr.routing.settings import Budget
 from lynkr.upstream.capabilities import gives_verdicts
 from lynkr.upstream.catalog import is_loopback
-from lynkr.usage import Usage
+from lynkr.usage import CHARS_PER_TOKEN, Usage
 
 # A breakpoint whose entry lives for an hour.
 _HOUR = re.compile(rb'"ttl"\s*:\s*"1h"')
 _PICTURE = 1600
-# What stands before the conversation in a provider's cache, in any format.
-_BEFORE = ("tools", "system", "instructions", "systemInstruction", "system_instruction")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +137,9 @@ class Planning:
         found = asking(conversation, inbound.named)
         talk = document.members.get(codec.TALK)
         held = talk.value if talk and isinstance(talk.value, list) else ()
-        first = [document.members[name] for name in _BEFORE if name in document.members]
-        before = tuple(document.text[node.start : node.end] for node in first)
+        # What stands before the conversation in a provider's cache, without the line that Claude Code bills by.
+        tools = document.members.get("tools")
+        before = (document.text[tools.start : tools.end] if tools else "", *(part.text for part in conversation.system))
         ask = Ask(
             spoken,
             found,

@@ -190,7 +190,7 @@ def _chore(conversation: Conversation, last: str) -> Who | None:
     short = (conversation.max_output or 0) in range(1, _PROBE_OUTPUT + 1)
     if short and len(conversation.turns) == 1 and (conversation.max_output == 1 or last.lower() in _PROBES):
         return "probe"
-    told = "\n".join(part.text for part in conversation.system if "x-anthropic-billing-header" not in part.text)
+    told = "\n".join(part.text for part in conversation.system)
     told += "".join(
         part.text
         for turn in conversation.turns

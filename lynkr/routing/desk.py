@@ -17,11 +17,11 @@ from lynkr.conversation import Conversation
 from lynkr.lane import Format, Lane
 from lynkr.routing import TIERS
 from lynkr.routing.asking import HOUSEKEEPING, Asking
-from lynkr.routing.economy import CALLS, HOUR_S, OUTPUT, WARM_S, Rates, actual, cost, dearer, entry, per_call, way_back
+from lynkr.routing.economy import CALLS, OUTPUT, Rates, actual, cost, dearer, entry, per_call, way_back
 from lynkr.routing.router import DEFAULT_TIER, Route, Router
 from lynkr.routing.seats import Seat, Seats, Wanted
 from lynkr.routing.tiers import Found, Work, matches, tier_of, work
-from lynkr.usage import Usage
+from lynkr.usage import HOUR_S, WARM_S, Usage
 
 # The rates of a lane for a prompt of so many tokens; None where no price is known.
 Prices = Callable[[Lane, int], Rates | None]
@@ -139,7 +139,7 @@ class Desk:
         seat.lane, seat.tokens, seat.at = lane.name, usage.prompt + usage.output, ask.now
         seat.warm_s = HOUR_S if ask.hour else seat.warm_s
         seat.answered(ask.elements, lane.name)
-        self.seats.used[lane.name, ask.prefix_id] = ask.now
+        self.seats.note(lane.name, ask.prefix_id, ask.now)
         return switch
 
     def _account(self, seat: Seat, lane: Lane, ask: Ask, usage: Usage) -> None:
@@ -303,7 +303,7 @@ class Desk:
         """The lanes of all tiers that can take `ask`; all of them where none seems to."""
         tiered = {lane.name for tier in TIERS for lane in self._of(tier)}
         lanes = [lane for lane in self.router.serving(ask.spoken) if lane.name in tiered or not tiered]
-        return self._able(lanes, ask) or lanes
+        return self._able(lanes, ask) or lanes or self.router.serving(ask.spoken)
 
     def _able(self, lanes: Sequence[Lane], ask: Ask) -> Sequence[Lane]:
         """Those of `lanes` whose model can answer what is asked, and into which it fits."""

@@ -11,9 +11,6 @@ from typing import NamedTuple
 
 from lynkr.usage import Usage
 
-# Anthropic's usual time that an entry lives after its last use; others keep theirs about as long.
-WARM_S = 300.0
-HOUR_S = 3600.0
 # So large a coding session grows, in the middle.
 LARGE = 100_000
 # A coding tool's call, in the middle of recorded sessions: new tokens in it, tokens of its answer.

@@ -29,7 +29,7 @@ class Router(NamedTuple):
     """`lanes` are all that may serve, preferred ones first; `tier` and `why` hold for what is not told apart.
 
     `tiers` are the lanes of each tier, in order; empty where all work goes the same way. A tier without lanes of its
-    own has those of the next one above, or else below.
+    own has those of the next one above, or else below; where none of them can serve, whoever can.
     """
 
     lanes: Sequence[Lane]
@@ -67,10 +67,6 @@ class Router(NamedTuple):
             kind="format_not_spoken",
         )
 
-    def plan(self, spoken: Format | None, *, as_it_is: bool = False) -> Route:
-        """The route of a request that is not looked into: the first lane that can serve it. Raises ClientError."""
-        return Route(self.serving(spoken, as_it_is=as_it_is)[0], self.tier, self.why)
-
     def of_tier(self, tier: str, spoken: Format | None) -> tuple[Lane, ...]:
         """The lanes that serve `tier`, in order: its own, then those of the tiers above, which can do it as well.
 
@@ -83,7 +79,7 @@ class Router(NamedTuple):
         above = (lane for name in TIERS[at:] for lane in self.tiers.get(name, ()))
         below = (lane for name in reversed(TIERS[:at]) for lane in self.tiers.get(name, ()))
         # Nothing goes down a tier by itself, but for a tier that has nobody above it either.
-        return _once(lane for lane in above if lane in able) or _once(lane for lane in below if lane in able)
+        return _once(lane for lane in above if lane in able) or _once(lane for lane in below if lane in able) or able
 
     def chooses(self, spoken: Format | None) -> bool:
         """Whether a request that speaks `spoken` has to be looked into: its tiers begin with different lanes."""

@@ -6,8 +6,8 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from lynkr.routing.economy import WARM_S
 from lynkr.routing.trouble import Progress
+from lynkr.usage import WARM_S
 
 
 class Wanted(NamedTuple):
@@ -68,7 +68,7 @@ class Seats:
 
     _held: OrderedDict[str, Seat] = field(default_factory=OrderedDict)
     # When each lane last answered one that began alike, by what it began with.
-    used: dict[tuple[str, int], float] = field(default_factory=dict)
+    used: OrderedDict[tuple[str, int], float] = field(default_factory=OrderedDict)
 
     def find(self, key: str) -> Seat:
         """The seat of a conversation, a new one where it has none."""
@@ -77,6 +77,13 @@ class Seats:
         while len(self._held) > MOST:
             self._held.popitem(last=False)
         return seat
+
+    def note(self, lane: str, prefix: int, now: float) -> None:
+        """Notes that a lane has answered what began so."""
+        self.used[lane, prefix] = now
+        self.used.move_to_end((lane, prefix))
+        while len(self.used) > MOST:
+            self.used.popitem(last=False)
 
     def renew(self, key: str) -> Seat:
         """A new seat in place of one that has served its time."""

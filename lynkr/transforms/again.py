@@ -19,9 +19,8 @@ from typing import NamedTuple, TypeVar
 
 from lynkr.transforms.command import short
 from lynkr.transforms.lines import Line, read
-from lynkr.transforms.tool_results.stub import alarming
+from lynkr.transforms.tool_results.stub import MARK, alarming
 
-MARK = "[lynkr: "
 # What a tool tells the model beside a result stays within its tags: a reference may stand between them, none across.
 _OPENING, _CLOSING = "<system-reminder>", "</system-reminder>"
 _Key = TypeVar("_Key")
@@ -36,9 +35,9 @@ _LEAST_LINES = 2
 # So many lines at a run's beginning are tried as the one by which it is found.
 _SKIPPED = 6
 # Within one and the same text a reader follows less gladly: a file repeats itself in little things.
-LEAST_WITHIN_A_FILE = 4
-LEAST_WITHIN_OUTPUT = 3
-LEAST_ALARMING = 6
+_LEAST_WITHIN_A_FILE = 4
+_LEAST_WITHIN_OUTPUT = 3
+_LEAST_ALARMING = 6
 
 
 class Source(NamedTuple):
@@ -70,7 +69,8 @@ class Copy(NamedTuple):
 class Standing:
     """Everything that was sent so far, line by line, and where each line stands. It can be taken back to a point."""
 
-    lines: list[Line | None] = field(default_factory=list)  # None stands between two texts
+    # None is the end of a text, or a line that nobody may refer to.
+    lines: list[Line | None] = field(default_factory=list)
     hidden: list[bool] = field(default_factory=list)  # sent as a part of a reference
     sources: list[Source] = field(default_factory=list)
     _places: dict[str, list[int]] = field(default_factory=dict)
@@ -228,16 +228,17 @@ def referring(
     standing: Standing,
     label: str,
     path: str,
-    least_within: int,
-    least_alarming: int = 0,
-    edit: Replaced | None = None,
+    edit: Replaced | None,
+    *,
+    output: bool,
 ) -> str:
     """`text` with the runs that stand already replaced by references to them, and put down as what it says.
 
-    `path` is the file that it shows, `label` what it is to be called. A run of `least_within` lines counts that stands
-    in this very text before, and one of `least_alarming` where a line of it gives alarm: few of those are read sooner
-    than looked for. `edit` is what its tool was asked to do, where it shows the outcome.
+    `path` is the file that it shows, `label` what it is to be called. `edit` is what its tool was asked to do, where it
+    shows the outcome. In `output` of a program fewer lines count that stand in this very text before, and more where
+    one of them gives alarm: few of those are read sooner than looked for.
     """
+    least_within, least_alarming = (_LEAST_WITHIN_OUTPUT, _LEAST_ALARMING) if output else (_LEAST_WITHIN_A_FILE, 0)
     texts = text.split("\n")
     lines = _apart(read(texts), texts)
     if edit and (left := _edited(lines, standing, path, edit)):

@@ -32,11 +32,16 @@ _HERE = re.compile(r"<<-?\s*(['\"]?)(\w+)\1([^\n]*\n)(?:.*?\n)??\s*\2[ \t]*(?=\n
 _CARRIERS = {
     "sudo": 0, "doas": 0, "time": 0, "nice": 0, "nohup": 0, "env": 0, "exec": 0, "command": 0,
     "timeout": 1, "stdbuf": 0,
-    "npx": 0, "bunx": 0, "pnpx": 0, "dlx": 0, "uvx": 0, "xvfb-run": 0, "rtk": 0, "then": 0, "do": 0, "else": 0,
+    "npx": 0, "bunx": 0, "pnpx": 0, "uvx": 0, "xvfb-run": 0, "rtk": 0, "then": 0, "do": 0, "else": 0,
 }  # fmt: skip
-_WITH_A_WORD = {"sudo": ("-u", "-g", "-h", "-p", "-C", "-U", "-D", "-R", "-T"), "timeout": ("-s", "-k"),
-                "nice": ("-n",), "env": ("-u", "-C"), "stdbuf": ()}  # fmt: skip
+_WITH_A_WORD = {
+    "sudo": ("-u", "-g", "-h", "-p", "-C", "-U", "-D", "-R", "-T", "--user", "--group"), "timeout": ("-s", "-k"),
+    "nice": ("-n",), "env": ("-u", "-C"), "stdbuf": ("-i", "-o", "-e"), "git": ("-c", "-C", "--git-dir", "--work-tree"),
+    "uv": ("--with", "-p", "--python", "--extra", "--group", "--package", "--directory", "--project"),
+}  # fmt: skip
 _RUNNERS = {"uv", "poetry", "pdm", "hatch", "rye", "pipenv", "conda", "mise", "bundle", "pnpm", "yarn", "npm", "bun"}
+_INNER = re.compile(r"-[a-z]*c$|/c$|-command$", re.IGNORECASE)
+_NAMED_OPTION = re.compile(r"[-+][a-z]*o$|-executionpolicy$", re.IGNORECASE)
 _SHELLS = frozenset(("bash", "sh", "zsh", "dash", "fish", "powershell", "pwsh", "cmd"))
 _PYTHON = re.compile(r"python(?:\d(?:\.\d+)?)?$")
 
@@ -104,7 +109,7 @@ def meaning(call: Called | None) -> Meaning:
     if call is None:
         return UNSEEN
     arguments = call.arguments if isinstance(call.arguments, Mapping) else {}
-    path = _first(arguments, *_PATHS)
+    path = next((found for key in _PATHS if isinstance(found := arguments.get(key), str)), "")
     name = call.name.rpartition("__")[2].lower()
     if isinstance(call.arguments, str):
         return _of_text(call.name, name, call.arguments)
@@ -152,23 +157,26 @@ def _command(arguments: Mapping[str, Any]) -> str:
     return ""
 
 
-def _first(arguments: Mapping[str, Any], *keys: str) -> str:
-    return next((found for key in keys if isinstance(found := arguments.get(key), str)), "")
-
-
 def short(path: str) -> str:
     """A path's last two steps."""
     return "/".join(path.replace("\\", "/").rstrip("/").split("/")[-2:])
 
 
-@lru_cache(4096)
 def of_command(command: str) -> Meaning:
     """What a shell command did."""
-    command = _HERE.sub(r"\3", command[:_LIMIT])
-    programs = tuple(_programs(command))
+    return _of_command(command[:_LIMIT])
+
+
+@lru_cache(4096)
+def _of_command(command: str) -> Meaning:
+    command = _HERE.sub(r"\3", command)
+    pieces = _pieces(command)
+    programs = tuple(words for words, _ in pieces)
+    # Those that another does not feed: what stands behind a pipe only cuts what it gets.
+    heads = [words for words, fed in pieces if not fed]
     line = " ".join(command.split())
     label = f"`{line if len(line) <= 32 else line[:29] + '...'}`"
-    names = {words[0] for words in _heads(command)} - _QUIET or {words[0] for words in programs} - _QUIET
+    names = {words[0] for words in heads} - _QUIET or {words[0] for words in programs} - _QUIET
     if any(words[:2] == ("lynkr", "expand") for words in programs):
         return Meaning(label, "ours", programs)
     if names and names <= _SHOWING:
@@ -177,7 +185,6 @@ def of_command(command: str) -> Meaning:
         path = "/".join([*_folders(programs), *shown]) if len(shown) == 1 else ""
         numbered = any(_numbers(words) for words in programs)
         return Meaning(label, "shown", programs, path, numbered=numbered)
-    heads = _heads(command)
     if any(_shows_a_file(words, first=words in heads) for words in programs):
         return Meaning(label, "shown", programs)
     if names and names <= _FINDING | _SHOWING:
@@ -219,17 +226,8 @@ def _like_a_file(word: str) -> bool:
     return not word.startswith("-") and ("." in word or "/" in word) and not word[0].isdigit() and "$" not in word
 
 
-def _programs(command: str) -> list[tuple[str, ...]]:
-    """The commands of a line, each as its words, without what only carries them."""
-    return [words for words, _ in _pieces(command)]
-
-
-def _heads(command: str) -> list[tuple[str, ...]]:
-    """Those of them that another does not feed: what stands behind a pipe only cuts what it gets."""
-    return [words for words, fed in _pieces(command) if not fed]
-
-
 def _pieces(command: str) -> list[tuple[tuple[str, ...], bool]]:
+    """The commands of a line, each as its words, without what only carries them, and whether another feeds it."""
     found, words, before = list[tuple[tuple[str, ...], bool]](), list[str](), ";"
     for piece in [*_PIECE.findall(command), ";"]:
         if piece not in _SEPARATORS:
@@ -246,8 +244,11 @@ def _pieces(command: str) -> list[tuple[tuple[str, ...], bool]]:
 
 def _inner(words: list[str]) -> str:
     """The command in `bash -lc "command"`."""
-    if len(words) > 2 and words[1].startswith("-") and words[1].endswith("c"):
-        return words[2].strip("'\"")
+    for at, word in enumerate(words[1:-1], 1):
+        if _INNER.match(word):
+            return words[at + 1].strip("'\"")
+        if word[0] not in "-+/" and not _NAMED_OPTION.match(words[at - 1]):
+            return ""  # a script's own arguments
     return ""
 
 
@@ -260,26 +261,23 @@ def _carried(words: list[str]) -> list[str]:
         if _ASSIGNMENT.match(words[0]) or not head:
             words = rest
         elif head in _CARRIERS:
-            while rest and rest[0].startswith("-"):
-                # sudo -u somebody, timeout -s KILL: an option with a word of its own.
-                rest = rest[2:] if rest[0] in _WITH_A_WORD.get(head, ()) else rest[1:]
-            words = rest[_CARRIERS[head] :]
+            words = _without_options(head, rest)[_CARRIERS[head] :]
         elif _PYTHON.match(head) and len(rest) > 1 and rest[0] == "-m":
             words = rest[1:]
-        elif head in _RUNNERS and rest[:1] in (["run"], ["exec"], ["x"]) and len(rest) > 1:
-            words = [word for word in rest[1:] if word != "--"]
-        elif head == "git" and rest[:1] == ["-C"]:
-            words = ["git", *rest[2:]]
+        elif head in _RUNNERS and rest[:1] in (["run"], ["exec"], ["x"], ["dlx"]) and len(rest) > 1:
+            words = [word for word in _without_options(head, rest[1:]) if word != "--"]
+        elif head == "git":
+            return ["git", *_without_options(head, rest)]
         else:
-            return [head, *(word for word in rest if word != "--")] if head != "git" else _git(rest)
+            return [head, *(word for word in rest if word != "--")]
     return []
 
 
-def _git(rest: list[str]) -> list[str]:
-    """git with its subcommand first."""
+def _without_options(head: str, rest: list[str]) -> list[str]:
+    """The words of a command without the options that they begin with, and the words that those take."""
     while rest and rest[0].startswith("-"):
-        rest = rest[2:] if rest[0] == "-c" else rest[1:]
-    return ["git", *rest]
+        rest = rest[2:] if rest[0] in _WITH_A_WORD.get(head, ()) else rest[1:]
+    return rest
 
 
 _REDIRECT = re.compile(r"\d*(?:[<>]|&>)+(?P<to>[^<>&])?")

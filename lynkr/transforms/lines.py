@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from lynkr.transforms.tool_results.stub import MARK
+
 # cat -n and its like; a search in one file, or under the path of one.
 _NUMBERED = re.compile(r"( *(?=\d+[→\t|]))?(\d{1,7})(→|\t|\| |[:-])(.*)", re.DOTALL)
 _SHOWN = re.compile(r" *\d{1,7}(→|\t|\| )")
@@ -51,8 +53,7 @@ def _searched(texts: list[str]) -> list[Line]:
     """
     found = [_NUMBERED.match(text) for text in texts]
     if any(
-        one is None and text.strip("- ") and not text.startswith("[lynkr: ")
-        for one, text in zip(found, texts, strict=True)
+        one is None and text.strip("- ") and not text.startswith(MARK) for one, text in zip(found, texts, strict=True)
     ):
         return [Line(text) for text in texts]
     around = any(one and one[3] == "-" for one in found)

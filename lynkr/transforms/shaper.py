@@ -11,38 +11,25 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from operator import is_
 from typing import Any, NamedTuple
 
 from lynkr.document import Document, Edit, Node
 from lynkr.passage import Called, Given, Passage, Said
-from lynkr.transforms.again import (
-    LEAST_ALARMING,
-    LEAST_WITHIN_A_FILE,
-    LEAST_WITHIN_OUTPUT,
-    MARK,
-    Replaced,
-    Standing,
-    referring,
-)
+from lynkr.transforms.again import Replaced, Standing, referring
 from lynkr.transforms.command import UNKNOWN, Meaning, meaning, of_command
 from lynkr.transforms.lines import Line, patch, read, thinned
 from lynkr.transforms.spans import Spans
-from lynkr.transforms.tool_results import Squeezed, squeeze
+from lynkr.transforms.tool_results import Cut, Squeezed, squeeze
+from lynkr.transforms.tool_results.stub import MARK, MORE
 
 Passages = Callable[[dict[str, Any]], Iterator[Passage]]
 # Shorter results are not worth a look, nor a reader's surprise.
 LEAST = 120
 _HALF = re.compile("[\ud800-\udfff]")
-# So many conversations are remembered: the main one, its subagents, the housekeeping calls.
-_THREADS = 12
-
-
-class Cut(NamedTuple):
-    """What one compressor took from one result: its kind, and how many characters."""
-
-    kind: str
-    chars: int
+# So many conversations are remembered, and of them so many characters: one that is not is shaped anew in each turn.
+_THREADS, _CHARACTERS = 256, 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +68,7 @@ class _Element:
 
     node: Node
     passages: tuple[Passage, ...]
-    point: tuple[int, int]
-    spans: int
+    point: tuple[tuple[int, int], int]
     changes: dict[tuple[str | int, ...], Change] = field(default_factory=dict)
     faults: int = 0
 
@@ -139,6 +125,20 @@ class _Thread:
     spans: Spans = field(default_factory=Spans)
     calls: _Calls = field(default_factory=_Calls)
 
+    @property
+    def size(self) -> int:
+        """How long its text is, about."""
+        return self.nodes[-1].end - self.nodes[0].start if self.nodes else 0
+
+    def point(self) -> tuple[tuple[int, int], int]:
+        """Where the text that stands ends."""
+        return self.standing.point(), self.spans.point()
+
+    def back_to(self, point: tuple[tuple[int, int], int]) -> None:
+        """Forgets what was put down after a point."""
+        self.standing.back_to(point[0])
+        self.spans.back_to(point[1])
+
 
 @dataclass(slots=True)
 class Shaper:
@@ -164,10 +164,9 @@ class Shaper:
 
     def _thread(self, nodes: list[Node], passages: Passages) -> _Thread:
         """The conversation that `nodes` go on from, taken back to what they share with it."""
-        best, shared = None, 0
+        best, shared, look = None, 0, cache(lambda at: _passages(nodes[at], passages))
         for thread in self._threads:
-            count = _shared(thread, nodes, passages)
-            if count > shared or (count == shared and best is None and count):
+            if (count := _shared(thread, nodes, look)) > shared:
                 best, shared = thread, count
         # A conversation that parts early is another one, and both may go on.
         if best is None or shared * 2 < len(best.elements):
@@ -175,8 +174,9 @@ class Shaper:
         else:
             self._threads.remove(best)
             _back_to(best, shared)
+        while self._threads and (len(self._threads) >= _THREADS or sum(t.size for t in self._threads) > _CHARACTERS):
+            del self._threads[0]
         self._threads.append(best)
-        del self._threads[:-_THREADS]
         return best
 
 
@@ -184,11 +184,12 @@ def _passages(node: Node, passages: Passages) -> tuple[Passage, ...]:
     return tuple(passages(node.value)) if isinstance(node.value, dict) else ()
 
 
-def _shared(thread: _Thread, nodes: list[Node], passages: Passages) -> int:
-    """How many elements are the same at both beginnings. A cache breakpoint that has moved on makes no difference."""
+def _shared(thread: _Thread, nodes: list[Node], look: Callable[[int], tuple[Passage, ...]]) -> int:
+    """How many elements are the same at both beginnings, by what `look` gives of the new ones' passages. A cache
+    breakpoint that has moved on makes no difference."""
     count = _identical(thread.nodes, nodes)
     for element, node in zip(thread.elements[count:], nodes[count:], strict=False):
-        if node.value is not element.node.value and _passages(node, passages) != element.passages:
+        if node.value is not element.node.value and look(count) != element.passages:
             break
         count += 1
     return count
@@ -219,15 +220,14 @@ def _place(thread: _Thread, document: Document, nodes: list[Node]) -> int:
 
 def _back_to(thread: _Thread, count: int) -> None:
     if count < len(thread.elements):
-        thread.standing.back_to(thread.elements[count].point)
-        thread.spans.back_to(thread.elements[count].spans)
+        thread.back_to(thread.elements[count].point)
         for number in range(len(thread.elements) - 1, count - 1, -1):
             thread.calls.back_to(number, thread.elements[number].passages)
         del thread.elements[count:], thread.nodes[count:], thread.upto[count:]
 
 
 def _shaped(node: Node, passages: tuple[Passage, ...], thread: _Thread) -> _Element:
-    element, said = _Element(node, passages, thread.standing.point(), thread.spans.point()), False
+    element, said = _Element(node, passages, thread.point()), False
     for passage in passages:
         match passage:
             case Said():
@@ -240,7 +240,7 @@ def _shaped(node: Node, passages: tuple[Passage, ...], thread: _Thread) -> _Elem
             case Given():
                 call = thread.calls.of(len(thread.elements), passage)
                 what = meaning(call or (Called("", passage.name) if passage.name else None))
-                point, spans = thread.standing.point(), thread.spans.point()
+                point = thread.point()
                 try:
                     change = _change(passage, what, thread, _replaced(call))
                 except Exception:  # noqa: BLE001 - by the same input it will fail again, so the text stays as it is
@@ -249,8 +249,7 @@ def _shaped(node: Node, passages: tuple[Passage, ...], thread: _Thread) -> _Elem
                 if change is not None:
                     element.changes[passage.path] = change
                 else:
-                    thread.standing.back_to(point)
-                    thread.spans.back_to(spans)
+                    thread.back_to(point)
                     thread.standing.add(read(passage.text.split("\n")), f"the {what.label}", what.path)
                     if thread.refer:
                         thread.spans.shortened(passage.text)
@@ -290,14 +289,14 @@ def _replaced(call: Called | None) -> Replaced | None:
 def _change(given: Given, what: Meaning, thread: _Thread, edit: Replaced | None = None) -> Change | None:
     """What becomes of one result, and puts it down; None where it stays as it is."""
     text = given.text
-    if len(text) < LEAST or what.role == "ours" or MARK in text:
+    # What has a mark of ours in it has been here before.
+    if len(text) < LEAST or what.role == "ours" or MARK in text or MORE in text:
         return None
     squeezed: Squeezed = squeeze(text, what, keeping=thread.keeping)
-    cuts, after = [Cut(kind, chars) for kind, chars in squeezed.cuts], squeezed.text
+    cuts, after = list(squeezed.cuts), squeezed.text
     if thread.refer:
-        said = what.role == "output"
-        least, alarming = (LEAST_WITHIN_OUTPUT, LEAST_ALARMING) if said else (LEAST_WITHIN_A_FILE, 0)
-        after = referring(after, thread.standing, f"the {what.label}", what.path, least, alarming, edit)
+        output = what.role == "output"
+        after = referring(after, thread.standing, f"the {what.label}", what.path, edit, output=output)
         if what.role in ("output", "found"):
             after = thread.spans.shortened(after)
         if after != squeezed.text:
@@ -305,7 +304,7 @@ def _change(given: Given, what: Meaning, thread: _Thread, edit: Replaced | None 
     if thread.thin and what.numbered and (thinner := thinned(after)) != after:
         cuts.append(Cut("line numbers", len(after) - len(thinner)))
         after = thinner
-    if after == text or len(after) >= len(text):
+    if len(after) >= len(text):
         return None
     return Change(squeezed.id, what.label, text, after, _settled(cuts, len(text) - len(after)))
 

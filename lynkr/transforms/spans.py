@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from lynkr.transforms.again import MARK
+from lynkr.transforms.tool_results.stub import MARK
 
 _LONG = 160  # characters of a line that is worth a look
 _LEAST = 100  # of a part that is replaced
@@ -90,8 +90,7 @@ class Spans:
                 low = middle
             else:
                 high = middle - 1
-        if low < most or at + low < len(line):
-            # Not in the middle of a word.
-            while low and at + low < len(line) and (line[at + low].isalnum() and line[at + low - 1].isalnum()):
-                low -= 1
+        # Not in the middle of a word.
+        while low and at + low < len(line) and (line[at + low].isalnum() and line[at + low - 1].isalnum()):
+            low -= 1
         return low

@@ -16,12 +16,10 @@ from lynkr.framing.frame import Frame
 from lynkr.target import Label
 from lynkr.translate.restore import Restorer
 from lynkr.translate.tools import Names
-from lynkr.usage import Heard, Usage
+from lynkr.usage import CHARS_PER_TOKEN, Heard, Usage
 
 # A frame larger than this is no frame.
 LIMIT = 64 * 1024 * 1024
-# The same as the meter's, for a client that wants figures of an answer that came without.
-_CHARS_PER_TOKEN = 4
 
 # What a status says where the error's own words do not.
 _BY_STATUS = {
@@ -129,7 +127,7 @@ class Interpreter:
         if end.usage is not None or self.told.usage is not None:
             return replace(end, usage=end.usage or self.told.usage)
         # Clients count on a figure; the ledger marks it as the estimate that it is.
-        return replace(end, usage=Usage(output=max(1, self.told.chars // _CHARS_PER_TOKEN)))
+        return replace(end, usage=Usage(output=max(1, self.told.chars // CHARS_PER_TOKEN)))
 
 
 class Unwrapper(Interpreter):
@@ -182,7 +180,7 @@ def whole(
         events += restorer.event(event)
     last = events[-1]
     if isinstance(last, End) and last.usage is None:
-        events[-1] = replace(last, usage=Usage(output=max(1, told.chars // _CHARS_PER_TOKEN)))
+        events[-1] = replace(last, usage=Usage(output=max(1, told.chars // CHARS_PER_TOKEN)))
     if streamed:
         writer = codec.AnswerWriter(label, changes)
         return b"".join(map(writer.event, events)), told

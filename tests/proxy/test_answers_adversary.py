@@ -39,6 +39,7 @@ from scripts import (
 from lynkr import formats
 from lynkr.answers.settings import Caching
 from lynkr.answers.shelf import Shelf
+from lynkr.answers.title import title
 from lynkr.lane import Auth, Format, Lane
 from lynkr.proxy.answering import Answering, Question
 from lynkr.proxy.outbound import Inbound
@@ -46,7 +47,6 @@ from lynkr.proxy.server import Request
 from lynkr.routing.router import Router
 from lynkr.secrets import Key
 from lynkr.transforms.settings import OFF
-from lynkr.transforms.title import title
 
 EXACT = Caching("exact")
 Body = dict[str, Any]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lynkr.errors import ClientError
 from lynkr.lane import Auth, Format, Lane
 from lynkr.routing import TIERS
-from lynkr.routing.router import DEFAULT_TIER, Route, Router, router
+from lynkr.routing.router import DEFAULT_TIER, Router, router
 from lynkr.routing.settings import Routing
 
 few = settings(max_examples=60, deadline=None)
@@ -33,14 +33,14 @@ def names(found: Router) -> list[str]:
 
 def test_the_first_lane_that_speaks_the_format_is_taken() -> None:
     found = Router((A, B, C), "complex", "because")
-    assert found.plan(Format.ANTHROPIC) == Route(A, "complex", "because")
-    assert found.plan(Format.OPENAI_CHAT).lane is B
-    assert found.plan(Format.GEMINI).lane is C
+    assert found.serving(Format.ANTHROPIC)[0] == A
+    assert found.serving(Format.OPENAI_CHAT)[0] is B
+    assert found.serving(Format.GEMINI)[0] is C
 
 
 def test_where_no_lane_speaks_the_format_the_error_says_which_do_and_the_way_out() -> None:
     with pytest.raises(ClientError) as caught:
-        Router((A, B), "complex", "").plan(Format.GEMINI)
+        Router((A, B), "complex", "").serving(Format.GEMINI)
     error = caught.value
     assert (error.status, error.kind, error.retry) == (400, "format_not_spoken", False)
     assert "speaks gemini" in error.sentence
@@ -51,16 +51,16 @@ def test_where_no_lane_speaks_the_format_the_error_says_which_do_and_the_way_out
 
 def test_a_lane_with_a_credential_of_its_own_serves_every_format() -> None:
     keyed = B._replace(auth=Auth.KEY)
-    assert Router((A, keyed, C), "complex", "").plan(Format.GEMINI).lane is keyed
-    assert Router((keyed, A), "complex", "").plan(Format.ANTHROPIC).lane is keyed
+    assert Router((A, keyed, C), "complex", "").serving(Format.GEMINI)[0] is keyed
+    assert Router((keyed, A), "complex", "").serving(Format.ANTHROPIC)[0] is keyed
 
 
 def test_what_cannot_be_translated_needs_a_lane_that_speaks_its_format() -> None:
     own = A._replace(auth=Auth.KEY)
     found = Router((B._replace(auth=Auth.KEY), own), "complex", "")
-    assert found.plan(Format.ANTHROPIC, as_it_is=True).lane is own
+    assert found.serving(Format.ANTHROPIC, as_it_is=True)[0] is own
     with pytest.raises(ClientError) as caught:
-        found.plan(Format.GEMINI, as_it_is=True)
+        found.serving(Format.GEMINI, as_it_is=True)
     assert caught.value.status == 404
 
 
@@ -68,13 +68,13 @@ def test_a_tool_that_got_a_placeholder_for_a_key_sends_nothing_down_a_lane_that_
     found = Router((B._replace(auth=Auth.KEY), A), "complex", "")
     assert [lane.name for lane in found.serving(Format.ANTHROPIC)] == ["b"]
     with pytest.raises(ClientError):
-        found.plan(Format.ANTHROPIC, as_it_is=True)
+        found.serving(Format.ANTHROPIC, as_it_is=True)
 
 
 def test_what_speaks_nothing_known_goes_down_the_only_lane_or_none() -> None:
-    assert Router((A,), "complex", "").plan(None).lane is A
+    assert Router((A,), "complex", "").serving(None)[0] is A
     with pytest.raises(ClientError, match="--lane"):
-        Router((A, B), "complex", "").plan(None)
+        Router((A, B), "complex", "").serving(None)
 
 
 def test_the_tier_complex_serves_all_in_its_order() -> None:
@@ -129,7 +129,7 @@ def test_always_a_lane_that_speaks_the_format_or_a_reason(
     found = router(LANES, tiers, lane=pinned, tier=tier)
     assert found.lanes
     if any(spoken in lane.formats for lane in found.lanes):
-        assert spoken in found.plan(spoken).lane.formats
+        assert spoken in found.serving(spoken)[0].formats
     else:
         with pytest.raises(ClientError, match="no lane of the profile can"):
-            found.plan(spoken)
+            found.serving(spoken)

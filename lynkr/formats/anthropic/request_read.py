@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from lynkr.conversation import (
+    BILLING,
     Cache,
     Call,
     Choice,
@@ -32,8 +33,6 @@ from lynkr.formats.values import dumps, flag, number, objects, optional, text, t
 from lynkr.formats.watch import member
 from lynkr.lane import Format
 
-# What Claude Code puts before its instructions for Anthropic alone, which takes it out again.
-BILLING = "x-anthropic-billing-header:"
 # Fields that have a place in a Conversation, or say nothing about the answer.
 _KNOWN = frozenset(
     [

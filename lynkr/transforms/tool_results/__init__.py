@@ -2,7 +2,7 @@
 
 Each takes a text and what is known of the call and gives a text; each is pure, knows what it must not touch (a file
 that was asked for, a match, an item of a list, whatever gives alarm) and gives its input back where it would not get
-smaller. What has a stub of ours in it has been here before and is left alone.
+smaller.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from lynkr.transforms.tool_results import (
     times,
     wrapping,
 )
-from lynkr.transforms.tool_results.stub import MARK, MORE, finished
+from lynkr.transforms.tool_results.stub import MORE, finished
 
 # In this order; the name is the kind in reports.
 COMPRESSORS = (
@@ -50,12 +50,19 @@ COMPRESSORS = (
 )
 
 
+class Cut(NamedTuple):
+    """What one compressor took from one result: its kind, and how many characters."""
+
+    kind: str
+    chars: int
+
+
 class Squeezed(NamedTuple):
-    """A result's new text, the id of the original, and what each compressor took: (kind, characters)."""
+    """A result's new text, the id of the original, and what each compressor took."""
 
     text: str
     id: str
-    cuts: tuple[tuple[str, int], ...] = ()
+    cuts: tuple[Cut, ...] = ()
 
 
 def content_id(text: str) -> str:
@@ -63,19 +70,17 @@ def content_id(text: str) -> str:
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:10]
 
 
-def squeeze(text: str, what: Meaning, *, keeping: bool = True) -> Squeezed:
+def squeeze(text: str, what: Meaning, *, keeping: bool) -> Squeezed:
     """`text`, which the call that `what` describes gave, as it is to be sent. It is never longer.
 
     Where no original can be kept (not `keeping`), nothing is left out that could not be had back.
     """
     identity = content_id(text)
-    if MARK in text or MORE in text or what.role == "ours":
-        return Squeezed(text, identity)
-    new, cuts = text, list[tuple[str, int]]()
+    new, cuts = text, list[Cut]()
     for kind, compressor in COMPRESSORS:
         smaller = compressor(new, what)
         if smaller != new and (keeping or MORE not in smaller):
-            cuts.append((kind, len(new) - len(smaller)))
+            cuts.append(Cut(kind, len(new) - len(smaller)))
             new = smaller
     new = finished(new, identity)
     return Squeezed(new, identity, tuple(cuts)) if len(new) <= len(text) else Squeezed(text, identity)

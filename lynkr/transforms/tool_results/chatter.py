@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from lynkr.transforms.command import Meaning
 from lynkr.transforms.tool_results.chatter_rules import FAMILIES, NAMED, Family, Rule
-from lynkr.transforms.tool_results.stub import alarming, counted, stub
+from lynkr.transforms.tool_results.stub import alarming, stub
 
 # A stub takes its place too.
 _GAIN = 60
@@ -37,7 +37,7 @@ class _Dropped(NamedTuple):
 
 def squeeze(text: str, what: Meaning) -> str:
     """`text` without chatter."""
-    if what.role in ("shown", "found", "listed", "written"):
+    if what.role != "output":
         return text
     if any(_ASKED.intersection(words) or words[:2] in _ASKED_BY for words in what.programs):
         return text
@@ -80,8 +80,14 @@ def _said(dropped: list[_Dropped]) -> str:
     for what, count in counts.items():
         named = list(dict.fromkeys(names.get(what, ())))
         few = named and len(named) <= NAMED.get(what, 0)
-        parts.append(counted({what: count}) + (f" ({_listed(named)})" if few else ""))
+        parts.append(_counted(what, count) + (f" ({_listed(named)})" if few else ""))
     return stub(f"left out {', '.join(parts)}") if counts else ""
+
+
+def _counted(what: str, count: int) -> str:
+    """`1 download`, `3 passed tests`, `2 retries`."""
+    many = what[:-1] + "ies" if what.endswith("y") and what[-2] not in "aeiou" else what + "s"
+    return f"{count} {what if count == 1 else many}"
 
 
 # What stands before a test's own name.
@@ -131,6 +137,6 @@ def _alternatives(patterns: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def _which(found: re.Match[str]) -> tuple[int, str | None]:
-    groups = found.groupdict()
-    number = next(int(key[1:]) for key, text in groups.items() if key[0] == "r" and text is not None)
-    return number, groups.get(f"n{number}")
+    assert found.lastgroup is not None  # the group of the rule, which closes last
+    number = found.lastgroup[1:]
+    return int(number), found[f"n{number}"] if f"n{number}" in found.re.groupindex else None

@@ -1,7 +1,7 @@
 """The lines that test runners, package managers and builds write while all goes well: a table.
 
 Each rule matches a whole line. `sure` ones say by themselves that something succeeded, so a word of alarm in them (the
-name of a test, of a package) means nothing. The patterns come from the programs' own output, recorded in tests/recorded.
+name of a test, of a package) means nothing. The patterns come from the programs' own output, recorded in tests/recorded where that could be.
 """
 
 from __future__ import annotations
@@ -237,7 +237,7 @@ BUILDS = (
         ("terraform", "tofu", "terragrunt", "pulumi"),
         re.compile(r"^(?:Terraform |OpenTofu |Initializing (?:the backend|provider plugins)|Plan: \d+ to add)", re.M),
         (
-            Rule(r"(?P<NAME>\S+): (?:Refreshing state|Reading)\.\.\.(?: \[id=.*\])?$", "refreshed resource", sure=True, least=4),
+            Rule(r"\S+: (?:Refreshing state|Reading)\.\.\.(?: \[id=.*\])?$", "refreshed resource", sure=True, least=4),
             Rule(r"\S+: Read complete after \S+(?: \[id=.*\])?$", "", sure=True),
             Rule(r"\S+: Still (?:creating|modifying|destroying|reading)\.\.\. \[.*elapsed\]$", "progress line", sure=True),
         ),
@@ -255,6 +255,6 @@ BUILDS = (
 )  # fmt: skip
 
 # What has a name that may be wanted next, and how many names are still worth their place.
-NAMED = {"passed test": 48, "PASSED line": 48, "passed file": 48, "passed package": 0, "passed test class": 48, "met requirement": 256,
-         "collected package": 64, "installed package": 256, "deprecated package": 20, "built crate": 0}  # fmt: skip
+NAMED = {"passed test": 48, "PASSED line": 48, "passed file": 48, "passed test class": 48, "met requirement": 256,
+         "collected package": 64, "installed package": 256, "deprecated package": 20}  # fmt: skip
 FAMILIES = (*TESTS, *BUILDS)

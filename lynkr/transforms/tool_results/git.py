@@ -11,7 +11,6 @@ from lynkr.transforms.tool_results.stub import stub
 _HINT = re.compile(
     r"^\s*\((?:use \"git |fix conflicts and then run|commit or discard the untracked|all conflicts fixed).*\)\n", re.M
 )
-_ADVICE = re.compile(r"^hint: .*\n", re.M)
 # The names stand in the two lines below as well; the hashes of the blobs are nobody's.
 _HEAD = re.compile(r"^diff --git a/(\S+) b/\1\nindex [0-9a-f]+\.\.[0-9a-f]+(?: \d+)?\n(?=--- a/\1\n\+\+\+ b/\1$)", re.M)
 _INDEX = re.compile(r"^index [0-9a-f]+\.\.[0-9a-f]+(?: \d+)?\n(?=--- )", re.M)

@@ -19,7 +19,7 @@ _END = re.compile(r".*(?:\t|  |: |\] |\| |\d{4}-\d\d-\d\d[T ]|\d\d:\d\d:)", re.D
 
 def squeeze(text: str, what: Meaning) -> str:
     """`text` with common beginnings said once."""
-    if what.role in ("shown", "listed", "written", "found") or what.items:
+    if what.role != "output" or what.items:
         return text
     lines = text.split("\n")
     if not any(map(eq, begun := [line[:_LEAST_CHARS] for line in lines], begun[1:])):

@@ -27,7 +27,7 @@ _EIGHT = tuple(sign * _LEAST for sign in (*_SIGNS, "*"))
 
 def squeeze(text: str, what: Meaning) -> str:
     """`text` with short rulers, and each line that comes several times in a row once, with its count."""
-    if what.role in ("shown", "found", "listed", "written"):
+    if what.role != "output":
         return text
     text = _said_once(text)
     if _CODE.search(text) or what.ran("git diff", "git show", "diff", "cat"):

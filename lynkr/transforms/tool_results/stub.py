@@ -39,12 +39,3 @@ def finished(text: str, identity: str) -> str:
     """`text` with its first stub saying how to get the original, which is called `identity`."""
     text = text.replace(MORE, f"; all of it: lynkr expand {identity}", 1)
     return text.replace(MORE, "")
-
-
-def counted(counts: dict[str, int]) -> str:
-    """`3 passed tests, 12 downloads` for {"passed test": 3, "download": 12}."""
-    return ", ".join(f"{count} {_plural(what) if count != 1 else what}" for what, count in counts.items())
-
-
-def _plural(what: str) -> str:
-    return what[:-1] + "ies" if what.endswith("y") and what[-2] not in "aeiou" else what + "s"

@@ -25,9 +25,9 @@ _SPINNER = re.compile(r"[⠀-⣿◐◓◑◒◴◷◶◵▖▘▝▗|/\\-](?=\s)
 
 def squeeze(text: str, what: Meaning) -> str:
     """`text` as it would stand on a screen. Text that was asked for keeps every byte."""
-    if what.role in ("shown", "written", "found") and "\x1b[" not in text:
+    if what.role in ("shown", "written") or (what.role == "found" and "\x1b[" not in text):
         return text
-    if what.role in ("shown", "written") or not ("\x1b" in text or "\r" in text or "\x08" in text or "\x07" in text):
+    if not any(sign in text for sign in "\x1b\r\x08\x07"):
         return text
     if any(word.startswith(_MEANT) for words in what.programs for word in words):
         return text
