@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import tomlkit
 import tomlkit.exceptions
 
 from lynkr.errors import ConfigError
-from lynkr.paths import Paths, private_folder, write_private
+from lynkr.paths import Paths, replace_private
 from lynkr.profile import check_name
 from lynkr.profiles import LOCAL_FILE, find
 
@@ -78,12 +77,6 @@ def profile_text(description: str, tiers: Mapping[str, list[str]], lanes: Mappin
 def _write(path: Path, text: str) -> None:
     """Writes a file in one step, so that it is never half there."""
     try:
-        if not path.parent.is_dir():
-            private_folder(path.parent)
-        beside = path.with_name(f"{path.name}.{os.getpid()}.new")
-        write_private(beside, text)
-        if path.exists():
-            beside.chmod(path.stat().st_mode)
-        beside.replace(path)
+        replace_private(path, text, mode=path.stat().st_mode if path.exists() else None)
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}") from error

@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from lynkr.lane import Lane
-from lynkr.paths import private_folder, write_private
+from lynkr.paths import replace_private
 from lynkr.routing.breaker import LONGEST_S, SPENT_S, Health
 
 # A file of another session is looked at again after so many seconds.
@@ -66,9 +66,7 @@ class Healths:
             if health == Health():
                 path.unlink(missing_ok=True)
                 return
-            part = private_folder(self.folder) / f"{key}.{id(self):x}.part"
-            write_private(part, json.dumps({**asdict(health), "lane": lane.name}))
-            part.replace(path)
+            replace_private(path, json.dumps({**asdict(health), "lane": lane.name}))
             self._read[key] = self.now()
             self._filed.add(key)
 

@@ -11,10 +11,11 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lynkr.paths import private_folder, write_private
+from lynkr.paths import private_folder, replace_private, write_private
 
 KEPT_S = 14 * 24 * 3600
 LARGEST = 256 * 1024 * 1024
@@ -50,14 +51,7 @@ class Kept(NamedTuple):
         try:
             os.utime(path)
         except FileNotFoundError:
-            self._write(path, text)
-
-    def _write(self, path: Path, text: str) -> None:
-        private_folder(path.parent)
-        # Under another name first: whoever reads it meanwhile gets all or nothing.
-        part = path.with_suffix(f".{os.urandom(4).hex()}.part")
-        write_private(part, text, errors="surrogatepass")
-        part.replace(path)
+            replace_private(path, text, errors="surrogatepass")
 
     def usable(self) -> bool:
         """Whether originals can be kept here."""
@@ -119,7 +113,8 @@ class Kept(NamedTuple):
         for path, stat in files:
             size += stat.st_size
             if now - stat.st_mtime > KEPT_S or size > LARGEST:
-                path.unlink(missing_ok=True)
+                with suppress(OSError):  # what another user has put there stays
+                    path.unlink()
 
     def _original(self, identity: str) -> Path:
         return self.folder / "originals" / identity[:2] / f"{identity}.txt"
@@ -128,7 +123,7 @@ class Kept(NamedTuple):
         for path in self.folder.glob(pattern):
             try:
                 yield path, path.stat()
-            except FileNotFoundError:  # another session has removed it meanwhile
+            except OSError:  # another session has removed it meanwhile, or it is another user's
                 continue
 
 

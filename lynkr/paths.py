@@ -119,3 +119,24 @@ def write_private(path: Path, text: str, errors: str = "strict") -> None:
     with os.fdopen(handle, "w", encoding="utf-8", errors=errors, newline="") as file:
         path.chmod(0o600)  # it may have been there, with another mode
         file.write(text)
+
+
+def replace_private(
+    path: Path, text: str, errors: str = "strict", *, mode: int | None = None, sync: bool = False
+) -> None:
+    """Writes such a file in one step: whoever reads it meanwhile gets the old one, or all of the new one.
+
+    `mode` is what it has instead; `sync` waits until it is on the disk. Raises OSError, and leaves nothing behind.
+    """
+    part = private_folder(path.parent) / f".{path.name}.{os.urandom(4).hex()}.part"
+    try:
+        write_private(part, text, errors)
+        if mode is not None:
+            part.chmod(mode)
+        if sync:
+            with part.open("rb") as written:
+                os.fsync(written.fileno())
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise

@@ -33,6 +33,7 @@ _SHARE = 0.5
 _OURS = 64
 _MOST = 512
 _DAY_S = 86_400.0
+# Where it may listen without being told its names: the gate lets these in by itself.
 _AT_HOME = ("127.0.0.1", "localhost")
 _UNLIMITED = 1 << 62
 
@@ -163,7 +164,13 @@ def run(wanted: Wanted, say: Callable[[str], None], begun: Callable[[str, str, S
         settings = serving.read()
         profiles = tuple(setting.profile for setting in settings)
         serving.note = note = stands.Stands(
-            os.getpid(), wanted.host, serving.wanted.port, profiles, now(), born=stands.born(os.getpid())
+            os.getpid(),
+            wanted.host,
+            serving.wanted.port,
+            profiles,
+            now(),
+            born=stands.born(os.getpid()),
+            drain_s=wanted.notice_s + wanted.drain_s,
         )
         try:
             stands.leave(wanted.where, note)
@@ -176,8 +183,10 @@ def run(wanted: Wanted, say: Callable[[str], None], begun: Callable[[str, str, S
             stand(made)
         finally:
             stands.be_left_alone()
-            stands.gone(wanted.where, note.port)
-            serving.close()
+            try:
+                serving.close()
+            finally:
+                stands.gone(wanted.where, note)
 
 
 def _listen(wanted: Wanted) -> socket.socket:

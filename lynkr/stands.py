@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lynkr.errors import ConfigError
-from lynkr.paths import Paths, private_folder, write_private
+from lynkr.paths import Paths, private_folder, replace_private, write_private
 from lynkr.running import alive
 
 TOKEN_VARIABLE = "LYNKR_SERVE_TOKEN"  # noqa: S105 - a variable's name
@@ -31,6 +31,8 @@ class Stands:
     reloads: int = 0
     problem: str = ""
     born: str = ""
+    # How long requests under way may have when it is to end.
+    drain_s: float = 0.0
 
     @property
     def reached(self) -> str:
@@ -62,21 +64,19 @@ def be_left_alone() -> None:
 
 def leave(where: Paths, note: Stands) -> None:
     """Writes a proxy's note anew."""
-    folder = private_folder(where.stands)
-    part = folder / f"{note.port}.part"
-    write_private(part, json.dumps(asdict(note)))
-    part.replace(folder / f"{note.port}.json")
+    replace_private(where.stands / f"{note.port}.json", json.dumps(asdict(note)))
 
 
-def gone(where: Paths, port: int) -> None:
-    """Removes a proxy's note."""
-    (where.stands / f"{port}.json").unlink(missing_ok=True)
+def gone(where: Paths, note: Stands) -> None:
+    """Removes a proxy's note, unless the next one on that port has left its own meanwhile."""
+    if any(each.port == note.port and each.pid == note.pid for each in standing(where)):
+        (where.stands / f"{note.port}.json").unlink(missing_ok=True)
 
 
 def standing(where: Paths) -> list[Stands]:
     """Those that run, by port."""
     found = []
-    for path in sorted(where.stands.glob("*.json")):
+    for path in where.stands.glob("*.json"):
         try:
             values = json.loads(path.read_text("utf-8"))
             note = Stands(**{**values, "profiles": tuple(values["profiles"])})
@@ -86,7 +86,7 @@ def standing(where: Paths) -> list[Stands]:
             found.append(note)
         else:
             path.unlink(missing_ok=True)
-    return found
+    return sorted(found, key=lambda note: note.port)
 
 
 def born(pid: int) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lynkr.errors import LynkrError
-from lynkr.paths import Paths, private_folder, write_private
+from lynkr.paths import Paths, replace_private
 from lynkr.report.values import unreport
 
 if TYPE_CHECKING:
@@ -21,11 +21,11 @@ _KEPT = "unsaved-*.json"
 def keep(where: Paths, identity: str, text: str) -> Path:
     """Puts a report that the ledger did not take beside it, or, where that cannot be, among temporary files."""
     try:
-        path = private_folder(where.unsaved) / _KEPT.replace("*", identity)
-        write_private(path, text)
+        path = where.unsaved / _KEPT.replace("*", identity)
+        replace_private(path, text)
     except OSError:
         path = Path(tempfile.gettempdir()) / f"lynkr-{_KEPT.replace('*', identity)}"
-        write_private(path, text)
+        replace_private(path, text)
     return path
 
 

@@ -109,15 +109,16 @@ def rm(name: str) -> None:
 def test(name: str, profile: str | None, as_json: bool) -> int:
     """Send one short word down each lane that uses the key NAME, and say what that cost.
 
-    Where no lane of the profile uses it, the provider of that name is asked for its list of models, which is free.
+    Those are the lanes of --profile, or where none is named, of the profile in use, or else of all of yours. Where no
+    lane uses it, the provider of that name is asked for its list of models, which is free.
     """
     from lynkr.profile import check_entry
 
     check_entry(name)
-    lanes = _tried(name, profile)
+    lanes, store = _tried(name, profile), _store()
     rows, failed = [], False
     for lane in lanes:
-        row = _test(lane)
+        row = _test(lane, store)
         failed = failed or row["problem"] is not None
         rows.append(row)
         if not as_json:
@@ -131,23 +132,20 @@ def test(name: str, profile: str | None, as_json: bool) -> int:
     return 1 if failed else 0
 
 
-def _test(lane: Lane) -> dict[str, Any]:
+def _test(lane: Lane, store: Store) -> dict[str, Any]:
     from lynkr import credentials
-    from lynkr.ledger.prices import Entry, cost, table
+    from lynkr.ledger.meter import Meter
+    from lynkr.ledger.prices import table
     from lynkr.probe import probe
+    from lynkr.usage import Heard
 
-    held = credentials.find(lane, _store(), os.environ)
+    held = credentials.find(lane, store, os.environ)
     say(f"asking {lane.provider} …")
     found: Probed = probe(lane, held.credential, os.environ)
-    entry = Entry(lane.price) if lane.price else table().find(lane.model or "", lane.provider, lane.region)
-    usage, billed = found.usage, None
-    if usage is not None and lane.provider == "openrouter":
-        billed = usage.billed
-    usd = billed
-    if usd is None and usage is not None and entry is not None:
-        usd = cost(usage, entry)[0]
-    if found.problem is not None or lane.model is None:
-        usd = 0.0  # nothing was said, or a list was looked at
+    usd: float | None = 0.0  # nothing was said, or a list was looked at
+    if found.problem is None and lane.model is not None:
+        heard = Heard(found.usage, final=True)
+        usd = Meter(table()).count(heard, lane, lane.model, None, 0).cost_usd if found.usage else None
     return {"lane": lane.name, "provider": lane.provider, "model": lane.model, "source": held.source, "ms": found.ms,
             "status": found.status, "problem": found.problem, "cost_usd": usd}  # fmt: skip
 
@@ -160,7 +158,8 @@ def _tried(name: str, profile: str | None) -> list[Lane]:
 
     chosen = profiles.choose(profile, os.environ, Path.cwd(), paths(os.environ))
     lanes = [ln for ln in chosen.lanes.values() if ln.auth is not Auth.CLIENT and credentials.kept_as(ln) == name]
-    lanes = lanes or [ln for ln in _users().get(name, []) if ln.auth is not Auth.CLIENT]
+    if profile is None:
+        lanes = lanes or _users().get(name, [])
     if lanes:
         return lanes
     entry = PROVIDERS.get(name)

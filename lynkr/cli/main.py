@@ -114,9 +114,6 @@ def main() -> None:
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         sys.exit(0)
-    except click.UsageError as error:
-        say(error.format_message())
-        sys.exit(error.exit_code)
     except click.ClickException as error:
         say(error.format_message())
         sys.exit(error.exit_code)
@@ -131,7 +128,8 @@ def main() -> None:
         if not _is_somewhere():
             say("the current directory is gone; cd to another")
             sys.exit(1)
-        say(f"the output cannot be written: {error.strerror or error}")
+        what = f"{error.filename} cannot be used" if error.filename else "the output cannot be written"
+        say(f"{what}: {error.strerror or error}")
         sys.exit(1)
     sys.exit(status if isinstance(status, int) else 0)
 

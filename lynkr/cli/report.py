@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -247,7 +248,8 @@ def _show_changes(session: Session, rows: list[Row], *, full: bool, as_json: boo
 def _last(ledger: Ledger) -> list[Session]:
     """The last session; a proxy that stood and served nothing is none that anybody asks for."""
     latest = ledger.sessions(_RECENT)
-    return [each for each in latest if each.tool != "serve" or ledger.rows(each.id)][:1] or latest[:1]
+    served = (each for each in latest if each.tool != "serve" or ledger.served(each.id))
+    return list(islice(served, 1)) or latest[:1]
 
 
 def find(path: Path, wanted: str) -> tuple[Session, list[Row]]:

@@ -158,7 +158,7 @@ def _preview(planned: object) -> list[str]:
             f"file {path} (the session's own, removed at its end)",
             *(f"  {x}" for x in _masked(text).splitlines()),
         ]
-    lines += [f"note: {note}" for note in launch.notes]
+    lines += [f"note: {note}" for note in (*planned.notes, *launch.notes)]
     return [line.replace("127.0.0.1:0", "127.0.0.1:PORT") for line in lines]
 
 

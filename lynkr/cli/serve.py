@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,8 +18,8 @@ from lynkr.paths import paths
 if TYPE_CHECKING:
     from lynkr.stands import Stands
 
-_PATIENCE_S = 60.0
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+# How long a reload may take, and the end of a proxy beside what it grants its requests.
+_PATIENCE_S = 30.0
 
 
 @click.group(invoke_without_command=True, short_help="The same proxy, standing, for editors with a base-URL box.")
@@ -71,8 +70,9 @@ def command(
     stands.be_stoppable()
     from lynkr import serving
     from lynkr.plan import Options
+    from lynkr.upstream.catalog import is_loopback
 
-    if host not in _LOOPBACK and not names:
+    if not is_loopback(host) and not names:
         raise UsageError(f"--host {host} can be reached by others; say with --allow-host by which name they call it")
     options = Options((), standing=True)
     lowered = tuple(name.lower() for name in names)
@@ -95,7 +95,6 @@ def _begun(url: str, token: str, profiles: Sequence[str]) -> None:
         "Ctrl-C ends it; lynkr serve reload reads profiles anew; lynkr report --by day says what it cost.",
     ]
     show(lines)
-    sys.stdout.flush()
 
 
 @command.command("status", short_help="What stands, and whether it is ready.")
@@ -107,8 +106,7 @@ def status(as_json: bool) -> None:
     from lynkr import stands
 
     where = paths(os.environ)
-    token = stands.token(where, os.environ)
-    found = [(note, _ready(note, token)) for note in stands.standing(where)]
+    found = [(note, _ready(note, stands.token(where, os.environ))) for note in stands.standing(where)]
     if as_json:
         show([json.dumps([{**_told(note), "ready": ready} for note, ready in found], indent=1)])
     elif not found:
@@ -127,7 +125,7 @@ def status(as_json: bool) -> None:
 def _told(note: Stands) -> dict[str, object]:
     from dataclasses import asdict
 
-    return {name: value for name, value in asdict(note).items() if name != "born"}
+    return {name: value for name, value in asdict(note).items() if name not in ("born", "drain_s")}
 
 
 def _ready(note: Stands, token: str) -> bool:
@@ -182,7 +180,7 @@ def stop(port: int | None) -> None:
     note = _the_one(port)
     stands.end(note)
     say(f"waiting for process {note.pid}, which ends what is under way")
-    _until(note, lambda after: after is None)
+    _until(note, lambda after: after is None, note.drain_s)
     show(["ended"])
 
 
@@ -197,11 +195,11 @@ def _the_one(port: int | None) -> Stands:
     return found[0]
 
 
-def _until(note: Stands, enough: Callable[[Stands | None], bool]) -> Stands | None:
-    """What a proxy says once that is enough; None where it is gone."""
+def _until(note: Stands, enough: Callable[[Stands | None], bool], more_s: float = 0.0) -> Stands | None:
+    """What a proxy says once that is enough; None where it is gone. It may take so many seconds `more` than usual."""
     from lynkr import stands
 
-    deadline = time.monotonic() + _PATIENCE_S + 30
+    deadline = time.monotonic() + _PATIENCE_S + more_s
     while time.monotonic() < deadline:
         after = next((each for each in stands.standing(paths(os.environ)) if each.pid == note.pid), None)
         if enough(after):

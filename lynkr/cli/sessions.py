@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from typing import Any
 
 import click
 
@@ -16,17 +17,19 @@ from lynkr.paths import paths
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def command(count: int, as_json: bool) -> None:
     """Recent sessions, the latest first. `lynkr report SESSION` takes the id shown here."""
+    from dataclasses import asdict
+
     from lynkr.ledger.store import Ledger
+    from lynkr.report.tally import Tally
     from lynkr.report.terminal import session_list
-    from lynkr.report.values import report
 
     path = paths(os.environ).ledger
-    pairs = []
+    pairs = list[tuple[dict[str, Any], dict[str, Any]]]()
     if path.exists():
         with Ledger(path) as ledger:
-            for session in ledger.sessions(count):
-                values = report(session, ledger.rows(session.id))
-                pairs.append((values["session"], values["totals"]))
+            pairs += (
+                (asdict(session), Tally.of(ledger.rows(session.id)).totals()) for session in ledger.sessions(count)
+            )
     if as_json:
         show([json.dumps([{**session, "totals": totals} for session, totals in pairs], indent=1)])
     elif pairs:

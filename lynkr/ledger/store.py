@@ -141,6 +141,13 @@ class Ledger:
             found = self._db.execute(f"SELECT {_ROW} FROM requests WHERE session = ? ORDER BY id", (session,))  # noqa: S608
             return [_row(values) for values in found]
 
+    def served(self, session: str) -> bool:
+        """Whether a session has any request."""
+        with self._explained():
+            return (
+                self._db.execute("SELECT 1 FROM requests WHERE session = ? LIMIT 1", (session,)).fetchone() is not None
+            )
+
     def between(self, since: str | None = None, until: str | None = None) -> Iterator[tuple[Session, Row]]:
         """The requests that began from `since` on and before `until` (RFC 3339, UTC), in order, with their sessions."""
         sessions = dict[str, Session]()

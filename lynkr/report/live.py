@@ -28,7 +28,7 @@ def live_values(seen: Sequence[Seen], now: datetime) -> list[dict[str, Any]]:
     for session, pid, rows in seen:
         tally = Tally.of(rows)
         last = max(rows, key=lambda row: row.at, default=None)
-        ended = datetime.fromisoformat(last.at).timestamp() + last.ms / 1000 if last else None
+        ended = max((datetime.fromisoformat(row.at).timestamp() + row.ms / 1000 for row in rows), default=None)
         values.append({
             "session": session.id, "pid": pid, "tool": session.tool, "profile": session.profile,
             "project": session.project, "started": session.started,

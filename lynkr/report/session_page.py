@@ -14,7 +14,7 @@ from lynkr.report.changes import Pair, differing
 from lynkr.report.page import Piece, el, legend, page, percent, section, stack, table
 from lynkr.report.page_parts import bars, headline, trust
 from lynkr.report.routing import happened
-from lynkr.report.tally import prompt_tokens
+from lynkr.report.tally import is_failure, prompt_tokens
 from lynkr.report.words import duration, milliseconds, plural, share, tokens, usd
 
 # Class of a colour → the tokens it stands for, in the order in which they are stacked.
@@ -92,7 +92,7 @@ def _track(held: Sequence[tuple[float, float, Mapping[str, Any]]], whole: float)
     for begin, took, request in held:
         level = next((n for n, end in enumerate(free) if end <= begin), len(free))
         free[level : level + 1] = [begin + took]
-        kind = "here" if request["answered"] else "fail" if _bad(request) else None
+        kind = "here" if request["answered"] else "fail" if _failed(request) else None
         if request["switch"] or request["tried"]:
             kind = f"{kind or ''} moved".strip()
         said = f"{request['at'][11:19]} {request['model'] or request['path']}: {_status(request)}, " \
@@ -102,8 +102,8 @@ def _track(held: Sequence[tuple[float, float, Mapping[str, Any]]], whole: float)
     return el("div", *bars, class_="track", style=f"height:{max(len(free), 1) * _BAR_REM:.1f}rem")
 
 
-def _bad(request: Mapping[str, Any]) -> bool:
-    return request["outcome"] in ("refused", "cut") or request["error"] is not None
+def _failed(request: Mapping[str, Any]) -> bool:
+    return is_failure(request["status"], request["outcome"], request["error"])
 
 
 def _cost_by_lane(lanes: Sequence[Mapping[str, Any]]) -> Element:
@@ -287,7 +287,11 @@ def _request(request: Mapping[str, Any]) -> list[Piece]:
         request["tier"] or "–",
         request["lane"] or "–",
         request["model"] or request["path"],
-        el("span", _status(request), class_="bad" if _bad(request) else None),
+        el(
+            "span",
+            _status(request),
+            class_="bad" if _failed(request) else None,
+        ),
         tokens(prompt),
         share(request["cache_read_tokens"], prompt),
         tokens(request["output_tokens"]),

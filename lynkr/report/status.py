@@ -6,12 +6,12 @@ It is written by the thread that writes the ledger, after the rows that it tells
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from lynkr.ledger.row import Row
-from lynkr.paths import write_private
+from lynkr.paths import replace_private
 from lynkr.report.table import short
 from lynkr.report.tally import Tally, prompt_tokens
 from lynkr.report.words import share, usd
@@ -48,9 +48,5 @@ class StatusLine:
             self._tally.add(row)
             if row.lane is not None and row.model is not None:
                 self._last = row
-        part = self._path.with_suffix(".part")
-        try:
-            write_private(part, line(self._profile, self._tally, self._last) + "\n")
-            os.replace(part, self._path)  # noqa: PTH105 - whoever reads it meanwhile gets all of a line
-        except OSError:
-            return
+        with suppress(OSError):
+            replace_private(self._path, line(self._profile, self._tally, self._last) + "\n")

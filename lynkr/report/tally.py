@@ -6,7 +6,6 @@ view add up to its whole.
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Mapping
 from math import fsum
 from typing import Any, Self
@@ -28,14 +27,6 @@ def prompt_tokens(figures: Mapping[str, Any]) -> int:
     return int(sum(figures[name] for name in TOKENS[:3]))
 
 
-def money(amounts: Iterable[float | None]) -> float | None:
-    """The sum of what is known, to a billionth of a dollar; None where nothing is."""
-    sums = Money()
-    for amount in amounts:
-        sums.add(amount)
-    return sums.sum()
-
-
 def saved(row: Row) -> float | None:
     """What a request saved, in USD; None where no price is known."""
     return None if row.cost_usd is None or row.baseline_usd is None else row.baseline_usd - row.cost_usd
@@ -43,25 +34,39 @@ def saved(row: Row) -> float | None:
 
 def failed(row: Row) -> bool:
     """Whether the lane did not give what was asked of it: an error status, no answer, or half of one."""
+    return is_failure(row.status, row.outcome, row.error)
+
+
+def is_failure(status: int | None, outcome: str, error: str | None) -> bool:
+    """The same, by a row's values."""
     # A WebSocket that is turned down (426) is how Codex learns to use HTTP.
-    return row.status != 426 and (row.outcome in ("refused", "cut") or row.error is not None)
+    return status != 426 and (outcome in ("refused", "cut") or error is not None)
 
 
 class Money:
-    """Amounts in USD, some of them not known."""
+    """Amounts in USD, some of them not known. Their sum is kept exactly, as a few numbers that do not overlap (Shewchuk
+    1997, as `math.fsum` has it)."""
 
     def __init__(self) -> None:
-        self._known = array("d")
-        self._any = False
+        self._parts = list[float]()
+        self._known = self._any = False
 
     def add(self, amount: float | None) -> None:
         self._any = True
-        if amount is not None:
-            self._known.append(amount)
+        if amount is None:
+            return
+        self._known = True
+        kept = list[float]()
+        for part in self._parts:
+            large, small = (amount, part) if abs(amount) >= abs(part) else (part, amount)
+            amount = large + small
+            if rest := small - (amount - large):
+                kept.append(rest)
+        self._parts = [*kept, amount]
 
     def sum(self) -> float | None:
         """The sum of what is known; None where there were amounts and none was."""
-        return round(fsum(self._known), 9) if self._known or not self._any else None
+        return round(fsum(self._parts), 9) if self._known or not self._any else None
 
 
 class Tally:

@@ -23,15 +23,7 @@ def report(session: Session, rows: Sequence[Row]) -> dict[str, Any]:
     sums = Tally.of(rows)
     return {
         "schema": SCHEMA,
-        "session": {
-            "id": session.id,
-            "tool": session.tool,
-            "profile": session.profile,
-            "project": session.project,
-            "started": session.started,
-            "seconds": session.seconds,
-            "exit_status": session.exit_status,
-        },
+        "session": asdict(session),
         "totals": sums.totals(),
         "savings": sums.savings(),
         "lanes": _lanes(rows),

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lynkr.errors import ConfigError
-from lynkr.paths import private_folder, write_private
+from lynkr.paths import private_folder, replace_private
 from lynkr.secrets.key import Key
 
 # 64 MiB of memory and a third of a second, once a run (RFC 7914; OWASP's password storage cheat sheet, 2026).
@@ -94,12 +94,8 @@ class Sealed:
         return outer
 
     def _write(self, outer: dict[str, Any]) -> None:
-        beside = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         try:
-            write_private(beside, json.dumps(outer, indent=1))
-            with beside.open("rb") as written:
-                os.fsync(written.fileno())
-            beside.replace(self._path)
+            replace_private(self._path, json.dumps(outer, indent=1), sync=True)
         except OSError as error:
             raise ConfigError(f"{self._path} cannot be written: {error.strerror}") from error
 

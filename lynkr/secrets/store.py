@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lynkr.errors import ConfigError
-from lynkr.paths import Paths, write_private
+from lynkr.paths import Paths, replace_private
 from lynkr.secrets.key import Key
 
 if TYPE_CHECKING:
@@ -191,14 +191,12 @@ class Store:
 
     def _note(self, name: str, *, there: bool) -> None:
         """Writes down whether there is a key of that name."""
-        beside = self.index.with_name(f"{self.index.name}.{os.getpid()}")
         try:
             from lynkr.secrets.sealed import locked
 
             with locked(self.index):
                 names = self._listed() | {name} if there else self._listed() - {name}
-                write_private(beside, json.dumps(sorted(names)))
-                beside.replace(self.index)
+                replace_private(self.index, json.dumps(sorted(names)))
         except OSError as error:
             raise ConfigError(f"{self.index} cannot be written: {error.strerror}") from error
 

@@ -57,7 +57,7 @@ def test_a_known_model_has_its_vendors_price(model: str) -> None:
 def test_every_price_in_the_table_is_positive_but_of_what_is_free_by_name() -> None:
     assert len(table().models) > 50
     for model, found in table().models.items():
-        rates = [rate for name, rate in found.items() if name in Price.__dataclass_fields__]
+        rates = [rate for name, rate in found.items() if name in Price._fields]
         rates += [rate for tier in found.get("tiers", ()) for rate in tier.values()]
         assert {"input", "output"} <= set(found), model
         assert all(isinstance(rate, (int, float)) for rate in rates), model
