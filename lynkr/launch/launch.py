@@ -15,9 +15,6 @@ from lynkr.lane import Auth, Format, Lane
 
 # What a tool is given where it insists on a key and the lane has its own: it opens nothing.
 PLACEHOLDER = "lynkr-holds-the-key"
-# The variable that holds the bare secret, for tools that send it in a header.
-SECRET_VARIABLE = "LYNKR_SECRET"  # noqa: S105 - a variable's name
-
 # The file in a session's folder that holds a line about it, where the profile wants one to be shown.
 STATUS = "status"
 
@@ -56,10 +53,14 @@ class Call(NamedTuple):
         """The first lane that serves one of the formats, translated or not."""
         return next((lane for lane in self.lanes if any(map(lane.format_for, spoken))), None)
 
-    def has_own_key(self, *spoken: Format) -> bool:
-        """Whether what speaks these formats will carry no credential of the tool's."""
+    def own_lane(self, *spoken: Format) -> Lane | None:
+        """The same, where that lane has a credential of its own, so that none of the tool's is to be carried."""
         lane = self.lane(*spoken)
-        return lane is not None and lane.auth is not Auth.CLIENT
+        return lane if lane is not None and lane.auth is not Auth.CLIENT else None
+
+    def has_own_key(self, *spoken: Format) -> bool:
+        """Whether there is such a lane."""
+        return self.own_lane(*spoken) is not None
 
 
 # What stands inside a cloud's envelope.

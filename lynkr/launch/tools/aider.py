@@ -7,13 +7,13 @@ such files the one that AIDER_ENV_FILE names counts last. What the user named th
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lynkr.errors import ConfigError
 from lynkr.lane import Format, Lane
-from lynkr.launch.launch import PLACEHOLDER, Call, Launch
-from lynkr.launch.tools.reading import dotenv, text, upward
+from lynkr.launch.launch import PLACEHOLDER, Call, Launch, dialect
+from lynkr.launch.tools.reading import dotenv, text, upward, values, without
 
 SPEAKS = (Format.ANTHROPIC, Format.OPENAI_CHAT, Format.OPENAI_RESPONSES, Format.GEMINI)
 INSTALL = "pipx install aider-chat"
@@ -37,8 +37,6 @@ _OWN_FLAG = re.compile(r"--openai-api-base[ =](\S+)")
 # How aider names a model that it is to ask in a format.
 _NAMED = {
     Format.ANTHROPIC: "anthropic/{model}",
-    Format.BEDROCK_INVOKE: "anthropic/{model}",
-    Format.VERTEX_ANTHROPIC: "anthropic/{model}",
     Format.OPENAI_RESPONSES: "openai/responses/{model}",
     Format.GEMINI: "gemini/{model}",
 }
@@ -46,50 +44,34 @@ _NAMED = {
 
 def launch(call: Call) -> Launch:
     """The launch of aider. Raises ConfigError."""
-    arguments, named = _without_env_file(call)
-    given = named or call.environ.get("AIDER_ENV_FILE")
+    arguments, named = without(call.argv[1:], "--env-file")
+    given = named[-1] if named else call.environ.get("AIDER_ENV_FILE")
     theirs = text(call.cwd / Path(given).expanduser()) if given else ""
     found = {**call.environ, **_dotenvs(call), **dotenv(theirs), **_configured(call)}
-    lane = call.lane(*SPEAKS)
+    lane = call.own_lane(*SPEAKS)
     lines = {name: call.url + tail for name, (tail, _) in _URLS.items()}
-    own_key = lane is not None and call.has_own_key(*SPEAKS)
-    if lane is not None and own_key:
+    if lane is not None:
         lines |= dict.fromkeys(_KEYS, PLACEHOLDER) | _model(lane, arguments, found)
     path = call.folder / "aider.env"
     file = "\n".join([theirs.rstrip(), *(f"{name}={value}" for name, value in lines.items()), ""])
     return Launch(
         argv=(call.argv[0], *arguments),
         set={"AIDER_ENV_FILE": str(path)},
-        unset=_COMPETING if own_key else (),
+        unset=_COMPETING if lane is not None else (),
         files={path: file},
         origins=_origins(found),
         notes=_notes(call),
     )
 
 
-def _model(lane: Lane, arguments: tuple[str, ...], found: Mapping[str, str]) -> dict[str, str]:
+def _model(lane: Lane, arguments: Sequence[str], found: Mapping[str, str]) -> dict[str, str]:
     """The model, unless the user names one."""
-    if lane.model is None or found.get("AIDER_MODEL") or any(word.partition("=")[0] == "--model" for word in arguments):
+    if lane.model is None or found.get("AIDER_MODEL") or values(arguments, "--model"):
         return {}
-    spoken = next((f for f in lane.formats if f in _NAMED), Format.OPENAI_CHAT) if lane.formats else Format.OPENAI_CHAT
-    spoken = Format.OPENAI_CHAT if Format.OPENAI_CHAT in lane.formats else spoken
+    spoken = Format.OPENAI_CHAT if Format.OPENAI_CHAT in lane.formats else dialect(lane, _NAMED)
     name = _NAMED.get(spoken, "openai/{model}").format(model=lane.model)
     # It would offer a page on models that it does not know.
     return {"AIDER_MODEL": name, "AIDER_SHOW_MODEL_WARNINGS": "false"}
-
-
-def _without_env_file(call: Call) -> tuple[tuple[str, ...], str | None]:
-    """The user's arguments without --env-file, and what that names."""
-    kept, named, given = list[str](), None, list(call.argv[1:])
-    while given:
-        word = given.pop(0)
-        if word == "--env-file" and given:
-            named = given.pop(0)
-        elif word.startswith("--env-file="):
-            named = word.partition("=")[2]
-        else:
-            kept.append(word)
-    return tuple(kept), named
 
 
 def _dotenvs(call: Call) -> dict[str, str]:
@@ -106,8 +88,7 @@ def _configured(call: Call) -> dict[str, str]:
     said = "\n".join(text(folder / ".aider.conf.yml") for folder in (call.home, *reversed(call.cwd.parents), call.cwd))
     said = _COMMENT.sub("", said)
     flags = " ".join(call.argv[1:])
-    given = [after for word, after in zip(call.argv, (*call.argv[1:], ""), strict=True) if word == "--set-env"]
-    given += [word for word in call.argv if word.startswith("--set-env=")]
+    given = values(call.argv, "--set-env")
     if fixed := _FIXED.search("\n".join([*given, *([said] if "set-env" in said else [])])):
         raise ConfigError(
             f"aider's set-env fixes {fixed[1]}, which leads past lynkr; set it in the environment instead"

@@ -16,7 +16,7 @@ from typing import Any
 from lynkr.errors import ConfigError, UsageError
 from lynkr.lane import Auth, Format, Lane
 from lynkr.launch.launch import PLACEHOLDER, STATUS, Call, Launch
-from lynkr.launch.tools.reading import table, text
+from lynkr.launch.tools.reading import table, text, without
 
 SPEAKS = (Format.ANTHROPIC,)
 INSTALL = "npm install -g @anthropic-ai/claude-code"
@@ -90,18 +90,9 @@ def _window(lane: Lane | None) -> int | None:
 
 def _take_settings(call: Call) -> tuple[list[str], dict[str, Any]]:
     """The user's arguments without `--settings`, and what that held."""
-    arguments, given, theirs = list[str](), list(call.argv[1:]), dict[str, Any]()
-    while given:
-        word = given.pop(0)
-        if word == "--":
-            return [*arguments, word, *given], theirs
-        if word == "--settings" and given:
-            theirs = _read_settings(call, given.pop(0))
-        elif word.startswith("--settings="):
-            theirs = _read_settings(call, word.partition("=")[2])
-        else:
-            arguments.append(word)
-    return arguments, theirs
+    arguments, given = without(call.argv[1:], "--settings")
+    theirs = [_read_settings(call, one) for one in given]
+    return arguments, theirs[-1] if theirs else {}
 
 
 def _read_settings(call: Call, text: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 from lynkr.errors import UsageError
 from lynkr.lane import Format, Lane
 from lynkr.launch.launch import PLACEHOLDER, Call, Launch, dialect
-from lynkr.launch.tools.reading import jsonc, table, text
+from lynkr.launch.tools.reading import jsonc, table, text, values
 
 SPEAKS = (Format.ANTHROPIC, Format.OPENAI_CHAT, Format.OPENAI_RESPONSES, Format.GEMINI)
 INSTALL = "npm install -g cline"
@@ -36,17 +36,17 @@ _ENTRY = {"updatedAt": "2026-01-01T00:00:00.000Z", "tokenSource": "manual"}
 
 def launch(call: Call) -> Launch:
     """The launch of Cline. Raises UsageError."""
-    if any(word.partition("=")[0] == "--data-dir" for word in call.argv[1:]):
+    if values(call.argv, "--data-dir"):
         raise UsageError("cline's --data-dir leads past lynkr's settings; set CLINE_DATA_DIR to that folder instead")
     path = call.folder / "cline-providers.json"
     # Below a file there can be none, so nothing is found there and nothing is left behind.
     alone = {"CLINE_HUB_DISCOVERY_PATH": str(path / "hub"), "CLINE_SESSION_BACKEND_MODE": "local"}
-    lane = call.lane(*SPEAKS)
-    if lane is not None and call.has_own_key(*SPEAKS):
+    if (lane := call.own_lane(*SPEAKS)) is not None:
         file = json.dumps(_for_lane(call, lane), indent=1)
         return Launch(call.argv, {_FILE: str(path), **alone}, _COMPETING, {path: file})
     theirs = jsonc(text(_theirs(call)))
-    used = _named(call) or theirs.get("lastUsedProvider")
+    named = values(call.argv, "-P", "--provider")
+    used = named[-1] if named else theirs.get("lastUsedProvider")
     entry = table(table(theirs.get("providers")).get(str(used)))
     if used not in _KNOWN or table(entry.get("settings")).get("auth"):
         note = f"Cline's provider {used or 'cline'!r} goes to its maker, past lynkr; name a lane with a key"
@@ -88,13 +88,3 @@ def _theirs(call: Call) -> Path:
         return Path(named)
     home = Path(call.environ.get("CLINE_DIR") or call.home / ".cline")
     return Path(call.environ.get("CLINE_DATA_DIR") or home / "data") / "settings" / "providers.json"
-
-
-def _named(call: Call) -> str | None:
-    """The provider that the user's arguments name."""
-    for word, after in zip(call.argv[1:], (*call.argv[2:], ""), strict=False):
-        if word in ("-P", "--provider"):
-            return after
-        if word.startswith("--provider="):
-            return word.partition("=")[2]
-    return None

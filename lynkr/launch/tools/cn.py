@@ -9,25 +9,25 @@ from __future__ import annotations
 import json
 
 from lynkr.lane import Format
-from lynkr.launch.launch import PLACEHOLDER, Call, Launch
+from lynkr.launch.launch import PLACEHOLDER, Call, Launch, dialect
+from lynkr.launch.tools.reading import without
 
 SPEAKS = (Format.ANTHROPIC, Format.OPENAI_CHAT, Format.OPENAI_RESPONSES, Format.GEMINI)
 INSTALL = "npm install -g @continuedev/cli"
 
 # For Google's models it looks at this alone.
 _GEMINI = "GOOGLE_GEMINI_BASE_URL"
+# How it calls whoever speaks a format.
+_MAKERS = {Format.ANTHROPIC: "anthropic", Format.GEMINI: "gemini", Format.OPENAI_CHAT: "openai"}
 _COMPETING = ("GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_VERTEX_BASE_URL")
 
 
 def launch(call: Call) -> Launch:
     """The launch of Continue."""
-    lane = call.lane(*SPEAKS)
-    if lane is None or not call.has_own_key(*SPEAKS):
+    if (lane := call.own_lane(*SPEAKS)) is None:
         note = "Continue's own configuration names its addresses, so it goes past lynkr; name a lane with a key"
         return Launch(call.argv, notes=(note,))
-    spoken = lane.formats[0]
-    claude = spoken in (Format.ANTHROPIC, Format.BEDROCK_INVOKE, Format.VERTEX_ANTHROPIC)
-    maker = "anthropic" if claude else "gemini" if spoken is Format.GEMINI else "openai"
+    maker = _MAKERS[dialect(lane, _MAKERS)]
     size = {"defaultCompletionOptions": {"contextLength": lane.context}} if lane.context else {}
     model = {
         "name": lane.model or "default",
@@ -42,17 +42,6 @@ def launch(call: Call) -> Launch:
     path = call.folder / "continue.yaml"
     # JSON is YAML, too.
     said = json.dumps({"name": "lynkr", "version": "1.0.0", "schema": "v1", "models": [model]}, indent=1)
-    words = (call.argv[0], "--config", str(path), *_without_config(call))
+    # Of two, the last counts.
+    words = (call.argv[0], "--config", str(path), *without(call.argv[1:], "--config")[0])
     return Launch(words, {_GEMINI: call.url}, _COMPETING, {path: said})
-
-
-def _without_config(call: Call) -> list[str]:
-    """The user's arguments without --config: of two, the last counts."""
-    kept, given = list[str](), list(call.argv[1:])
-    while given:
-        word = given.pop(0)
-        if word == "--config" and given:
-            given.pop(0)
-        elif not word.startswith("--config="):
-            kept.append(word)
-    return kept

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from lynkr.errors import ConfigError
 from lynkr.lane import Format
-from lynkr.launch.launch import PLACEHOLDER, SECRET_VARIABLE, Call, Launch
+from lynkr.launch.launch import PLACEHOLDER, Call, Launch
 from lynkr.launch.tools import reading
 
 SPEAKS = (Format.OPENAI_RESPONSES,)
@@ -32,6 +32,8 @@ BUILT_IN = "openai"
 OURS = "lynkr"
 # Header of the built-in provider → the variable that it is filled from.
 _CARRIERS = {"OpenAI-Project": "OPENAI_PROJECT", "OpenAI-Organization": "OPENAI_ORGANIZATION"}
+# The variable that holds the bare secret, which goes into that header.
+_SECRET_VARIABLE = "LYNKR_SECRET"  # noqa: S105 - a variable's name
 _OWN_HEADER = "x-lynkr-session"
 _KEY_VARIABLE = "LYNKR_KEY"
 # Built-in providers whose address cannot be changed.
@@ -61,17 +63,17 @@ def launch(call: Call) -> Launch:
         headers = reading.table(flags.pop(f"{at}.env_http_headers", None))
         flags |= {f"{at}.base_url": base}
         flags |= {f"{at}.env_http_headers.{name}": said for name, said in headers.items()}
-        flags |= {f"{at}.env_http_headers.{_OWN_HEADER}": SECRET_VARIABLE}
-        return _launch(call, config, flags, {SECRET_VARIABLE: call.secret, **key}, (_OWN_HEADER, None))
+        flags |= {f"{at}.env_http_headers.{_OWN_HEADER}": _SECRET_VARIABLE}
+        return _launch(call, config, flags, {_SECRET_VARIABLE: call.secret, **key}, (_OWN_HEADER, None))
     if own_key and not key and not config.logged_in:
         provider = {
             "name": OURS,
             "base_url": base,
             "wire_api": "responses",
             "env_key": _KEY_VARIABLE,
-            "env_http_headers": {_OWN_HEADER: SECRET_VARIABLE},
+            "env_http_headers": {_OWN_HEADER: _SECRET_VARIABLE},
         }
-        variables = {SECRET_VARIABLE: call.secret, _KEY_VARIABLE: PLACEHOLDER}
+        variables = {_SECRET_VARIABLE: call.secret, _KEY_VARIABLE: PLACEHOLDER}
         flags = {"model_provider": OURS, f"model_providers.{OURS}": provider}
         return _launch(call, config, flags, variables, (_OWN_HEADER, None))
     header, variable = config.carrier()

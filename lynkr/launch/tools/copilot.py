@@ -24,8 +24,7 @@ _COMPETING = (
 
 def launch(call: Call) -> Launch:
     """The launch of Copilot."""
-    lane = call.lane(*SPEAKS)
-    if lane is None or not call.has_own_key(*SPEAKS):
+    if (lane := call.own_lane(*SPEAKS)) is None:
         base, kind = call.environ.get(_BASE, "").rstrip("/"), call.environ.get(_TYPE, "openai")
         if not base or kind not in ("openai", "anthropic"):
             return Launch(call.argv, notes=("Copilot's own login goes to GitHub, past lynkr; name a lane with a key",))

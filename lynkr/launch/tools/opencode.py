@@ -15,7 +15,7 @@ from typing import Any
 
 from lynkr.lane import Format, Lane
 from lynkr.launch.launch import PLACEHOLDER, Call, Launch, dialect
-from lynkr.launch.tools.reading import jsonc, merged, table, text, upward
+from lynkr.launch.tools.reading import jsonc, merged, table, text, upward, values
 
 SPEAKS = (Format.ANTHROPIC, Format.OPENAI_RESPONSES, Format.OPENAI_CHAT, Format.GEMINI)
 INSTALL = "npm install -g opencode-ai"
@@ -51,9 +51,9 @@ def launch_of(call: Call, name: str) -> Launch:
     given = jsonc(call.environ.get(variable, ""))
     theirs = merged(_configuration(call, name), given)
     stored = table(jsonc(text(_data(call) / name / "auth.json")))
-    lane = call.lane(*SPEAKS)
+    lane = call.own_lane(*SPEAKS)
     providers = _theirs(call, theirs, stored) | _named(call)
-    if lane is None or not call.has_own_key(*SPEAKS):
+    if lane is None:
         where = {their: _origin(call, theirs, their) for their in sorted(providers)}
         ours = {their: _at(_KNOWN[their][1]) for their, url in where.items() if url is not None}
         origins = {_KNOWN[their][0]: url for their, url in where.items() if url}
@@ -103,8 +103,7 @@ def _theirs(call: Call, theirs: Mapping[str, Any], stored: Mapping[str, Any]) ->
 
 def _named(call: Call) -> set[str]:
     """The known provider of a model that the user's arguments name."""
-    words = zip(call.argv, (*call.argv[1:], ""), strict=True)
-    return {maker for word, after in words if word in ("-m", "--model") and (maker := _maker(after)) in _KNOWN}
+    return {maker for model in values(call.argv, "-m", "--model") if (maker := _maker(model)) in _KNOWN}
 
 
 def _maker(model: object) -> str | None:

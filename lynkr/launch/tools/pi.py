@@ -39,19 +39,19 @@ def launch(call: Call) -> Launch:
     """The launch of pi."""
     if len(call.argv) > 1 and call.argv[1] in _COMMANDS:
         return Launch(call.argv)
-    lane = call.lane(*SPEAKS)
+    lane = call.own_lane(*SPEAKS)
     path = call.folder / "lynkr.js"
     words, set_, lines = ["-e", str(path)], dict[str, str](), list[str]()
     origins: dict[str, str] = {}
     for their, (ours, tail, variable) in _KNOWN.items():
         said: dict[str, Any] = {}
-        if lane is not None and call.has_own_key(*SPEAKS):
+        if lane is not None:
             said = {"apiKey": PLACEHOLDER}
             set_[variable] = PLACEHOLDER
         elif base := _base(call, their):
             origins[ours] = base.removesuffix("/v1").removesuffix("/v1beta") if ours != "openai" else base
         lines.append(_registered(their, tail, said))
-    if lane is not None and call.has_own_key(*SPEAKS):
+    if lane is not None:
         api, tail = _APIS[dialect(lane, _APIS)]
         lines.append(
             _registered(OURS, tail, {"name": OURS, "api": api, "apiKey": PLACEHOLDER, "models": [_model(lane)]})

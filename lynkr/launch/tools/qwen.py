@@ -14,7 +14,7 @@ from typing import Any
 
 from lynkr.lane import Format, Lane
 from lynkr.launch.launch import PLACEHOLDER, Call, Launch, dialect
-from lynkr.launch.tools.reading import dotenv, jsonc, merged, table, text, upward
+from lynkr.launch.tools.reading import dotenv, jsonc, merged, table, text, upward, values
 
 SPEAKS = (Format.OPENAI_CHAT, Format.ANTHROPIC, Format.GEMINI, Format.OPENAI_RESPONSES)
 INSTALL = "npm install -g @qwen-code/qwen-code"
@@ -37,8 +37,7 @@ _COMPETING = ("OPENAI_MODEL", "QWEN_MODEL", "ANTHROPIC_MODEL", "GEMINI_MODEL", "
 def launch(call: Call) -> Launch:
     """The launch of Qwen Code."""
     system = jsonc(text(_system_file(call)))
-    lane = call.lane(*SPEAKS)
-    if lane is not None and call.has_own_key(*SPEAKS):
+    if (lane := call.own_lane(*SPEAKS)) is not None:
         return _for_lane(call, lane, system)
     return _directed(call, system)
 
@@ -58,7 +57,11 @@ def _directed(call: Call, system: dict[str, Any]) -> Launch:
         return past
     _, provider, variable, tail, _, model_variable = _PROTOCOLS[protocol]
     entries = table(theirs.get("modelProviders")).get(protocol)
-    model = _flag(call, "-m", "--model") or table(theirs.get("model")).get("name") or found.get(model_variable)
+    model = (
+        next(iter(values(call.argv, "-m", "--model")), None)
+        or table(theirs.get("model")).get("name")
+        or found.get(model_variable)
+    )
     entry = _entry(entries, model)
     if isinstance(entries, list) and entries and not entry:
         return past
@@ -110,8 +113,8 @@ def _beside(call: Call) -> dict[str, str]:
 
 def _chosen(call: Call, theirs: Mapping[str, Any], found: Mapping[str, str]) -> str | None:
     """The protocol that it will speak, as it decides that itself; None for one that cannot be led."""
-    if named := _flag(call, "--auth-type"):
-        return named if named in _PROTOCOLS else None
+    if named := values(call.argv, "--auth-type"):
+        return named[0] if named[0] in _PROTOCOLS else None
     selected = table(table(theirs.get("security")).get("auth")).get("selectedType")
     if isinstance(selected, str):
         return selected if selected in _PROTOCOLS else None
@@ -126,15 +129,6 @@ def _fixed_here(call: Call) -> bool:
     there = [call.cwd / ".qwen" / "settings.json", *upward(call.cwd, ".qwen/.env", ".env")]
     own = (call.home / ".env", call.home / ".qwen" / ".env", call.home / ".qwen" / "settings.json")
     return any(word in text(path) for path in there if path not in own for word in ("BASE_URL", "baseUrl"))
-
-
-def _flag(call: Call, *names: str) -> str | None:
-    """The value of one of the user's flags."""
-    for word, after in zip(call.argv, (*call.argv[1:], ""), strict=True):
-        name, mark, value = word.partition("=")
-        if name in names:
-            return value if mark else after
-    return None
 
 
 def _entry(entries: object, model: object) -> dict[str, Any]:

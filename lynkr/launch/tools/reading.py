@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,27 @@ def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         before = result.get(name)
         result[name] = merged(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
     return result
+
+
+def values(words: Sequence[str], *names: str) -> list[str]:
+    """The values of a flag among a command's words, as `--name value` and as `--name=value`."""
+    return [value for name in names for value in without(words, name)[1]]
+
+
+def without(words: Sequence[str], name: str) -> tuple[list[str], list[str]]:
+    """A command's words without a flag, and the values that it had. What stands after `--` is no flag."""
+    kept, values, given = list[str](), list[str](), list(words)
+    while given:
+        word = given.pop(0)
+        if word == "--":
+            return [*kept, word, *given], values
+        if word == name and given:
+            values.append(given.pop(0))
+        elif word.startswith(f"{name}="):
+            values.append(word.partition("=")[2])
+        else:
+            kept.append(word)
+    return kept, values
 
 
 def upward(folder: Path, *names: str) -> list[Path]:
