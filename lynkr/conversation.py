@@ -8,7 +8,6 @@ the format it came from can write, or named in `rest`.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -74,7 +73,7 @@ def unwrap(text: str) -> tuple[Seal, bool] | None:
     try:
         held = json.loads(base64.urlsafe_b64decode(text[len(ENVELOPE) :]))
         lane, model, kind, data, of_call = (str(held[0]), str(held[1]), str(held[2]), str(held[3]), bool(held[4]))
-    except (ValueError, binascii.Error, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError):
         return Seal("broken", ""), False
     return Seal(kind, data, Home(lane, model)), of_call
 

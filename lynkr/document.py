@@ -171,7 +171,8 @@ class Document:
         if not edits:
             return self.body, self.text
         parts, at = [], 0
-        for edit in sorted(edits):
+        # Of several at one place the first in the list comes first.
+        for edit in sorted(edits, key=lambda edit: (edit.start, edit.end)):
             if edit.start < at:
                 raise ValueError("edits overlap")
             parts += [self.text[at : edit.start], edit.new]

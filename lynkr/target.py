@@ -1,6 +1,6 @@
 """What a request is written for: the lane and model it goes to, and what that model can take.
 
-Plain values; the table behind them is data of `upstream/fit`.
+Plain values; the table behind them is data of `upstream/capabilities`.
 """
 
 from __future__ import annotations
@@ -18,16 +18,18 @@ class Capabilities:
     """What a model takes. The defaults are those of a plain model that takes everything a format can say.
 
     `thinking`: the modes of Reasoning that may be said; `off` stands there where thinking can be turned off.
-    `default_thinking`: what an `adaptive` or `budget` that it does not know becomes. `efforts`: names it knows, from
-    low to high; empty where it knows none. `forced_choice` and `sampling`: `always`, `quiet` (only while it does not
-    think) or `never`. `leading_thinking`: while it thinks, a turn with calls must begin with its own thoughts.
-    `media`: kinds it can look at. `max_output` and `context` in tokens. `stops`: how many stop sequences. `betas`:
-    the values of `anthropic-beta` it knows, and what they are called there, `rest`: the fields of the request's `rest`,
-    `server_tools`: patterns of tools that its provider runs; None means all. `needs_limit`: a request must say how many
-    tokens the answer may have. `quiet_effort`: the highest effort at which thinking may be off, None for any. `takes`:
-    the only members of a body that are taken, `refuses`: those that are not. `short_ids`: calls have ids of nine
-    letters and digits. `wants_thoughts`: a turn with calls must have thoughts. `user_after_tools`: whether a
-    user's words may follow results. `strict_tools`: whether tools may say `strict`.
+    `efforts`: names it knows, from low to high; empty where it knows none. `forced_choice` and `sampling`:
+    `always`, `quiet` (only while it does not think) or `never`. `leading_thinking`: while it thinks, a turn with
+    calls must begin with its own thoughts. `prefill`: whether an answer may be begun for it; `system_turns`:
+    whether system messages may stand in the middle; `deferred_tools`: whether tools may be offered that are shown
+    only later; `schema_output`: whether an answer can be bound to a schema. `media`: kinds it can look at.
+    `max_output` and `context` in tokens. `stops`: how many stop sequences. `betas`: the values of `anthropic-beta`
+    it knows, and what they are called there, `rest`: the fields of the request's `rest`, `server_tools`: patterns
+    of tools that its provider runs; None means all. `needs_limit`: a request must say how many tokens the answer
+    may have. `quiet_effort`: the highest effort at which thinking may be off, None for any. `takes`: the only
+    members of a body that are taken, `refuses`: those that are not. `short_ids`: calls have ids of nine letters and
+    digits. `wants_thoughts`: a turn with calls must have thoughts. `user_after_tools`: whether a user's words may
+    follow results. `strict_tools`: whether tools may say `strict`.
     """
 
     thinking: frozenset[str] = frozenset()
@@ -55,11 +57,11 @@ class Capabilities:
     user_after_tools: bool = True
     strict_tools: bool = True
     # How a format with variants is to be spoken to this model.
-    cache_marks: bool = False  # chat: `cache_control` on content parts
+    cache_marks: bool = False  # whether it caches at breakpoints only, so that a request must have some
     output_limit: str = "max_tokens"  # chat: the field's name
     system_role: Literal["system", "developer"] = "system"  # chat
     effort_field: str = "reasoning_effort"  # chat: "" where no such field is taken
-    cache_key: bool = False  # chat: `prompt_cache_key`
+    cache_key: bool = False  # chat, responses: `prompt_cache_key`
     replays_reasoning: bool = False  # chat: `reasoning_content` of tool turns goes back
     plain_tools: bool = False  # responses: functions only, no freeform tools and no namespaces
     calls_need_seal: bool = False  # gemini: a call without a signature is refused

@@ -267,7 +267,7 @@ def test_what_decides_does_not_look_at_the_world(path: Path) -> None:
 
 
 def test_no_format_knows_another() -> None:
-    shared = {"watch", "values", "openai", "bedrock", "google"}
+    shared = {"watch", "values", "refusals", "unsaid", "openai", "bedrock", "google"}
     # Two clouds put Anthropic's format into an envelope, and say so.
     known = {"bedrock_invoke": {"anthropic"}, "vertex_anthropic": {"anthropic"}}
     for path in (PACKAGE / "formats").rglob("*.py"):

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from lynkr.events import Refusal
+from lynkr.formats.refusals import by_words
 from lynkr.formats.values import dumps, text
 from lynkr.formats.watch import parsed
 from lynkr.framing.frame import Frame
@@ -35,16 +36,11 @@ def read_refusal(body: dict[str, Any]) -> Refusal:
     """The refusal in an error's body."""
     message = text(body, "message") or text(body, "Message") or dumps(body)
     named = text(body, "__type").rpartition("#")[2].lower()
-    return _refusal(_KINDS.get(named, "server"), message)
+    return by_words(Refusal(_KINDS.get(named, "server"), message))
 
 
 def failed(frame: Frame) -> Refusal:
     """The refusal in an exception that ends a stream."""
     name = frame.name.removeprefix("!")
     message = text(parsed(frame.data), "message") or name
-    return _refusal(_KINDS.get(name.lower(), "server"), message, name)
-
-
-def _refusal(kind: str, message: str, code: str | None = None) -> Refusal:
-    long = "too long" in message.lower() or "maximum context length" in message.lower()
-    return Refusal("context" if kind in ("invalid", "server") and long else kind, message, code=code)
+    return by_words(Refusal(_KINDS.get(name.lower(), "server"), message, code=name))

@@ -1,13 +1,13 @@
 """Amazon Bedrock's InvokeModel for Claude: Anthropic's body in AWS's envelope, in both directions.
 
-The one module that knows another format: it is that format, with the model in the path, version and betas in the body,
-and each event base64 inside an AWS event. A client of Anthropic's keeps its own bytes within the envelope.
+It knows another format, as `vertex_anthropic` does, because it is that format, with the model in the path, version and
+betas in the body, and each event base64 inside an AWS event. A client of Anthropic's keeps its own bytes within the
+envelope.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from typing import Any
 
@@ -78,7 +78,7 @@ def unpacked(frame: Frame) -> Frame | None:
     held = text(parsed(frame.data), "bytes")
     try:
         data = base64.b64decode(held, validate=True)
-    except (ValueError, binascii.Error) as error:
+    except ValueError as error:
         raise MalformedStream("an event's bytes are not base64") from error
     kind = text(parsed(data), "type")
     return Frame(kind if kind.isascii() and kind.isprintable() else "", data)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 from lynkr.conversation import Cache
 from lynkr.errors import LynkrError
 from lynkr.events import Refusal
+from lynkr.formats.refusals import BY_STATUS, by_words
 from lynkr.formats.values import dump, dumps
 from lynkr.formats.watch import count, member
 from lynkr.usage import Usage, billed
@@ -98,19 +98,6 @@ _CODES = {
     "invalid_request_error": "invalid",
     "invalid_prompt": "invalid",
 }
-_BY_STATUS = {
-    401: "authentication",
-    402: "billing",
-    403: "permission",
-    404: "not_found",
-    409: "conflict",
-    413: "too_large",
-    429: "rate_limit",
-    408: "timeout",
-    504: "timeout",
-    503: "overloaded",
-    529: "overloaded",
-}
 
 
 def refusal_body(refusal: Refusal) -> tuple[int, bytes]:
@@ -140,13 +127,7 @@ def read_refusal(body: dict[str, Any]) -> Refusal:
     kind = next((_CODES[name] for name in named if name in _CODES), None)
     if kind is None:
         numbers = [int(name) for name in named if name.isascii() and name.isdigit() and len(name) == 3]
-        kind = next((_BY_STATUS[number] for number in numbers if number in _BY_STATUS), None)
+        kind = next((BY_STATUS[number] for number in numbers if number in BY_STATUS), None)
         kind = kind or ("invalid" if any(400 <= number < 500 for number in numbers) else "server")
     words = message if isinstance(message, str) else dumps(error)
-    if kind in ("invalid", "server") and _TOO_LONG.search(words):
-        kind = "context"
-    return Refusal(kind, words, code=named[0] if named else None)
-
-
-# OpenAI; vLLM and the like; OpenRouter.
-_TOO_LONG = re.compile(r"maximum context length|context window|context size|context_length_exceeded", re.IGNORECASE)
+    return by_words(Refusal(kind, words, code=named[0] if named else None))

@@ -109,6 +109,6 @@ def parse(block: bytes) -> Frame | None:
 
 
 def write(name: str, data: bytes) -> bytes:
-    """The bytes of one event; `data` holds no line end (JSON as we write it never does)."""
+    """The bytes of one event."""
     head = b"event: " + name.encode() + b"\n" if name else b""
-    return head + b"data: " + data + b"\n\n"
+    return head + b"data: " + data.replace(b"\n", b"\ndata: ") + b"\n\n"

@@ -155,7 +155,7 @@ class Standing:
             self.counts.shed[why] += 1
             said = f"lynkr: more is under way than this proxy takes ({why}); try again in {RETRY_AFTER_S} s"
             retry = [(b"Retry-After", str(RETRY_AFTER_S).encode()), (b"Connection", b"close")]
-            await self._refuse(request, reply, LynkrError(said, status=503, kind="overloaded"), retry)
+            await self._refuse(request, reply, LynkrError(said, status=503, kind="overloaded", retry=True), retry)
             return
         with self._load.carrying(length):
             async with self._guest(serving):

@@ -421,7 +421,9 @@ def _said(run: Copy, lines: list[Line], texts: list[str], standing: Standing, pa
     here, there = lines[run.at], standing.lines[run.there]
     assert there is not None
     counted = _counted(lines, run.at, run.size)
-    where = "above" if not counted and standing.says_the_same(run) else standing.where(run, path, begun)
+    # Without numbers, a text that is not about the file may have the first line as well, as a diff of it has.
+    alike = not counted and standing.says_the_same(run)
+    where = "above" if alike else standing.where(run, path if counted else "", begun)
     signed = ""
     if here.sign != there.sign and (here.sign.strip() or there.sign.strip()):
         signed = f", each with {here.sign}" if here.sign.strip() else f", without the {there.sign}"

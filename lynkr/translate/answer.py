@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from lynkr.answer import Refused, gather, spread
 from lynkr.changes import Changes
 from lynkr.events import Delta, End, Event, Failed, MalformedStream, Passed, Ping, Refusal, Start, Unfinished
 from lynkr.formats import ENVELOPES, Codec, Speech
+from lynkr.formats.refusals import BY_STATUS, by_words
 from lynkr.formats.watch import parsed
 from lynkr.framing.frame import Frame
 from lynkr.target import Label
@@ -20,26 +20,6 @@ from lynkr.usage import CHARS_PER_TOKEN, Heard, Usage
 
 # A frame larger than this is no frame.
 LIMIT = 64 * 1024 * 1024
-
-# What a status says where the error's own words do not.
-_BY_STATUS = {
-    400: "invalid",
-    401: "authentication",
-    402: "billing",
-    403: "permission",
-    404: "not_found",
-    405: "not_found",
-    408: "timeout",
-    409: "conflict",
-    413: "too_large",
-    422: "invalid",
-    424: "server",
-    429: "rate_limit",
-    500: "server",
-    503: "overloaded",
-    504: "timeout",
-    529: "overloaded",
-}
 
 
 @dataclass(slots=True)
@@ -85,20 +65,23 @@ class Interpreter:
         came before it that can be told."""
         if self._broken is not None:
             raise self._broken
-        frames = self._framing.feed(data)
-        self._heard += len(data)
-        self._frames += len(frames)
-        if self._framing.pending > LIMIT:
-            raise MalformedStream("an event has no end")
         events = list[Event]()
         try:
-            for frame in frames:
+            for frame in self._framed(data):
                 events += self._restored(self._reader.frame(frame))
         except MalformedStream as error:
             if not events:
                 raise
             self._broken = error
         return events
+
+    def _framed(self, data: bytes) -> list[Frame]:
+        frames = self._framing.feed(data)
+        self._heard += len(data)
+        self._frames += len(frames)
+        if self._framing.pending > LIMIT:
+            raise MalformedStream("an event has no end")
+        return frames
 
     def finish(self) -> list[Event]:
         """The events that the end of the stream tells. Raises MalformedStream where the answer is not whole."""
@@ -121,13 +104,7 @@ class Interpreter:
                 return  # what follows an error is not an answer
             self.told.take(event)
             for restored in self._restorer.event(event):
-                yield self._with_usage(restored) if isinstance(restored, End) else restored
-
-    def _with_usage(self, end: End) -> End:
-        if end.usage is not None or self.told.usage is not None:
-            return replace(end, usage=end.usage or self.told.usage)
-        # Clients count on a figure; the ledger marks it as the estimate that it is.
-        return replace(end, usage=Usage(output=max(1, self.told.chars // CHARS_PER_TOKEN)))
+                yield _counted(restored, self.told) if isinstance(restored, End) else restored
 
 
 class Unwrapper(Interpreter):
@@ -139,14 +116,16 @@ class Unwrapper(Interpreter):
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that `data` completed. Raises MalformedStream for what is no envelope."""
-        return [event for frame in self._framing.feed(data) for event in self._passed(frame)]
+        return [event for frame in self._framed(data) for event in self._passed(frame)]
 
     def finish(self) -> list[Event]:
-        """Nothing more. Raises MalformedStream where the answer is not whole."""
+        """What stands in a last frame without an end. Raises MalformedStream where the answer is not whole."""
+        if self.told.complete or self.told.failure:
+            return []
+        last = [event for frame in self._framing.rest() for event in self._passed(frame)]
         if not self.told.complete and not self.told.failure:
-            self._framing.rest()
             raise Unfinished("the stream ended before the answer did")
-        return []
+        return last
 
     def _passed(self, frame: Frame) -> Iterator[Event]:
         events: list[Event] = []
@@ -178,13 +157,16 @@ def whole(
     for event in spread(speech.read_answer(value, label, changes)):
         told.take(event)
         events += restorer.event(event)
-    last = events[-1]
-    if isinstance(last, End) and last.usage is None:
-        events[-1] = replace(last, usage=Usage(output=max(1, told.chars // CHARS_PER_TOKEN)))
+    events = [_counted(event, told) if isinstance(event, End) else event for event in events]
     if streamed:
         writer = codec.AnswerWriter(label, changes)
         return b"".join(map(writer.event, events)), told
     return codec.write_answer(gather(events), label, changes), told
+
+
+def _counted(end: End, told: Told) -> End:
+    """An end with figures: clients count on them, and the ledger marks an estimate as the one that it is."""
+    return replace(end, usage=end.usage or told.usage or Usage(output=max(1, told.chars // CHARS_PER_TOKEN)))
 
 
 def refusal(body: bytes, status: int, retry_after: str | None, speech: Speech, named: str = "") -> Refusal:
@@ -200,31 +182,12 @@ def refusal(body: bytes, status: int, retry_after: str | None, speech: Speech, n
     else:
         words = " ".join(body[:500].decode("utf-8", "replace").split())
         found = Refusal("server", words or f"the lane answered with status {status} and no word")
-    kind = _by_words(found)
+    kind = by_words(found).kind
     if kind == "rate_limit" and status == 413:
         kind = "too_large"  # Groq: one request is more than a minute's allowance
     if kind == "server" or (kind == "invalid" and status not in (400, 422)):
-        kind = _BY_STATUS.get(status, "invalid" if 400 <= status < 500 else "server")
+        kind = BY_STATUS.get(status, "invalid" if 400 <= status < 500 else "server")
     return replace(found, kind=kind, status=status, retry_after=found.retry_after or retry_after)
-
-
-# What many say only in words, under another code or none. Nothing but money mends the second.
-_WORDS = (
-    ("context", re.compile(
-        r"prompt is too long|input is too long|maximum context length|context (?:window|size|limit)|token limit|"
-        r"maximum prompt length|exceeds max length|maximum number of tokens", re.IGNORECASE)),
-    ("billing", re.compile(
-        r"insufficient (?:balance|credits)|available credits|spending limit|no resource package", re.IGNORECASE)),
-    ("authentication", re.compile(r"(?:incorrect|invalid) api key|invalid access token", re.IGNORECASE)),
-)  # fmt: skip
-
-
-def _by_words(refusal: Refusal) -> str:
-    """The kind of a refusal, which its words may know better than its code."""
-    for kind, words in _WORDS:
-        if words.search(refusal.message) and (kind == "billing" or refusal.kind in ("invalid", "server", "too_large")):
-            return kind
-    return refusal.kind
 
 
 def silent(events: Iterable[Event]) -> bool:

@@ -18,7 +18,7 @@ from lynkr.translate.order import settled
 from lynkr.translate.tools import Names, fold
 
 # What is asked for where nothing special is.
-_ORDINARY_TIERS = ("auto", "default")
+_ORDINARY_TIERS = (None, "auto", "default")
 
 Fit = Callable[[Conversation, Target, Changes], Conversation]
 
@@ -35,8 +35,9 @@ def write(c: Conversation, speech: Speech, target: Target, fit: Fit, changes: Ch
     for name in (*c.rest, *(("billing header",) if c.billing else ())):
         changes.drop(name, "only its own format has it")
     system = tuple(part for part in c.system if part.text.strip())
-    tier = None if c.service_tier in _ORDINARY_TIERS else c.service_tier
-    c = settled(with_cache(replace(c, rest={}, billing=None, service_tier=tier, system=system)))
+    if c.service_tier not in _ORDINARY_TIERS:
+        changes.drop("service_tier", "tiers of one provider mean nothing to another")
+    c = settled(with_cache(replace(c, rest={}, billing=None, service_tier=None, system=system)))
     c = fit(with_breakpoints(c, changes) if target.can.cache_marks else c, target, changes)
     c, names = fold(c, speech.TOOL_NAME, speech.CALL_ID, deferred=target.can.deferred_tools, changes=changes)
     return Written(dump(_welcome(speech.write_request(c, target, changes), target.can, changes)), names)
@@ -81,7 +82,7 @@ def patch(
     mirror = replace(target, can=_mirror(document, codec.NAME, target.can))
     if fitted == c and mirror.can == target.can and not target.can.strange:
         return []
-    silent, talk = Changes(), _talk(document)
+    silent, talk = Changes(), codec.TALK if codec.TALK in document.lists else None
     before = codec.write_request(replace(c, turns=()), mirror, silent)
     after = codec.write_request(replace(fitted, turns=()), target, silent)
     members: dict[str, Any] = {}
@@ -130,12 +131,6 @@ def _mirror(document: Document, spoken: Format, can: Capabilities) -> Capabiliti
         effort_field="reasoning" if "reasoning" in has else "reasoning_effort",
         cache_key=True,
     )
-
-
-def _talk(document: Document) -> str | None:
-    """The member that holds what was said, if it is a list."""
-    named = (name for name in ("messages", "input", "contents") if name in document.members)
-    return next((name for name in named if isinstance(document.members[name].value, list)), None)
 
 
 def _merged(was: Any, old: Any, new: Any) -> Any:
@@ -187,12 +182,14 @@ def _turns(
     before = {turn.span: turn for turn in c.turns if turn.span}
     stays = {turn.span for turn in fitted.turns}
     edits = [instead(*span, "") for span in before if span and span not in stays]
-    at = 0
+    # What stands before the first turn (system messages of a format that has them here) stays there.
+    at = min((turn.span[0] for turn in c.turns if turn.span), default=len(elements))
+    kept = at > 0 or any(span in stays for span in before)
     for turn in fitted.turns:
         if turn.span is None:
             # A turn of ours, behind the one before it.
             place = elements[at - 1].end if at else document.members[name].start + 1
-            edits.append(Edit(place, place, f",{said(turn)}" if at else said(turn) + ("," if elements else "")))
+            edits.append(Edit(place, place, f",{said(turn)}" if at else said(turn) + ("," if kept else "")))
             continue
         at = turn.span[1]
         if before.get(turn.span) != turn:

@@ -64,7 +64,6 @@ class Freeform:
     def __init__(self) -> None:
         self._raw = ""
         self._inside = self._over = False
-        self._spoken = False
 
     def feed(self, piece: str) -> str:
         """What `piece` adds to the text."""

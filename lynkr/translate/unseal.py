@@ -12,11 +12,12 @@ from typing import Any
 
 from lynkr.conversation import ENVELOPE, SUMMARY, unwrap
 from lynkr.document import Document, Edit
+from lynkr.formats import CODECS
 from lynkr.formats.gemini.envelope import NO_SIGNATURE
 from lynkr.formats.values import dumps
 
 _IN_BASE64 = base64.b64encode(ENVELOPE.encode())[:12].decode()  # of whole groups of three bytes
-_LISTS = ("messages", "input", "contents")
+_LISTS = tuple(dict.fromkeys(codec.TALK for codec in CODECS.values()))
 _ITEMS = ("signature", "data", "encrypted_content")
 _FIELDS = ("thoughtSignature", "thought_signature")
 MARKS = (ENVELOPE.encode(), _IN_BASE64.encode())

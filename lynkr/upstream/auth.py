@@ -32,7 +32,7 @@ _CREDENTIALS = frozenset(name.encode() for name in CREDENTIAL_HEADERS)
 
 def is_credential(name: str) -> bool:
     """Whether a header of that lower-case name may say who somebody is."""
-    return name in CREDENTIAL_HEADERS or name == "chatgpt-account-id" or bool(_LIKE_CREDENTIALS.search(name.encode()))
+    return name in CREDENTIAL_HEADERS or bool(_LIKE_CREDENTIALS.search(name.encode()))
 
 
 def connection_headers(named: Mapping[bytes, bytes]) -> frozenset[bytes]:

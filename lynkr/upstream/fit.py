@@ -241,12 +241,12 @@ def _calls(turn: Turn) -> bool:
 
 def _with_words(c: Conversation, words: str) -> Conversation:
     """With `words` at the very end, as the user's."""
-    if c.turns and c.turns[-1].role == "user":
-        last = c.turns[-1]
+    last = c.turns[-1] if c.turns else None
+    if last is not None and last.role == "user" and not any(isinstance(part, Result) for part in last.parts):
         return replace(c, turns=(*c.turns[:-1], replace(last, parts=(*last.parts, Text(words)))))
-    if c.turns and c.turns[-1].role == "assistant":
+    if last is not None and last.role == "assistant":
         # Before a begun answer, which has to stay the last.
-        return replace(c, turns=(*c.turns[:-1], Turn("user", (Text(words),)), c.turns[-1]))
+        return replace(c, turns=(*c.turns[:-1], Turn("user", (Text(words),)), last))
     return replace(c, turns=(*c.turns, Turn("user", (Text(words),))))
 
 

@@ -219,9 +219,11 @@ def test_a_forced_tool_is_said_in_words_at_the_end_where_it_is_refused(only: tup
     for turns in ((said(),), (said(), Turn("assistant", (CALL,)), RESULT)):
         after, noted = fitted(talk(*turns, choice=Choice("any", only)), NEVER)
         assert (after.choice, noted) == (Choice("auto"), {("tool_choice", "changed")})
-        assert after.turns[:-1] == turns[:-1]
-        assert after.turns[-1].parts[:-1] == turns[-1].parts
-        assert words in after.turns[-1].parts[-1].text  # type: ignore[union-attr]
+        *before, last = after.turns
+        # Beside the user's own words; what holds a result is not written anew for them.
+        assert [*before, replace(last, parts=last.parts[:-1])] == [*turns] if len(turns) == 1 else before == [*turns]
+        assert (last.role, len(last.parts)) == ("user", 2 if len(turns) == 1 else 1)
+        assert words in last.parts[-1].text  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("mode", ["auto", "none"])
@@ -301,6 +303,19 @@ def test_a_schema_is_said_in_words_where_it_is_unknown() -> None:
     assert '{"type":"object"}' in after.turns[-1].parts[-1].text  # type: ignore[union-attr]
     assert noted == {("JSON output", "changed")}
     assert fitted(asked, Capabilities()) == (asked, set())
+
+
+@pytest.mark.parametrize(
+    "can", [Capabilities(schema_output=False), NEVER, NO_PREFILL], ids=["schema", "forced tool", "prefill"]
+)
+def test_words_at_the_end_are_a_turn_of_their_own_behind_a_tool_s_result(can: Capabilities) -> None:
+    begun = (Turn("assistant", (Text('{"a":'),)),) if can is NO_PREFILL else ()
+    for result in (RESULT, Turn("user", (*RESULT.parts, Text("and?")))):
+        turns = (said(), Turn("assistant", (CALL,)), result)
+        asked = talk(*turns, *begun, output=Output({"type": "object"}), choice=Choice("any"))
+        after, _ = fitted(asked, can)
+        assert after.turns[:-1] == turns
+        assert (after.turns[-1].role, [type(part) for part in after.turns[-1].parts]) == ("user", [Text])
 
 
 def test_what_cannot_be_looked_at_is_left_out_where_it_stood_and_says_so() -> None:

@@ -10,7 +10,7 @@ from lynkr.conversation import Call, Opaque, Seal, Text, Thinking
 from lynkr.events import Close, Delta, End, Event, Failed, MalformedStream, Open, Ping, Start, Stop, Unfinished
 from lynkr.formats.anthropic.errors import read_refusal
 from lynkr.formats.anthropic.figures import usage_of
-from lynkr.formats.values import dicts, dumps, optional, text
+from lynkr.formats.values import dumps, optional, text
 from lynkr.formats.watch import member, parsed
 from lynkr.framing.frame import Frame
 from lynkr.lane import Format
@@ -104,25 +104,24 @@ class AnswerReader:
             raise MalformedStream("a delta belongs to no open content block")
         match delta.get("type"), part:
             case ("text_delta", Text()) | ("thinking_delta", Thinking()) | ("input_json_delta", Call()):
-                self._deltas = True
-                said = delta.get(
-                    {"text_delta": "text", "thinking_delta": "thinking"}.get(delta["type"], "partial_json")
-                )
-                return [Delta(said)] if isinstance(said, str) and said else []
+                names = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta": "partial_json"}
+                said = text(delta, names[delta["type"]])
+                self._deltas = self._deltas or bool(said)
+                return [Delta(said)] if said else []
             case "signature_delta", Thinking():
                 self._seal = Seal("anthropic.signature", text(delta, "signature"))
             case "citations_delta", _:
-                self._changes.drop("citations", "only Anthropic Messages has them")
+                self._changes.drop("citations", "they have another form in each format")
         return []
 
     def _close(self, event: dict[str, Any]) -> list[Event]:
         if self._open is None or self._open[0] != event.get("index"):
             raise MalformedStream("a content block stops that is not open")
         part, self._open = self._open[1], None
-        if isinstance(part, Call) and (self._given or not self._deltas):
-            # What stands at the block's start counts where no delta follows (some servers send no deltas).
-            given = [] if self._deltas else [Delta(dumps(self._given or {}))]
-            return [*given, Close()]
+        if isinstance(part, Call) and not self._deltas:
+            # What stands at the block's start counts where nothing follows: some servers send no deltas, and a call
+            # without arguments has empty ones.
+            return [Delta(dumps(self._given or {})), Close()]
         return [Close(self._seal)]
 
     def _end(self) -> list[Event]:
@@ -136,9 +135,9 @@ def read_answer(body: dict[str, Any], label: Label, changes: Changes) -> Answer:
     """A whole answer. Raises MalformedStream where it is none."""
     if not isinstance(body.get("content"), list) or not all(isinstance(block, dict) for block in body["content"]):
         raise MalformedStream("the answer has no content")
-    parts = tuple(_part(block) for block in dicts(body["content"]))
-    if any(block.get("citations") for block in dicts(body["content"])):
-        changes.drop("citations", "only Anthropic Messages has them")
+    parts = tuple(map(_part, body["content"]))
+    if any(block.get("citations") for block in body["content"]):
+        changes.drop("citations", "they have another form in each format")
     return Answer(text(body, "id"), text(body, "model"), parts, _ending(body, member(body, "usage")))
 
 

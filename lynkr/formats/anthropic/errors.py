@@ -6,6 +6,7 @@ from typing import Any
 
 from lynkr.errors import LynkrError
 from lynkr.events import Refusal
+from lynkr.formats.refusals import BY_STATUS, by_words
 from lynkr.formats.values import dump, optional, text
 from lynkr.formats.watch import member
 from lynkr.framing import sse
@@ -26,16 +27,14 @@ _SAID = {
     "timeout": (504, "timeout_error"),
     "overloaded": (529, "overloaded_error"),
 }
-_KINDS = {name: kind for kind, (_, name) in reversed(_SAID.items())} | {"rate_limit_error": "rate_limit"}
-_OWN_KINDS = {400: "invalid", 401: "authentication", 403: "permission", 404: "not_found", 413: "too_large",
-              504: "timeout"}  # fmt: skip
+_KINDS = {name: kind for kind, (_, name) in reversed(_SAID.items())}
 # Claude Code knows by these words that it has to compact, and gives up on anything else.
 _TOO_LONG = "prompt is too long"
 
 
 def error_body(error: LynkrError) -> bytes:
     """The JSON body of an error answer of ours."""
-    return refusal_body(Refusal(_OWN_KINDS.get(error.status, "server"), error.sentence))[1]
+    return refusal_body(Refusal(BY_STATUS.get(error.status, "server"), error.sentence))[1]
 
 
 def error_event(error: LynkrError) -> bytes:
@@ -62,6 +61,4 @@ def read_refusal(body: dict[str, Any]) -> Refusal:
     error = member(body, "error")
     message = text(error, "message")
     kind = _KINDS.get(text(error, "type"), "server")
-    if kind in ("invalid", "too_large") and _TOO_LONG in message.lower():
-        kind = "context"
-    return Refusal(kind, message, code=optional(member(error, "details"), "error_code"))
+    return by_words(Refusal(kind, message, code=optional(member(error, "details"), "error_code")))

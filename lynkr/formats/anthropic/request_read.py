@@ -155,7 +155,7 @@ class _Reader:
                     parts.append(Reference(text(inner, "tool_name")))
                 else:
                     part = self.part(inner, f"{at}.content.{n}")
-                    parts.append(part if isinstance(part, Text | Media) else _opaque(inner))
+                    parts.append(part if isinstance(part, Text | Media | Opaque) else _opaque(inner))
         error = block.get("is_error") is True
         return Result(call_id, tuple(parts), error, self.names.get(call_id, ""), cache=_cache(block))
 

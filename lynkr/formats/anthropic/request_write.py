@@ -21,7 +21,7 @@ from lynkr.conversation import (
     Tool,
     Turn,
 )
-from lynkr.formats.values import parsed_object
+from lynkr.formats.unsaid import Unsaid
 from lynkr.lane import Format
 from lynkr.target import Target
 
@@ -39,6 +39,7 @@ def write_request(conversation: Conversation, target: Target, changes: Changes) 
 class _Writer:
     def __init__(self, target: Target, changes: Changes) -> None:
         self.target, self.changes = target, changes
+        self.unsaid = Unsaid(changes, _FORMAT)
         self.breakpoints = 0
 
     def body(self, c: Conversation) -> dict[str, Any]:
@@ -71,17 +72,15 @@ class _Writer:
             self.changes.change("temperature", f"at most 1 in {_FORMAT}")
         for name in ("seed", "presence_penalty", "frequency_penalty"):
             if getattr(c.sampling, name) is not None:
-                self.changes.drop(name, f"{_FORMAT} has no such setting")
+                self.unsaid.setting(name)
         if c.verbosity is not None:
-            self.changes.drop("verbosity", f"{_FORMAT} has no such setting")
+            self.unsaid.setting("verbosity")
         if c.stop:
             found["stop_sequences"] = list(c.stop)
         if c.user:
             found["metadata"] = {"user_id": c.user}
         if c.cache_key is not None:
-            self.changes.drop("prompt_cache_key", f"{_FORMAT} has no such setting")
-        if c.service_tier is not None:
-            self.changes.drop("service_tier", "tiers of one provider mean nothing to another")
+            self.unsaid.setting("prompt_cache_key")
         settings: dict[str, Any] = {}
         if c.reasoning.effort and c.reasoning.effort not in ("none", "minimal"):
             settings["effort"] = c.reasoning.effort
@@ -144,7 +143,7 @@ class _Writer:
         """The parts of a turn; pictures are the user's alone."""
         for part in turn.parts:
             if isinstance(part, Media) and turn.role == "assistant":
-                self.changes.drop(f"{part.kind} of the model's", f"{_FORMAT} has no such content")
+                self.unsaid.media(part, "of the model's")
             else:
                 yield part
 
@@ -156,12 +155,8 @@ class _Writer:
             case Thinking():
                 return self.thinking(part)
             case Call():
-                if part.seal is not None:
-                    self.changes.drop("sealed reasoning", "only its maker can read it")
-                given = parsed_object(part.arguments)
-                if given is None:
-                    self.changes.change("malformed call arguments", "as text under `malformed`")
-                    given = {"malformed": part.arguments}
+                self.unsaid.thoughts(part)
+                given = self.unsaid.arguments(part)
                 return self.cached({"type": "tool_use", "id": part.id, "name": part.name, "input": given}, part)
             case Result():
                 return self.result(part)
@@ -175,10 +170,7 @@ class _Writer:
                 return {"type": "thinking", "thinking": part.text, "signature": data}
             case Seal("anthropic.redacted", data) if part.seal.at(self.target.home):
                 return {"type": "redacted_thinking", "data": data}
-        if part.seal is None or part.seal.kind in ("chat.reasoning", "plain"):
-            self.changes.drop("earlier reasoning", "this lane does not take it back")
-        else:
-            self.changes.drop("sealed reasoning", "only its maker can read it")
+        self.unsaid.thoughts(part)
         return None
 
     def result(self, part: Result) -> dict[str, Any]:
@@ -199,7 +191,7 @@ class _Writer:
 
     def media(self, part: Media) -> dict[str, Any] | None:
         if part.kind not in ("image", "document"):
-            self.changes.drop(part.kind, f"{_FORMAT} has no such content")
+            self.unsaid.media(part)
             return None
         if part.data is not None:
             source = {"type": "base64", "media_type": part.mime, "data": part.data}
@@ -218,11 +210,8 @@ class _Writer:
     def opaque(self, part: Opaque) -> dict[str, Any] | None:
         if part.origin is Format.ANTHROPIC:
             return dict(part.value)
-        if part.text:
-            self.changes.change(part.what, "as text")
-            return {"type": "text", "text": part.text}
-        self.changes.drop(part.what, f"{_FORMAT} has no such content")
-        return None
+        words = self.unsaid.words(part)
+        return {"type": "text", "text": words} if words else None
 
     def cached(self, block: dict[str, Any], part: Text | Call | Media | Result | Tool) -> dict[str, Any]:
         if part.cache is None:

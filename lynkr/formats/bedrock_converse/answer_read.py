@@ -34,7 +34,7 @@ class AnswerReader:
         self._label, self._changes = label, changes
         self._open: tuple[object, AnswerPart] | None = None
         self._seal: Seal | None = None
-        self._deltas = self._started = self._over = False
+        self._deltas = self._started = False
         self._stop = ""
         self._usage: Usage | None = None
 

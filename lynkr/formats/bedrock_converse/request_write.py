@@ -20,7 +20,7 @@ from lynkr.conversation import (
     Tool,
     Turn,
 )
-from lynkr.formats.values import parsed_object
+from lynkr.formats.unsaid import Unsaid
 from lynkr.target import Target
 
 _FORMAT = "Bedrock Converse"
@@ -44,6 +44,7 @@ def write_request(conversation: Conversation, target: Target, changes: Changes) 
 class _Writer:
     def __init__(self, target: Target, changes: Changes) -> None:
         self.target, self.can, self.changes = target, target.can, changes
+        self.unsaid = Unsaid(changes, _FORMAT)
 
     def body(self, c: Conversation) -> dict[str, Any]:
         body: dict[str, Any] = {}
@@ -58,7 +59,7 @@ class _Writer:
         if c.output is not None and c.output.schema is not None:
             self.changes.drop("JSON output", f"{_FORMAT} has it for some models only")
         elif c.output is not None:
-            self.changes.drop("JSON output without a schema", f"{_FORMAT} has no such setting")
+            self.unsaid.setting("JSON output without a schema")
         body["messages"] = self.messages(c.turns)
         return body
 
@@ -69,19 +70,15 @@ class _Writer:
             found["stopSequences"] = list(c.stop)
         for name in ("seed", "presence_penalty", "frequency_penalty"):
             if getattr(c.sampling, name) is not None:
-                self.changes.drop(name, f"{_FORMAT} has no such setting")
-        for what, value in (("verbosity", c.verbosity), ("user id", c.user), ("prompt_cache_key", c.cache_key)):
-            if value is not None:
-                self.changes.drop(what, f"{_FORMAT} has no such setting")
-        if c.service_tier is not None:
-            self.changes.drop("service_tier", "tiers of one provider mean nothing to another")
+                self.unsaid.setting(name)
+        self.unsaid.naming(c)
         return found
 
     def claude_s(self, c: Conversation) -> dict[str, Any]:
         """What only Claude on Bedrock has a word for."""
         if not self.can.thinking:
             if c.sampling.top_k is not None:
-                self.changes.drop("top_k", f"{_FORMAT} has no such setting")
+                self.unsaid.setting("top_k")
             return {}
         found: dict[str, Any] = {} if c.sampling.top_k is None else {"top_k": c.sampling.top_k}
         match c.reasoning.mode:
@@ -108,7 +105,7 @@ class _Writer:
         if not told:
             return {}
         if c.parallel is False:
-            self.changes.drop("parallel tool calls off", f"{_FORMAT} has no such setting")
+            self.unsaid.setting("parallel tool calls off")
         said: dict[str, Any] = {"tools": told}
         if c.choice is not None and c.choice.mode != "none":
             if len(c.choice.only) == 1 and c.choice.mode == "any":
@@ -120,13 +117,13 @@ class _Writer:
 
     def tool(self, tool: Tool | Opaque) -> Iterator[dict[str, Any]]:
         if isinstance(tool, Opaque):
-            self.changes.drop(tool.what, "only its own provider runs it")
+            self.unsaid.tool(tool)
             return
         spec: dict[str, Any] = {"name": tool.name}
         if tool.description:
             spec["description"] = tool.description
         if tool.strict:
-            self.changes.drop("strict tools", f"{_FORMAT} has no such setting")
+            self.unsaid.setting("strict tools")
         yield {"toolSpec": {**spec, "inputSchema": {"json": tool.schema or _NOTHING}}}
         yield from self.point(tool)
 
@@ -154,7 +151,7 @@ class _Writer:
         """The parts that a model may say; pictures are the user's alone."""
         for part in parts:
             if isinstance(part, Media):
-                self.changes.drop(f"{part.kind} of the model's", f"{_FORMAT} has no such content")
+                self.unsaid.media(part, "of the model's")
             else:
                 yield part
 
@@ -165,12 +162,8 @@ class _Writer:
             case Thinking():
                 yield from self.thought(part)
             case Call():
-                if part.seal is not None:
-                    self.changes.drop("sealed reasoning", "only its maker can read it")
-                given = parsed_object(part.arguments)
-                if given is None:
-                    self.changes.change("malformed call arguments", "as text under `malformed`")
-                    given = {"malformed": part.arguments}
+                self.unsaid.thoughts(part)
+                given = self.unsaid.arguments(part)
                 yield {"toolUse": {"toolUseId": part.id, "name": part.name, "input": given}}
                 yield from self.point(part)
             case Result():
@@ -182,11 +175,8 @@ class _Writer:
                 yield from self.media(part)
                 yield from self.point(part)
             case Opaque():
-                if part.text:
-                    self.changes.change(part.what, "as text")
-                    yield {"text": part.text}
-                else:
-                    self.changes.drop(part.what, f"{_FORMAT} has no such content")
+                if words := self.unsaid.words(part):
+                    yield {"text": words}
 
     def inner(self, part: object) -> Iterator[dict[str, Any]]:
         if isinstance(part, Text | Media | Opaque):
@@ -204,10 +194,8 @@ class _Writer:
                 yield {"reasoningContent": {"reasoningText": {"text": part.text, "signature": data}}}
             case Seal("anthropic.redacted", data) as seal if seal.at(self.target.home):
                 yield {"reasoningContent": {"redactedContent": data}}
-            case None | Seal("chat.reasoning" | "plain"):
-                self.changes.drop("earlier reasoning", "this lane does not take it back")
             case _:
-                self.changes.drop("sealed reasoning", "only its maker can read it")
+                self.unsaid.thoughts(part)
 
     def media(self, part: Media) -> Iterator[dict[str, Any]]:
         if part.data is not None and part.kind == "image" and part.mime in _IMAGES:
@@ -217,7 +205,7 @@ class _Writer:
             yield {"document": {"format": _DOCUMENTS[part.mime], "name": name, "source": {"bytes": part.data}}}
         else:
             by = "by URL" if part.url else "by file id" if part.file else f"({part.mime})"
-            self.changes.drop(f"{part.kind} {by}", f"{_FORMAT} has no such content")
+            self.unsaid.media(part, by)
 
     def point(self, part: Text | Tool | Call | Result | Media) -> Iterator[dict[str, Any]]:
         if part.cache is None:

@@ -37,7 +37,7 @@ _FAILURES = ("MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_C
 
 
 class AnswerReader:
-    """Reads one streamed answer, frame by frame. Calls without a name get one after the label's id."""
+    """Reads one streamed answer, frame by frame. Calls without an id get one after the label's."""
 
     def __init__(self, label: Label, changes: Changes) -> None:
         self._seed, self._changes = label.id, changes

@@ -120,15 +120,15 @@ class _Reader:
         speaker: Role = "assistant" if role == "model" else "system" if role == "system" else "user"
         self.turns.append(Turn(speaker, said, span=(n, n + 1)))
 
-    def part(self, value: dict[str, Any]) -> Iterator[Part]:
-        # Both spellings again.
-        thought, seal = opened(text(value, "thoughtSignature") or text(value, "thought_signature"))
+    def part(self, said: dict[str, Any]) -> Iterator[Part]:
+        value = _camelled(said)
+        thought, seal = opened(text(value, "thoughtSignature"))
         if thought is not None:
             yield thought
-        if call := member(value, "functionCall") or member(value, "function_call"):
+        if call := member(value, "functionCall"):
             yield self.call(call, seal)
-        elif said := member(value, "functionResponse") or member(value, "function_response"):
-            yield self.result(said)
+        elif response := member(value, "functionResponse"):
+            yield self.result(response)
         elif value.get("thought") is True:
             yield Thinking(text(value, "text"), seal)
         elif "text" in value:
@@ -140,7 +140,7 @@ class _Reader:
             yield media
         else:
             kind = next((name for name in value if not name.startswith("thought")), "part")
-            yield Opaque(Format.GEMINI, kind, value, _words(value))
+            yield Opaque(Format.GEMINI, kind, said, _words(value))
 
     def call(self, value: dict[str, Any], seal: Seal | None) -> Call:
         self.count += 1
@@ -174,8 +174,8 @@ class _Reader:
                 if _camel(name) != "functionDeclarations":
                     yield Opaque(Format.GEMINI, f"tool {_camel(name)}", {name: value})
                     continue
-                for declared in objects(value, "tools.functionDeclarations"):
-                    schema = declared.get("parametersJsonSchema") or declared.get("parameters_json_schema")
+                for declared in map(_camelled, objects(value, "tools.functionDeclarations")):
+                    schema = declared.get("parametersJsonSchema")
                     if schema is None and declared.get("parameters"):
                         schema = as_json_schema(declared["parameters"])
                     schema = schema if isinstance(schema, dict) and schema else None
@@ -192,18 +192,18 @@ def _system(value: object) -> Iterator[Text]:
 
 
 def _media(value: dict[str, Any]) -> Media | None:
-    inline = member(value, "inlineData") or member(value, "inline_data")
-    file = member(value, "fileData") or member(value, "file_data")
-    source = inline or file
+    value = _camelled(value)
+    inline = _camelled(member(value, "inlineData"))
+    source = inline or _camelled(member(value, "fileData"))
     if not source:
         return None
-    mime = text(source, "mimeType") or text(source, "mime_type")
+    mime = text(source, "mimeType")
     family = mime.partition("/")[0]
     kind = family if family in ("image", "audio", "video") else "document"
     name = optional(source, "displayName")
     if inline:
         return Media(kind, mime, data=text(source, "data"), name=name)  # type: ignore[arg-type]
-    uri = text(source, "fileUri") or text(source, "file_uri")
+    uri = text(source, "fileUri")
     if uri.startswith("https://generativelanguage.googleapis.com/"):
         return Media(kind, mime, file=uri, name=name)  # type: ignore[arg-type]
     return Media(kind, mime, url=uri, name=name)  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ from lynkr.conversation import (
     Turn,
 )
 from lynkr.formats.gemini.envelope import NO_SIGNATURE
-from lynkr.formats.values import parsed_object
+from lynkr.formats.unsaid import Unsaid
 from lynkr.target import Target
 
 _FORMAT = "Gemini's API"
@@ -45,6 +45,7 @@ def write_request(conversation: Conversation, target: Target, changes: Changes) 
 class _Writer:
     def __init__(self, target: Target, changes: Changes) -> None:
         self.target, self.changes = target, changes
+        self.unsaid = Unsaid(changes, _FORMAT)
         self.names: dict[str, str] = {}
 
     def body(self, c: Conversation) -> dict[str, Any]:
@@ -54,7 +55,7 @@ class _Writer:
             body["tools"] = [{"functionDeclarations": tools}]
             body |= self.choice(c)
         if c.system:
-            self.breakpoints(c.system)
+            self.unsaid.breakpoints(c.system)
             body["systemInstruction"] = {"parts": [{"text": part.text} for part in c.system if part.text]}
         if settings := self.settings(c):
             body["generationConfig"] = settings
@@ -68,11 +69,7 @@ class _Writer:
                 found[said] = value
         if c.stop:
             found["stopSequences"] = list(c.stop)
-        for what, value in (("verbosity", c.verbosity), ("user id", c.user), ("prompt_cache_key", c.cache_key)):
-            if value is not None:
-                self.changes.drop(what, f"{_FORMAT} has no such setting")
-        if c.service_tier is not None:
-            self.changes.drop("service_tier", "tiers of one provider mean nothing to another")
+        self.unsaid.naming(c)
         return found | _output(c.output) | self.thinking(c.reasoning)
 
     def thinking(self, asked: Reasoning) -> dict[str, Any]:
@@ -91,11 +88,11 @@ class _Writer:
 
     def tool(self, tool: Tool | Opaque) -> dict[str, Any] | None:
         if isinstance(tool, Opaque):
-            self.changes.drop(tool.what, "only its own provider runs it")
+            self.unsaid.tool(tool)
             return None
-        self.breakpoints((tool,))
+        self.unsaid.breakpoints((tool,))
         if tool.strict:
-            self.changes.drop("strict tools", f"{_FORMAT} has no such setting")
+            self.unsaid.setting("strict tools")
         said: dict[str, Any] = {"name": tool.name}
         if tool.description:
             said["description"] = tool.description
@@ -103,7 +100,7 @@ class _Writer:
 
     def choice(self, c: Conversation) -> dict[str, Any]:
         if c.parallel is False:
-            self.changes.drop("parallel tool calls off", f"{_FORMAT} has no such setting")
+            self.unsaid.setting("parallel tool calls off")
         if c.choice is None:
             return {}
         said: dict[str, Any] = {"mode": {"auto": "AUTO", "any": "ANY", "none": "NONE"}[c.choice.mode]}
@@ -138,47 +135,38 @@ class _Writer:
     def part(self, part: Part, behind: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         match part:
             case Text():
-                self.breakpoints((part,))
+                self.unsaid.breakpoints((part,))
                 if part.text:
                     yield {"text": part.text}
             case Thinking():
                 yield from self.thought(part)
             case Call():
-                self.breakpoints((part,))
+                self.unsaid.breakpoints((part,))
                 self.names[part.id] = part.name
                 yield self.call(part)
             case Result():
-                self.breakpoints((part,))
+                self.unsaid.breakpoints((part,))
                 yield self.result(part, behind)
             case Media():
-                self.breakpoints((part,))
+                self.unsaid.breakpoints((part,))
                 yield from self.media(part)
             case Opaque():
-                if part.text:
-                    self.changes.change(part.what, "as text")
-                    yield {"text": part.text}
-                else:
-                    self.changes.drop(part.what, f"{_FORMAT} has no such content")
+                if words := self.unsaid.words(part):
+                    yield {"text": words}
 
     def thought(self, part: Thinking) -> Iterator[dict[str, Any]]:
         match part.seal:
             case Seal("gemini.signature", data) as seal if seal.at(self.target.home):
                 yield {"text": part.text, **({"thought": True} if part.text else {}), "thoughtSignature": data}
-            case None | Seal("chat.reasoning" | "plain"):
-                self.changes.drop("earlier reasoning", "this lane does not take it back")
             case _:
-                self.changes.drop("sealed reasoning", "only its maker can read it")
+                self.unsaid.thoughts(part)
 
     def call(self, part: Call) -> dict[str, Any]:
-        given = parsed_object(part.arguments)
-        if given is None:
-            self.changes.change("malformed call arguments", "as text under `malformed`")
-            given = {"malformed": part.arguments}
-        said: dict[str, Any] = {"functionCall": {"id": part.id, "name": part.name, "args": given}}
+        said: dict[str, Any] = {"functionCall": {"id": part.id, "name": part.name, "args": self.unsaid.arguments(part)}}
         if part.seal is not None and part.seal.kind == "gemini.signature" and part.seal.at(self.target.home):
             said["thoughtSignature"] = part.seal.data
-        elif part.seal is not None:
-            self.changes.drop("sealed reasoning", "only its maker can read it")
+        else:
+            self.unsaid.thoughts(part)
         return said
 
     def result(self, part: Result, behind: list[dict[str, Any]]) -> dict[str, Any]:
@@ -204,11 +192,6 @@ class _Writer:
             yield {"fileData": {"fileUri": part.url or part.file, "mimeType": part.mime}}
         else:
             self.changes.drop(f"{part.kind} by file id", "a file belongs to the provider that holds it")
-
-    def breakpoints(self, parts: Iterable[Text | Tool | Call | Result | Media]) -> None:
-        for part in parts:
-            if part.cache is not None:
-                self.changes.drop("cache breakpoint", "this lane caches by itself or not")
 
 
 def _seal_first(parts: list[dict[str, Any]]) -> None:

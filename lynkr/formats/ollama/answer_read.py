@@ -9,6 +9,7 @@ from lynkr.answer import Answer, gather
 from lynkr.changes import Changes
 from lynkr.conversation import Call, Seal, Text, Thinking
 from lynkr.events import Close, Delta, End, Event, Failed, MalformedStream, Open, Refusal, Start, Stop, Unfinished
+from lynkr.formats.refusals import by_words
 from lynkr.formats.values import dumps, text
 from lynkr.formats.watch import count, member, parsed
 from lynkr.framing.frame import Frame
@@ -17,7 +18,7 @@ from lynkr.usage import Usage
 
 
 class AnswerReader:
-    """Reads one streamed answer, frame by frame. Calls without a name get one after the label's id."""
+    """Reads one streamed answer, frame by frame. Calls without an id get one after the label's."""
 
     def __init__(self, label: Label, changes: Changes) -> None:
         self._seed = label.id
@@ -94,6 +95,4 @@ def read_refusal(body: dict[str, Any]) -> Refusal:
     """The refusal in an error's body or line."""
     error = body.get("error")
     message = error if isinstance(error, str) else text(error, "message") if isinstance(error, dict) else dumps(body)
-    # Its words where `truncate` is false (server/prompt.go, runner).
-    too_long = "exceed" in message.lower() and "context" in message.lower()
-    return Refusal("context" if too_long else "server", message)
+    return by_words(Refusal("server", message))

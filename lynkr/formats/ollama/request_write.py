@@ -11,7 +11,8 @@ from typing import Any
 
 from lynkr.changes import Changes
 from lynkr.conversation import Call, Conversation, Media, Opaque, Result, Text, Thinking, Tool, Turn
-from lynkr.formats.values import ERROR_MARK, parsed_object, plain_schema
+from lynkr.formats.unsaid import Unsaid
+from lynkr.formats.values import ERROR_MARK, plain_schema
 from lynkr.target import Target
 
 _FORMAT = "Ollama's API"
@@ -28,6 +29,7 @@ def write_request(conversation: Conversation, target: Target, changes: Changes) 
 class _Writer:
     def __init__(self, target: Target, changes: Changes) -> None:
         self.target, self.can, self.changes = target, target.can, changes
+        self.unsaid = Unsaid(changes, _FORMAT)
 
     def body(self, c: Conversation) -> dict[str, Any]:
         body: dict[str, Any] = {"model": self.target.home.model, "stream": c.stream, "keep_alive": KEEP_ALIVE}
@@ -41,9 +43,9 @@ class _Writer:
         if tools:
             body["tools"] = tools
             if c.choice is not None and (c.choice.mode == "any" or c.choice.only):
-                self.changes.drop("tool_choice", f"{_FORMAT} has no such setting")
+                self.unsaid.setting("tool_choice")
             if c.parallel is False:
-                self.changes.drop("parallel tool calls off", f"{_FORMAT} has no such setting")
+                self.unsaid.setting("parallel tool calls off")
         body["messages"] = list(self.messages(c))
         return body
 
@@ -56,11 +58,7 @@ class _Writer:
                 found[name] = value
         if c.stop:
             found["stop"] = list(c.stop)
-        for what, value in (("verbosity", c.verbosity), ("user id", c.user), ("prompt_cache_key", c.cache_key)):
-            if value is not None:
-                self.changes.drop(what, f"{_FORMAT} has no such setting")
-        if c.service_tier is not None:
-            self.changes.drop("service_tier", "tiers of one provider mean nothing to another")
+        self.unsaid.naming(c)
         return found
 
     def thinking(self, c: Conversation) -> dict[str, Any]:
@@ -73,11 +71,11 @@ class _Writer:
 
     def tool(self, tool: Tool | Opaque) -> dict[str, Any] | None:
         if isinstance(tool, Opaque):
-            self.changes.drop(tool.what, "only its own provider runs it")
+            self.unsaid.tool(tool)
             return None
-        self.breakpoints((tool,))
+        self.unsaid.breakpoints((tool,))
         if tool.strict:
-            self.changes.drop("strict tools", f"{_FORMAT} has no such setting")
+            self.unsaid.setting("strict tools")
         schema = plain_schema(tool.schema)
         return {
             "type": "function",
@@ -86,7 +84,7 @@ class _Writer:
 
     def messages(self, c: Conversation) -> Iterator[dict[str, Any]]:
         if c.system:
-            self.breakpoints(c.system)
+            self.unsaid.breakpoints(c.system)
             yield {"role": "system", "content": "\n\n".join(part.text for part in c.system if part.text)}
         for turn in c.turns:
             if turn.role == "assistant":
@@ -104,7 +102,7 @@ class _Writer:
             yield {"role": role, "content": "\n\n".join(words)} | ({"images": images} if images else {})
 
     def result(self, part: Result) -> dict[str, Any]:
-        self.breakpoints((part,))
+        self.unsaid.breakpoints((part,))
         words, images = self.words(part.parts)
         if part.error:
             self.changes.change("is_error", "as words before the result")
@@ -118,17 +116,16 @@ class _Writer:
         for part in parts:
             match part:
                 case Text():
-                    self.breakpoints((part,))
+                    self.unsaid.breakpoints((part,))
                     words += [part.text] if part.text else []
                 case Media(kind="image", data=str(data)):
-                    self.breakpoints((part,))
+                    self.unsaid.breakpoints((part,))
                     images.append(data)
                 case Media():
                     by = "by URL" if part.url else "by file id" if part.file else ""
-                    self.changes.drop(f"{part.kind} {by}".strip(), f"{_FORMAT} has no such content")
+                    self.unsaid.media(part, by)
                 case Opaque():
-                    self.opaque(part)
-                    words += [part.text] if part.text else []
+                    words += filter(None, [self.unsaid.words(part)])
         return words, images
 
     def said(self, turn: Turn) -> Iterator[dict[str, Any]]:
@@ -138,36 +135,15 @@ class _Writer:
         for part in turn.parts:
             match part:
                 case Call():
-                    self.breakpoints((part,))
-                    if part.seal is not None:
-                        self.changes.drop("sealed reasoning", "only its maker can read it")
-                    calls.append({"function": {"name": part.name, "arguments": self.arguments(part)}})
+                    self.unsaid.breakpoints((part,))
+                    self.unsaid.thoughts(part)
+                    calls.append({"function": {"name": part.name, "arguments": self.unsaid.arguments(part)}})
                 case Media():
-                    self.changes.drop(f"{part.kind} of the model's", f"{_FORMAT} has no such content")
+                    self.unsaid.media(part, "of the model's")
                 case Thinking():
                     if part.seal is not None and part.seal.kind == "chat.reasoning" and part.seal.at(self.target.home):
                         message["thinking"] = message.get("thinking", "") + part.text
-                    elif part.seal is None or part.seal.kind in ("chat.reasoning", "plain"):
-                        self.changes.drop("earlier reasoning", "this lane does not take it back")
                     else:
-                        self.changes.drop("sealed reasoning", "only its maker can read it")
+                        self.unsaid.thoughts(part)
         if words or calls:
             yield message | ({"tool_calls": calls} if calls else {})
-
-    def arguments(self, call: Call) -> dict[str, Any]:
-        given = parsed_object(call.arguments)
-        if given is None:
-            self.changes.change("malformed call arguments", "as text under `malformed`")
-            return {"malformed": call.arguments}
-        return given
-
-    def opaque(self, part: Opaque) -> None:
-        if part.text:
-            self.changes.change(part.what, "as text")
-        else:
-            self.changes.drop(part.what, f"{_FORMAT} has no such content")
-
-    def breakpoints(self, parts: Iterable[Text | Tool | Call | Result | Media]) -> None:
-        for part in parts:
-            if part.cache is not None:
-                self.changes.drop("cache breakpoint", "this lane caches by itself or not")

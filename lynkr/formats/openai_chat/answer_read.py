@@ -13,7 +13,8 @@ from lynkr.answer import Answer, AnswerPart, Refused
 from lynkr.changes import Changes
 from lynkr.conversation import Call, Seal, Text, Thinking
 from lynkr.events import Close, Delta, End, Event, Failed, MalformedStream, Open, Refusal, Start, Stop, Unfinished
-from lynkr.formats.openai import read_refusal, usage_of
+from lynkr.formats.openai import read_refusal
+from lynkr.formats.openai_chat.figures import usage_in
 from lynkr.formats.values import dicts, dumps, optional, parsed_object, text
 from lynkr.formats.watch import member, parsed
 from lynkr.framing.frame import Frame
@@ -34,7 +35,7 @@ _FAILURES = ("error", "network_error", "insufficient_system_resource")
 
 
 class AnswerReader:
-    """Reads one streamed answer, frame by frame. Calls without a name get one after the label's id."""
+    """Reads one streamed answer, frame by frame. Calls without an id get one after the label's."""
 
     def __init__(self, label: Label, changes: Changes) -> None:
         self._seed, self._changes = label.id, changes
@@ -64,12 +65,9 @@ class AnswerReader:
         if not self._started:
             self._started = True
             events.append(Start(text(chunk, "id"), text(chunk, "model")))
-        figures = member(chunk, "usage") or member(member(chunk, "x_groq"), "usage")
-        if figures:
-            self._usage = usage_of(figures, "prompt_tokens", "completion_tokens", chunk.get("service_tier"))
-        choices = chunk.get("choices")
-        for choice in choices if isinstance(choices, list) else ():
-            if isinstance(choice, dict) and choice.get("index") in (0, None):
+        self._usage = usage_in(chunk) or self._usage
+        for choice in dicts(chunk.get("choices")):
+            if choice.get("index") in (0, None):
                 events += self._choice(choice)
         return events
 
@@ -79,6 +77,8 @@ class AnswerReader:
 
     def _choice(self, choice: dict[str, Any]) -> Iterator[Event]:
         delta = member(choice, "delta")
+        if delta.get("annotations"):
+            self._changes.drop("citations", "they have another form in each format")
         for kind, said in _said(delta):
             yield from self._words(kind, said)
         details = delta.get("reasoning_details")
@@ -213,7 +213,9 @@ class _Calling:
 
     @property
     def looks_whole(self) -> bool:
-        return not self.empty and parsed_object("".join(self._pieces)) is not None
+        # Looked at for each piece of another call, so not read before its end is there.
+        last = next((piece for piece in reversed(self._pieces) if piece.strip()), "")
+        return last.rstrip().endswith("}") and parsed_object("".join(self._pieces)) is not None
 
 
 def _said(delta: dict[str, Any]) -> Iterator[tuple[type[Text | Thinking], str]]:
@@ -225,7 +227,7 @@ def _said(delta: dict[str, Any]) -> Iterator[tuple[type[Text | Thinking], str]]:
         if content:
             yield Text, content
     elif isinstance(content, list):
-        for part in (part for part in content if isinstance(part, dict)):
+        for part in dicts(content):
             match part.get("type"):
                 case "thinking" | "reasoning":  # Mistral; Databricks
                     inner = part.get("thinking") or part.get("summary")
@@ -239,8 +241,7 @@ def _said(delta: dict[str, Any]) -> Iterator[tuple[type[Text | Thinking], str]]:
 
 
 def _calls(delta: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    calls = delta.get("tool_calls")
-    yield from (call for call in calls if isinstance(call, dict)) if isinstance(calls, list) else ()
+    yield from dicts(delta.get("tool_calls"))
     if legacy := member(delta, "function_call"):
         yield {"index": 0, "function": legacy}
 
@@ -257,7 +258,7 @@ def merged(details: list[Any]) -> list[dict[str, Any]]:
     Sent back in pieces they are refused (agno-agi/agno#8794).
     """
     found: dict[tuple[object, object], dict[str, Any]] = {}
-    for n, piece in enumerate(detail for detail in details if isinstance(detail, dict)):
+    for n, piece in enumerate(dicts(details)):
         key = (piece.get("type"), piece.get("index", f"#{n}"))
         whole = found.setdefault(key, {})
         for name, value in piece.items():
@@ -287,7 +288,7 @@ def read_answer(body: dict[str, Any], label: Label, changes: Changes) -> Answer:
             parts.append(Thinking(said, Seal("chat.reasoning", "")))
         else:
             parts.append(Text(said))
-    if details := dicts(message.get("reasoning_details") or None):
+    if details := dicts(message.get("reasoning_details")):
         words = "".join(part.text for part in parts if isinstance(part, Thinking))
         parts = [part for part in parts if not isinstance(part, Thinking)]
         parts.insert(0, Thinking(words, Seal("chat.details", dumps(merged(details)))))
@@ -301,6 +302,4 @@ def read_answer(body: dict[str, Any], label: Label, changes: Changes) -> Answer:
     stop = _STOPS.get(text(choices[0], "finish_reason"), Stop.END)
     if stop is Stop.END and any(isinstance(part, Call) for part in parts):
         stop = Stop.CALLS
-    figures = member(body, "usage")
-    usage = usage_of(figures, "prompt_tokens", "completion_tokens", body.get("service_tier")) if figures else None
-    return Answer(text(body, "id"), text(body, "model"), tuple(parts), End(stop, usage))
+    return Answer(text(body, "id"), text(body, "model"), tuple(parts), End(stop, usage_in(body)))

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from lynkr.formats.openai import usage_of
+from lynkr.formats.values import dicts
 from lynkr.formats.watch import Watch, failure, member, string_of
+from lynkr.usage import Usage
 
 
 class AnswerWatch(Watch):
@@ -16,8 +18,7 @@ class AnswerWatch(Watch):
 
     def event(self, value: dict[str, Any]) -> None:
         self._failure = failure(value) or self._failure
-        choices = value.get("choices")
-        if isinstance(choices, list) and any(isinstance(c, dict) and c.get("finish_reason") for c in choices):
+        if any(choice.get("finish_reason") for choice in dicts(value.get("choices"))):
             self._complete = True
         self._take(value)
 
@@ -26,7 +27,11 @@ class AnswerWatch(Watch):
         self._take(value)
 
     def _take(self, value: dict[str, Any]) -> None:
-        figures = member(value, "usage")
-        if figures:
-            self._usage = usage_of(figures, "prompt_tokens", "completion_tokens", value.get("service_tier"))
-            self._final = True
+        if usage := usage_in(value):
+            self._usage, self._final = usage, True
+
+
+def usage_in(value: dict[str, Any]) -> Usage | None:
+    """The figures of an answer or of a chunk of one; Groq has a place of its own for them."""
+    figures = member(value, "usage") or member(member(value, "x_groq"), "usage")
+    return usage_of(figures, "prompt_tokens", "completion_tokens", value.get("service_tier")) if figures else None

@@ -26,7 +26,7 @@ from lynkr.conversation import (
 )
 from lynkr.document import Trail
 from lynkr.formats.openai import cache_mark, data_url
-from lynkr.formats.values import dumps, flag, number, objects, optional, text, texts, whole, wrong
+from lynkr.formats.values import dicts, dumps, flag, number, objects, optional, text, texts, whole, wrong
 from lynkr.formats.watch import member
 from lynkr.lane import Format
 
@@ -136,7 +136,7 @@ class _Reader:
                 return Turn("assistant", tuple(self.said(message, at)))
             case "tool":
                 call_id = text(message, "tool_call_id")
-                parts = tuple(part for part in _parts(message.get("content"), at) if isinstance(part, Text | Media))
+                parts = tuple(_parts(message.get("content"), at))
                 kind = "custom" if call_id in self.custom else "function"
                 return Turn("user", (Result(call_id, parts, name=self.names.get(call_id, ""), kind=kind),))  # type: ignore[arg-type]
             case "function":
@@ -150,15 +150,15 @@ class _Reader:
     def said(self, message: dict[str, Any], at: str) -> Iterator[Part]:
         # What is said of reasoning comes first: it is what the answer rests on.
         thoughts = optional(message, "reasoning_content") or optional(message, "reasoning")
-        details = message.get("reasoning_details")
-        if details:
+        if details := dicts(message.get("reasoning_details")):
             yield Thinking(thoughts or "", Seal("chat.details", dumps(details)))
         elif thoughts:
             yield Thinking(thoughts, Seal("chat.reasoning", ""))
         for part in _parts(message.get("content"), at):
-            # Mistral's way to say thoughts.
-            mistral = isinstance(part, Opaque) and part.what == "thinking"
-            yield _thoughts(part.value) if isinstance(part, Opaque) and mistral else part
+            if isinstance(part, Opaque) and part.what == "thinking":  # Mistral's way
+                yield _thoughts(part.value)
+            else:
+                yield part
         if refusal := optional(message, "refusal"):
             yield Text(refusal)
         for n, call in enumerate(objects(message.get("tool_calls"), f"{at}.tool_calls")):
@@ -212,8 +212,7 @@ def _parts(content: object, at: str) -> Iterator[Text | Media | Opaque]:
 
 
 def _thoughts(part: dict[str, Any]) -> Thinking:
-    pieces = part.get("thinking")
-    words = "".join(text(piece, "text") for piece in pieces if isinstance(piece, dict)) if pieces else ""
+    words = "".join(text(piece, "text") for piece in dicts(part.get("thinking")))
     return Thinking(words, Seal("chat.reasoning", ""))
 
 

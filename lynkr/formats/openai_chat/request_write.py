@@ -11,6 +11,7 @@ from typing import Any
 
 from lynkr.changes import Changes
 from lynkr.conversation import Call, Conversation, Media, Opaque, Result, Text, Thinking, Tool, Turn
+from lynkr.formats.unsaid import Unsaid
 from lynkr.formats.values import ERROR_MARK, hidden, plain_schema
 from lynkr.target import Target
 
@@ -25,6 +26,7 @@ def write_request(conversation: Conversation, target: Target, changes: Changes) 
 class _Writer:
     def __init__(self, target: Target, changes: Changes) -> None:
         self.target, self.can, self.changes = target, target.can, changes
+        self.unsaid = Unsaid(changes, _FORMAT)
 
     def body(self, c: Conversation) -> dict[str, Any]:
         body: dict[str, Any] = {"model": self.target.home.model}
@@ -46,7 +48,7 @@ class _Writer:
             if (value := getattr(c.sampling, name)) is not None:
                 found[name] = value
         if c.sampling.top_k is not None:
-            self.changes.drop("top_k", f"{_FORMAT} has no such setting")
+            self.unsaid.setting("top_k")
         if c.stop:
             found["stop"] = list(c.stop)
         found |= self.reasoning(c)
@@ -65,8 +67,6 @@ class _Writer:
             found["prompt_cache_key"] = c.cache_key
         elif c.cache_key is not None:
             self.changes.drop("prompt_cache_key", "this lane has no such setting")
-        if c.service_tier is not None:
-            self.changes.drop("service_tier", "tiers of one provider mean nothing to another")
         return found
 
     def reasoning(self, c: Conversation) -> dict[str, Any]:
@@ -82,7 +82,7 @@ class _Writer:
 
     def tool(self, tool: Tool | Opaque) -> dict[str, Any] | None:
         if isinstance(tool, Opaque):
-            self.changes.drop(tool.what, "only its own provider runs it")
+            self.unsaid.tool(tool)
             return None
         said: dict[str, Any] = {"name": tool.name}
         if tool.description:
@@ -135,12 +135,10 @@ class _Writer:
                         words.append(f"[{inner.kind}: in the next message]")
                         behind += [{"type": "text", "text": f"[{inner.kind} of tool call {part.call_id}]"}, said]
                 case Opaque():
-                    words += [inner.text] if inner.text else []
-                    self.opaque(inner)
+                    words += filter(None, [self.unsaid.words(inner)])
         if part.error:
             self.changes.change("is_error", "as words before the result")
-        if part.cache:
-            self._breakpoint()
+        self.unsaid.breakpoints((part,))
         return (ERROR_MARK if part.error else "") + "\n".join(words)
 
     def part(self, part: object) -> dict[str, Any] | None:
@@ -151,8 +149,8 @@ class _Writer:
                 said = self.media(part)
                 return self.marked(said, part) if said else None
             case Opaque():
-                self.opaque(part)
-                return {"type": "text", "text": part.text} if part.text else None
+                words = self.unsaid.words(part)
+                return {"type": "text", "text": words} if words else None
         return None
 
     def said(self, turn: Turn) -> Iterator[dict[str, Any]]:
@@ -163,19 +161,16 @@ class _Writer:
             match part:
                 case Text():
                     words += [part.text] if part.text else []
-                    if part.cache:
-                        self._breakpoint()
+                    self.unsaid.breakpoints((part,))
                 case Thinking():
                     message |= self.thoughts(part, message)
                 case Call():
                     calls.append(self.call(part))
-                    if part.cache:
-                        self._breakpoint()
+                    self.unsaid.breakpoints((part,))
                 case Opaque():
-                    words += [part.text] if part.text else []
-                    self.opaque(part)
+                    words += filter(None, [self.unsaid.words(part)])
                 case Media():
-                    self.changes.drop(f"{part.kind} of the model's", f"{_FORMAT} has no such content")
+                    self.unsaid.media(part, "of the model's")
         if not words and not calls:
             return
         message["content"] = "\n\n".join(words) if words else None
@@ -186,8 +181,7 @@ class _Writer:
         said = {"id": part.id, "type": "function", "function": function}
         if part.seal is not None and part.seal.kind == "chat.signature" and part.seal.at(self.target.home):
             return {**said, "extra_content": {"google": {"thought_signature": part.seal.data}}}
-        if part.seal is not None:
-            self.changes.drop("sealed reasoning", "only its maker can read it")
+        self.unsaid.thoughts(part)
         return said
 
     def thoughts(self, part: Thinking, message: dict[str, Any]) -> dict[str, Any]:
@@ -197,10 +191,7 @@ class _Writer:
                 return {"reasoning_details": [*message.get("reasoning_details", []), *json.loads(seal.data)]}
             if seal.kind == "chat.reasoning" and self.can.replays_reasoning:
                 return {"reasoning_content": message.get("reasoning_content", "") + part.text}
-        if seal is None or seal.kind in ("chat.reasoning", "plain"):
-            self.changes.drop("earlier reasoning", "this lane does not take it back")
-        else:
-            self.changes.drop("sealed reasoning", "only its maker can read it")
+        self.unsaid.thoughts(part)
         return {}
 
     def media(self, part: Media) -> dict[str, Any] | None:
@@ -215,34 +206,23 @@ class _Writer:
         if part.kind == "audio" and part.data is not None:
             return {"type": "input_audio", "input_audio": {"data": part.data, "format": part.mime.partition("/")[2]}}
         by = "by file id" if part.file else "by URL" if part.url else ""
-        self.changes.drop(f"{part.kind} {by}".strip(), f"{_FORMAT} has no such content")
+        self.unsaid.media(part, by)
         return None
-
-    def opaque(self, part: Opaque) -> None:
-        if part.text:
-            self.changes.change(part.what, "as text")
-        else:
-            self.changes.drop(part.what, f"{_FORMAT} has no such content")
 
     def plain(self, parts: Iterable[Text]) -> str | list[dict[str, Any]]:
         parts = [part for part in parts if part.text]
         if self.can.cache_marks and any(part.cache for part in parts):
             return [self.marked({"type": "text", "text": part.text}, part) for part in parts]
-        for part in parts:
-            if part.cache:
-                self._breakpoint()
+        self.unsaid.breakpoints(parts)
         return "\n\n".join(part.text for part in parts)
 
     def marked(self, said: dict[str, Any], part: Text | Media | Tool) -> dict[str, Any]:
         if part.cache is None:
             return said
         if not self.can.cache_marks:
-            self._breakpoint()
+            self.unsaid.breakpoints((part,))
             return said
         return {**said, "cache_control": {"type": "ephemeral", **({"ttl": "1h"} if part.cache == "1h" else {})}}
-
-    def _breakpoint(self) -> None:
-        self.changes.drop("cache breakpoint", "this lane caches by itself or not")
 
 
 def _simple(content: list[dict[str, Any]]) -> str | list[dict[str, Any]]:

@@ -13,13 +13,13 @@ from lynkr.answer import Answer, AnswerPart, spread
 from lynkr.changes import Changes
 from lynkr.conversation import Call, Opaque, Seal, Text, Thinking
 from lynkr.events import Close, Delta, End, Event, Failed, MalformedStream, Open, Start, Stop, Unfinished
-from lynkr.formats.openai import read_refusal, usage_of
+from lynkr.formats.openai import read_refusal
+from lynkr.formats.openai_responses.figures import usage_in
 from lynkr.formats.values import dicts, dumps, text
 from lynkr.formats.watch import member, parsed
 from lynkr.framing.frame import Frame
 from lynkr.lane import Format
 from lynkr.target import Label
-from lynkr.usage import Usage
 
 _DELTAS = {
     "response.output_text.delta": Text,
@@ -107,6 +107,8 @@ class AnswerReader:
         said = self._hold(event, item.finish(whole))
         self._called = self._called or text(whole, "type") in _KINDS
         self._refused = self._refused or _refuses(whole)
+        if _cites(whole):
+            self._changes.drop("citations", "they have another form in each format")
         if self._telling != index:
             return said
         del self._items[index]
@@ -140,7 +142,6 @@ class _Item:
     def __init__(self) -> None:
         self.held: list[Event] = []
         self.done = False
-        self._begun: dict[str, Any] = {}
         self._open: AnswerPart | None = None
         self._told = 0
         self._broken = False
@@ -165,7 +166,6 @@ class _Item:
     def begin(self, item: dict[str, Any]) -> Iterator[Event]:
         if self._open is not None:
             raise MalformedStream("an item begins twice")
-        self._begun = item
         part = _empty(item)
         if part is not None:
             self._open = part
@@ -241,10 +241,8 @@ def _empty(item: dict[str, Any]) -> AnswerPart | None:
 def _parts(item: dict[str, Any]) -> Iterator[AnswerPart]:
     match text(item, "type"):
         case "message":
-            content = item.get("content")
-            for part in content if isinstance(content, list) else ():
-                if isinstance(part, dict):
-                    yield Text(text(part, "text") or text(part, "refusal"))
+            for part in dicts(item.get("content")):
+                yield Text(text(part, "text") or text(part, "refusal"))
         case "function_call" | "custom_tool_call" as kind:
             arguments = text(item, "arguments" if kind == "function_call" else "input")
             yield Call(
@@ -260,8 +258,11 @@ def _parts(item: dict[str, Any]) -> Iterator[AnswerPart]:
 
 
 def _refuses(item: dict[str, Any]) -> bool:
-    content = item.get("content")
-    return isinstance(content, list) and any(isinstance(p, dict) and p.get("type") == "refusal" for p in content)
+    return any(part.get("type") == "refusal" for part in dicts(item.get("content")))
+
+
+def _cites(item: dict[str, Any]) -> bool:
+    return any(part.get("annotations") for part in dicts(item.get("content")))
 
 
 def _seal(item: dict[str, Any]) -> Seal | None:
@@ -276,7 +277,9 @@ def read_answer(body: dict[str, Any], label: Label, changes: Changes) -> Answer:
     output = body.get("output")
     if not isinstance(output, list):
         raise MalformedStream("the answer has no output")
-    items = [item for item in output if isinstance(item, dict)]
+    items = dicts(output)
+    if any(map(_cites, items)):
+        changes.drop("citations", "they have another form in each format")
     parts = tuple(part for item in items for part in _parts(item))
     refused = any(map(_refuses, items))
     end = _ending(body, called=any(isinstance(part, Call) for part in parts), refused=refused)
@@ -284,10 +287,7 @@ def read_answer(body: dict[str, Any], label: Label, changes: Changes) -> Answer:
 
 
 def _ending(response: dict[str, Any], *, called: bool, refused: bool) -> End:
-    figures = member(response, "usage")
-    usage: Usage | None = None
-    if figures:
-        usage = usage_of(figures, "input_tokens", "output_tokens", response.get("service_tier"))
+    usage = usage_in(response)
     reason = text(member(response, "incomplete_details"), "reason")
     if response.get("status") == "incomplete" or reason:
         return End(Stop.REFUSED if reason == "content_filter" else Stop.LENGTH, usage)

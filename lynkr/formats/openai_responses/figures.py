@@ -7,6 +7,7 @@ from typing import Any
 
 from lynkr.formats.openai import usage_of
 from lynkr.formats.watch import Watch, count, failure, member, string_of
+from lynkr.usage import Usage
 
 
 class AnswerWatch(Watch):
@@ -26,10 +27,16 @@ class AnswerWatch(Watch):
 
     def answer(self, value: dict[str, Any]) -> None:
         self._failure = failure(value)
-        figures = member(value, "usage")
-        if figures:
-            self._usage = usage_of(figures, "input_tokens", "output_tokens", value.get("service_tier"))
-            self._final = True
-            searches = member(value, "tool_usage").values()
-            if any(count(member({"tool": tool}, "tool"), "num_requests") for tool in searches):
-                self._usage = replace(self._usage, extras=True)
+        if usage := usage_in(value):
+            self._usage, self._final = usage, True
+
+
+def usage_in(response: dict[str, Any]) -> Usage | None:
+    """The figures of a whole response."""
+    figures = member(response, "usage")
+    if not figures:
+        return None
+    usage = usage_of(figures, "input_tokens", "output_tokens", response.get("service_tier"))
+    tools = member(response, "tool_usage").values()
+    searched = any(isinstance(tool, dict) and count(tool, "num_requests") for tool in tools)
+    return replace(usage, extras=usage.extras or searched)

@@ -170,7 +170,7 @@ class _Reader:
         """Puts `part` into the turn that is being spoken."""
         last = self.turns[-1] if self.turns else None
         # Words of the user's begin a turn of their own.
-        if last and last.role == role and (role == "assistant" or isinstance(last.parts[-1], Result)):
+        if last and last.role == role and (role == "assistant" or (last.parts and isinstance(last.parts[-1], Result))):
             self.turns[-1] = replace(last, parts=(*last.parts, part))
         else:
             self.turns.append(Turn(role, (part,)))
@@ -202,7 +202,7 @@ class _Reader:
     def result(self, item: dict[str, Any], at: str) -> Result:
         call_id, output = text(item, "call_id"), item.get("output")
         call = self.calls.get(call_id)
-        parts = tuple(p for p in _parts(output, at, "output") if isinstance(p, Text | Media))
+        parts = tuple(_parts(output, at, "output"))
         found: tuple[Tool, ...] = ()
         if item["type"] == "tool_search_output":
             # From here on the model may call what was found: it stands in `tools`, and in the result's words.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from lynkr.changes import Changes
 from lynkr.conversation import Call, Conversation, Media, Opaque, Part, Result, Seal, Text, Thinking, Tool, Turn
+from lynkr.formats.unsaid import Unsaid
 from lynkr.formats.values import ERROR_MARK, hidden
 from lynkr.target import Target
 
@@ -22,6 +23,7 @@ def write_request(conversation: Conversation, target: Target, changes: Changes) 
 class _Writer:
     def __init__(self, target: Target, changes: Changes) -> None:
         self.target, self.changes = target, changes
+        self.unsaid = Unsaid(changes, _FORMAT)
 
     def body(self, c: Conversation) -> dict[str, Any]:
         body: dict[str, Any] = {"model": self.target.home.model, "store": False}
@@ -35,7 +37,7 @@ class _Writer:
             body["tools"] = tools
             body |= self.choice(c)
         if c.system:
-            self.breakpoints(c.system)
+            self.unsaid.breakpoints(c.system)
             body["instructions"] = "\n\n".join(part.text for part in c.system if part.text)
         body["input"] = [item for turn in c.turns for item in self.items(turn)]
         return body
@@ -47,16 +49,14 @@ class _Writer:
                 found[name] = value
         for name in ("top_k", "seed", "presence_penalty", "frequency_penalty"):
             if getattr(c.sampling, name) is not None:
-                self.changes.drop(name, f"{_FORMAT} has no such setting")
+                self.unsaid.setting(name)
         if c.stop:
-            self.changes.drop("stop sequences", f"{_FORMAT} has no such setting")
+            self.unsaid.setting("stop sequences")
         if c.user is not None:
             found["safety_identifier"] = hidden(c.user)
             self.changes.change("user id", "as a hash")
         if c.cache_key is not None:
             found["prompt_cache_key"] = c.cache_key
-        if c.service_tier is not None:
-            self.changes.drop("service_tier", "tiers of one provider mean nothing to another")
         return found
 
     def asked(self, c: Conversation) -> dict[str, Any]:
@@ -81,9 +81,9 @@ class _Writer:
 
     def tool(self, tool: Tool | Opaque) -> dict[str, Any] | None:
         if isinstance(tool, Opaque):
-            self.changes.drop(tool.what, "only its own provider runs it")
+            self.unsaid.tool(tool)
             return None
-        self.breakpoints((tool,))
+        self.unsaid.breakpoints((tool,))
         said: dict[str, Any] = {"type": "function", "name": tool.name}
         if tool.description:
             said["description"] = tool.description
@@ -122,13 +122,12 @@ class _Writer:
         """The item that `part` is of its own; None for what stands in a message, or nowhere."""
         match part:
             case Call():
-                if part.seal is not None:
-                    self.changes.drop("sealed reasoning", "only its maker can read it")
-                self.breakpoints((part,))
+                self.unsaid.thoughts(part)
+                self.unsaid.breakpoints((part,))
                 call = {"type": "function_call", "call_id": part.id, "name": part.name}
                 return {**call, "arguments": part.arguments or "{}"}
             case Result():
-                self.breakpoints((part,))
+                self.unsaid.breakpoints((part,))
                 return {"type": "function_call_output", "call_id": part.call_id, "output": self.output(part)}
             case Thinking(seal=Seal("openai.reasoning", data) as seal) if seal.at(self.target.home):
                 return {"type": "reasoning", **{k: v for k, v in json.loads(data).items() if v is not None}}
@@ -147,24 +146,18 @@ class _Writer:
     def content(self, part: object, *, of_model: bool) -> list[dict[str, Any]]:
         match part:
             case Text():
-                self.breakpoints((part,))
+                self.unsaid.breakpoints((part,))
                 return [{"type": "output_text" if of_model else "input_text", "text": part.text}] if part.text else []
             case Media():
                 if of_model:
-                    self.changes.drop(f"{part.kind} of the model's", f"{_FORMAT} has no such content")
+                    self.unsaid.media(part, "of the model's")
                     return []
-                self.breakpoints((part,))
+                self.unsaid.breakpoints((part,))
                 return self.media(part)
             case Opaque():
-                if part.text:
-                    self.changes.change(part.what, "as text")
-                    return self.content(Text(part.text), of_model=of_model)
-                self.changes.drop(part.what, f"{_FORMAT} has no such content")
+                return self.content(Text(self.unsaid.words(part)), of_model=of_model)
             case Thinking():
-                plain = part.seal is None or part.seal.kind in ("chat.reasoning", "plain")
-                what, why = ("earlier reasoning", "this lane does not take it back") if plain else (
-                    "sealed reasoning", "only its maker can read it")  # fmt: skip
-                self.changes.drop(what, why)
+                self.unsaid.thoughts(part)
         return []
 
     def media(self, part: Media) -> list[dict[str, Any]]:
@@ -178,10 +171,5 @@ class _Writer:
         if part.file is not None and self.target.own:
             return [{"type": f"input_{'image' if part.kind == 'image' else 'file'}", "file_id": part.file}]
         by = "by file id" if part.file else ""
-        self.changes.drop(f"{part.kind} {by}".strip(), f"{_FORMAT} has no such content")
+        self.unsaid.media(part, by)
         return []
-
-    def breakpoints(self, parts: Iterable[Text | Tool | Call | Result | Media]) -> None:
-        for part in parts:
-            if part.cache is not None:
-                self.changes.drop("cache breakpoint", "this lane caches by itself or not")
