@@ -126,7 +126,7 @@ def replace_private(
 ) -> None:
     """Writes such a file in one step: whoever reads it meanwhile gets the old one, or all of the new one.
 
-    `mode` is what it has instead; `sync` waits until it is on the disk. Raises OSError, and leaves nothing behind.
+    `mode` is what it has instead; `sync` waits until it is on the disk. Where it fails, nothing is left behind. Raises OSError.
     """
     part = private_folder(path.parent) / f".{path.name}.{os.urandom(4).hex()}.part"
     try:
@@ -137,6 +137,6 @@ def replace_private(
             with part.open("rb") as written:
                 os.fsync(written.fileno())
         part.replace(path)
-    except OSError:
+    except BaseException:
         part.unlink(missing_ok=True)
         raise

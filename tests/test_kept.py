@@ -84,6 +84,25 @@ def test_what_is_too_much_goes_from_the_oldest_on(kept: Kept) -> None:
     assert [kept.get(f"{n}a") is not None for n in range(4)] == [False, True, True, True]
 
 
+def test_what_cannot_be_removed_stays_and_the_rest_goes_all_the_same(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("1a", "2a", "3a"):
+        kept.put(name, "x")
+    kept.note("s1", Made("r1", "1a", "`make`", (), ""))
+    unlink = Path.unlink
+
+    def refusing(path: Path, missing_ok: bool = False) -> None:
+        if path.stem == "2a":
+            raise PermissionError(13, "Permission denied", str(path))
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refusing)
+    kept.prune(time.time() + KEPT_S + 60)
+    assert [kept.get(name) is not None for name in ("1a", "2a", "3a")] == [False, True, False]
+    assert kept.held().sessions == 0
+
+
 def test_clearing_says_what_there_was_and_leaves_nothing(kept: Kept) -> None:
     assert kept.clear().originals == 0
     kept.put(ID, TEXT)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from pathlib import Path
 
 import platformdirs
 import pytest
 
-from lynkr.paths import Paths, paths, private_folder, shipped, write_private
+from lynkr.paths import Paths, paths, private_folder, replace_private, shipped, write_private
 
 
 @pytest.fixture(params=[0o022, 0o000, 0o077])
@@ -82,3 +83,57 @@ def test_a_private_file_is_written_anew(tmp_path: Path) -> None:
     write_private(path, "a long text")
     write_private(path, "short")
     assert path.read_text() == "short"
+
+
+def test_whoever_reads_a_file_while_it_is_replaced_gets_the_old_one_or_the_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "notes"
+    texts = {letter * 100_000 for letter in "ab"}
+    replace_private(path, "a" * 100_000)
+    seen, over = set[str](), threading.Event()
+
+    def read() -> None:
+        while not over.is_set():
+            seen.add(path.read_text())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for _ in range(40):
+        for text in sorted(texts):
+            replace_private(path, text)
+    over.set()
+    reader.join()
+    assert seen
+    assert seen <= texts
+    assert (path.read_text(), mode(path), list(path.parent.iterdir())) == ("b" * 100_000, 0o600, [path])
+
+
+def full(path: Path, text: str, errors: str = "strict") -> None:
+    """As a full disk has it: the file is there, and half of the text."""
+    path.write_text(text[: len(text) // 2])
+    raise OSError(28, "No space left on device", str(path))
+
+
+def refused(path: Path, target: Path) -> None:
+    raise PermissionError(13, "Permission denied", str(target))
+
+
+@pytest.mark.parametrize(
+    ("what", "instead"), [("lynkr.paths.write_private", full), ("lynkr.paths.Path.replace", refused)]
+)
+def test_a_file_that_cannot_be_replaced_stands_and_nothing_is_left_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, instead: object
+) -> None:
+    path = tmp_path / "notes"
+    replace_private(path, "old")
+    monkeypatch.setattr(what, instead)
+    with pytest.raises(OSError, match=r"No space|denied"):
+        replace_private(path, "new")
+    assert (path.read_text(), list(tmp_path.iterdir())) == ("old", [path])
+
+
+def test_a_text_that_has_no_bytes_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = tmp_path / "notes"
+    replace_private(path, "old")
+    with pytest.raises(UnicodeEncodeError):
+        replace_private(path, "new \ud800")
+    assert (path.read_text(), list(tmp_path.iterdir())) == ("old", [path])

@@ -262,6 +262,21 @@ def test_at_a_terminal_key_and_passphrase_are_asked_for_without_an_echo(clean_ma
     assert (status, "started" in said, PHRASE in said) == (0, True, False)
 
 
+def test_a_key_that_two_lanes_use_is_tried_with_the_passphrase_asked_for_once(clean_machine: Path) -> None:
+    to_file(clean_machine, "anthropic")
+    with upstream(anthropic()) as up:
+        lane = LANE.format(url=up.url, more="", model="claude-haiku-5-5")
+        profile(clean_machine, "work", lane + lane.replace("[lanes.a]", "[lanes.b]"))
+        words = ["-m", "lynkr", "key", "test", "anthropic", "-p", "work"]
+        child = pexpect.spawn(sys.executable, words, env=environment(clean_machine), encoding="utf-8", timeout=20)
+        child.expect("passphrase")
+        child.sendline(PHRASE)
+        child.expect(pexpect.EOF)
+        child.close()
+    assert (child.exitstatus, "passphrase" in child.before) == (0, False)
+    assert [asked.header("x-api-key") for asked in up.asked] == [KEY, KEY]
+
+
 def test_a_piped_prompt_leaves_the_terminal_to_ask_for_the_passphrase(clean_machine: Path) -> None:
     with_lane(clean_machine)
     to_file(clean_machine, "anthropic")

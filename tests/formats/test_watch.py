@@ -242,6 +242,12 @@ def test_the_figures_of_a_chat_stream_may_stand_in_its_last_choice() -> None:
     assert heard == Heard(OPENAI_USAGE, final=True, complete=True)
 
 
+def test_the_figures_of_groqs_stream_are_heard_in_the_place_that_it_has_for_them() -> None:
+    begun = chunk(x_groq={"id": "req_1"})
+    heard = streamed(CHAT, begun, {**finished(), "x_groq": {"id": "req_1", "usage": CHAT_FIGURES}}, b"data: [DONE]")
+    assert heard == Heard(OPENAI_USAGE, final=True, complete=True)
+
+
 def test_a_chat_stream_whose_client_asked_for_no_figures_is_complete_without_them() -> None:
     assert streamed(CHAT, chunk(), finished(), b"data: [DONE]") == Heard(complete=True)
 

@@ -187,6 +187,15 @@ def test_edits_that_touch_are_not_an_error() -> None:
     assert document.splice([Edit(2, 3, "5"), Edit(1, 2, "4")]) == b"[45]"
 
 
+def test_insertions_at_one_place_come_out_in_the_order_in_which_they_are_listed() -> None:
+    document = Document.read(b"[1,2]")
+    first, second, third = (Edit(2, 2, text) for text in (",9", ",3", ",5"))
+    elsewhere, whole = Edit(4, 4, "0"), Edit(2, 4, ",7")
+    assert document.spliced([first, second, third, elsewhere]) == (b"[1,9,3,5,20]", "[1,9,3,5,20]")
+    assert document.splice([elsewhere, third, first, second]) == b"[1,5,9,3,20]"
+    assert document.splice([whole, second, first]) == b"[1,3,9,7]", "before what is replaced there"
+
+
 @few
 @given(TEXTS, st.data())
 def test_a_damaged_document_is_rejected_exactly_when_json_loads_rejects_it(text: str, data: st.DataObject) -> None:

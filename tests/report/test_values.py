@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import random
 import statistics
 from typing import Any
 
@@ -221,6 +223,20 @@ def test_a_thousand_small_amounts_add_up_without_dust() -> None:
     assert summed([0.0, None]) == 0.0
     assert summed([]) == 0.0
     assert summed([None, None]) is None
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_amounts_of_very_different_sizes_add_up_exactly_and_few_numbers_are_kept_of_them(seed: int) -> None:
+    chance, sums = random.Random(seed), Money()
+    amounts = [chance.choice((-1, 1)) * chance.random() * 10 ** chance.uniform(-12, 12) for _ in range(1000)]
+    for amount in amounts:
+        sums.add(amount)
+    assert sums.sum() == round(math.fsum(amounts), 9)
+    assert 0 < sum(len(kept) for kept in vars(sums).values() if isinstance(kept, list | tuple)) < 10
+
+
+def test_what_a_large_amount_hides_comes_out_again_when_that_is_gone() -> None:
+    assert summed([1e-9, 1e16, 0.1, -1e16]) == 0.100000001
 
 
 def test_cache_writes_of_both_lengths_are_one_figure_and_the_hour_is_told_apart() -> None:

@@ -17,6 +17,7 @@ from asked import (
     Talk,
     begun,
     claude_says,
+    claude_title,
     lane,
     list_prices,
     names,
@@ -333,6 +334,18 @@ def test_a_rules_lane_is_the_only_one_that_is_asked() -> None:
     assert names(went.plan) == ["local"]
     assert went.why == "rule 1 of the profile: lane local"
     assert names(session.goes(begun(COMPLEX)).plan) == ["strong"]
+
+
+def test_what_no_tier_can_serve_goes_down_the_lane_of_a_rule_whatever_is_asked() -> None:
+    strong, cheap = (lane(name, "gpt-5.5", provider="openai", auth=Auth.CLIENT) for name in ("strong", "cheap"))
+    session = Session((strong, cheap, lane("local", auth=Auth.CLIENT)), THREE, REVIEW)
+    talk = begun(SIMPLE)
+    assert names(session.goes(talk).plan) == ["local"]
+    for words in (COMPLEX, "review it", "/tier complex go on"):
+        assert names(session.goes(talk.answers().says(words)).plan) == ["local"]
+    assert session.trouble(talk).lane == "local"
+    title = session.goes(claude_title(SIMPLE))
+    assert names(title.plan) == ["local"]
 
 
 @pytest.mark.parametrize(

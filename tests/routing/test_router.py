@@ -12,7 +12,7 @@ from lynkr.errors import ClientError
 from lynkr.lane import Auth, Format, Lane
 from lynkr.routing import TIERS
 from lynkr.routing.router import DEFAULT_TIER, Router, router
-from lynkr.routing.settings import Routing
+from lynkr.routing.settings import Routing, Rule
 
 few = settings(max_examples=60, deadline=None)
 
@@ -116,6 +116,14 @@ def test_without_the_tier_complex_the_hardest_one_serves_all(tiers: dict[str, li
 def test_a_profile_without_tiers_says_that_its_first_lane_was_taken() -> None:
     assert router(LANES, {}).why == "first lane of the profile"
     assert router(LANES, {"simple": ["a"]}).why == "first lane of the tier"
+
+
+def test_where_no_tier_can_serve_a_format_the_lane_of_a_rule_does_that_can() -> None:
+    rule = Rule(1, lane="b", words=("review",))
+    found = router(LANES, {"simple": ["a"], "complex": ["c"]}, Routing(rules=(rule,)))
+    assert [found.of_tier(tier, Format.OPENAI_CHAT) for tier in TIERS] == [(B,)] * len(TIERS)
+    assert found.of_tier("simple", Format.ANTHROPIC) == (A, C), "where one can, it is not asked"
+    assert found.chooses(Format.OPENAI_CHAT)
 
 
 TIERED = st.dictionaries(st.sampled_from(TIERS), st.lists(st.sampled_from(sorted(LANES)), max_size=3))

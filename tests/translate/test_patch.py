@@ -252,6 +252,57 @@ def test_a_request_to_count_tokens_is_fitted_too() -> None:
     assert "system" not in [message["role"] for message in after["messages"]]
 
 
+def patched(spoken: Format, body: bytes, can: Capabilities) -> bytes:
+    """A body of a client's as it leaves for a model that can do so much."""
+    document, codec = Document.read(body), CODECS[spoken]
+    edits = patch(document, codec.read_request(document.value), codec, Target(Home("main", "b"), can), fit, Changes())
+    return document.splice(edits)
+
+
+BEGUN = b'{"role" : "assistant","content":"Once upon "}'
+
+
+def words(message: dict[str, Any]) -> str:
+    """The words of a message, however it has them."""
+    content = message["content"]
+    return content if isinstance(content, str) else "".join(part["text"] for part in content)
+
+
+@pytest.mark.parametrize("spoken", [Format.ANTHROPIC, Format.OPENAI_CHAT, Format.OPENAI_RESPONSES])
+@pytest.mark.parametrize("count", [1, 2])
+def test_where_every_turn_is_replaced_the_body_is_sound(spoken: Format, count: int) -> None:
+    talk = CODECS[spoken].TALK
+    body = b'{"model":"a", "%s":[ %s ],"odd":1e0}' % (talk.encode(), b" , ".join([BEGUN] * count))
+    after = patched(spoken, body, Capabilities(prefill=False))
+    assert after.endswith(b' ],"odd":1e0}')
+    (message,) = json.loads(after)[talk]
+    assert message["role"] == "user"
+    assert words(message).endswith("Once upon " * count)
+
+
+@pytest.mark.parametrize("spoken", [Format.OPENAI_CHAT, Format.OPENAI_RESPONSES])
+def test_what_is_put_in_place_of_every_turn_stands_behind_the_leading_system_message(spoken: Format) -> None:
+    talk, system = CODECS[spoken].TALK, b'{"role":"system","content":"B\\u0065 brief.","odd":1e0}'
+    body = b'{"model":"a","%s":[%s, %s]}' % (talk.encode(), system, BEGUN)
+    after = patched(spoken, body, Capabilities(prefill=False))
+    assert system in after
+    assert [message["role"] for message in json.loads(after)[talk]] == ["system", "user"]
+
+
+@pytest.mark.parametrize("last", [
+    b'{"type" : "custom_tool_call_output","call_id":"c","output":"d\\u006fne"}',
+    b'{"type" : "function_call_output","call_id":"c","output":[ {"type":"input_text","text":"d\\u006fne"} ]}',
+])  # fmt: skip
+def test_what_a_tool_gave_keeps_its_bytes_where_words_have_to_be_said_behind_it(last: bytes) -> None:
+    body = b'{"model":"a","text":{"format":{"type":"json_schema","name":"n","schema":{}}},"input":[ %s ]}' % last
+    after = patched(Format.OPENAI_RESPONSES, body, Capabilities(schema_output=False))
+    assert last in after
+    given, told = json.loads(after)["input"]
+    assert given == json.loads(last)
+    assert (told["type"], told["role"]) == ("message", "user")
+    assert "Answer with JSON only" in words(told)
+
+
 HI = [{"role": "user", "content": "hi"}]
 STAYS = "what the lane's model has no field for is noted as dropped and stays"
 
