@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from lynkr import __version__, credentials, profiles
 from lynkr.credentials import Held
 from lynkr.errors import ConfigError, LynkrError
 from lynkr.health import Healths
 from lynkr.lane import Auth, Lane
-from lynkr.launch.child import is_shim, version, which
+from lynkr.launch.child import is_first, shims, version, which
 from lynkr.launch.tools import TOOLS
 from lynkr.ledger.prices import table
 from lynkr.ledger.store import Ledger
@@ -44,10 +43,6 @@ class Finding:
     state: State
     says: str
     mend: str = ""
-
-    def json(self) -> dict[str, Any]:
-        """The same as JSON's values."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +134,8 @@ class Doctor:
 
     def _bypassed(self, name: str) -> Iterator[Finding]:
         """What of the user's own settings would lead a tool past the proxy, or keep it from starting."""
-        environ = {key: value for key, value in self.environ.items() if key != "LYNKR_SESSION"}
         try:
-            launch, _ = preview(without_credentials(Options((name,), environ=environ)))
+            launch, _ = preview(without_credentials(Options((name,), environ=self.environ, nested=True)))
         except LynkrError as error:
             # That a profile is not for every tool is what it is for.
             state: State = "note" if error.kind == NOT_FOR_THIS else "wrong"
@@ -168,7 +162,7 @@ class Doctor:
         except ConfigError as error:
             return Finding("keyring", "file", "wrong", *_split(error.sentence))
         if ring is not None:
-            kind = f"{type(ring).__module__.removeprefix('keyring.backends.')}"
+            kind = type(ring).__module__.removeprefix("keyring.backends.")
             return Finding("keyring", "keyring", "ok", f"{kind} keeps keys ({count} of lynkr's)")
         if self.store.path.exists():
             return Finding("keyring", "file", "ok", f"{count} keys are in the encrypted file {self.store.path}")
@@ -176,11 +170,8 @@ class Doctor:
         return Finding("keyring", "keyring", "note", self.store.problem, mend)
 
     def _shims(self) -> Iterator[Finding]:
-        if not self.where.shims.is_dir():
-            return
-        for path in filter(is_shim, sorted(self.where.shims.iterdir())):
-            first = shutil.which(path.stem, path=self.environ.get("PATH", os.defpath))
-            if first is not None and Path(first).resolve() == path.resolve():
+        for path in shims(self.where.shims):
+            if is_first(path, self.environ.get("PATH", os.defpath)):
                 yield Finding("shim", path.stem, "ok", f"{path.stem} runs through lynkr")
             else:
                 mend = f'put it first: export PATH="{self.where.shims}:$PATH"'

@@ -17,8 +17,9 @@ from urllib.parse import urlsplit
 from lynkr.errors import LynkrError
 from lynkr.lane import Auth, Lane
 from lynkr.launch.launch import Launch, child_environment
-from lynkr.paths import Paths, paths, private_folder, write_private
+from lynkr.paths import paths, private_folder, write_private
 from lynkr.plan import Options, Plan, call_of, launch_of, reachable, without_credentials
+from lynkr.running import running
 from lynkr.upstream.catalog import entry
 
 NOTE = "session.json"
@@ -48,7 +49,7 @@ def join(options: Options) -> Joined | Options:
     environ = options.environ
     where = paths(environ)
     identity, url = environ.get("LYNKR_SESSION", ""), urlsplit(environ.get("LYNKR_URL", ""))
-    folder = _folder(where, identity)
+    folder = next((each.folder for each in running(where) if each.id == identity), None)
     said = _said(folder)
     secret = url.path.strip("/")
     if folder is None or said is None or not url.port or not secret:
@@ -88,12 +89,6 @@ def put(launch: Launch) -> None:
         write_private(path, text)
     for path, real in launch.links.items():
         path.symlink_to(real)
-
-
-def _folder(where: Paths, identity: str) -> Path | None:
-    if not identity.isalnum() or not where.sessions.is_dir():
-        return None
-    return next(where.sessions.glob(f"*-{identity}"), None)
 
 
 def _said(folder: Path | None) -> dict[str, Any] | None:

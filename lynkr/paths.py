@@ -126,7 +126,8 @@ def replace_private(
 ) -> None:
     """Writes such a file in one step: whoever reads it meanwhile gets the old one, or all of the new one.
 
-    `mode` is what it has instead; `sync` waits until it is on the disk. Where it fails, nothing is left behind. Raises OSError.
+    `mode` is what it has instead; `sync` waits until it is on the disk. Where it fails, nothing is left behind. Raises
+    OSError.
     """
     part = private_folder(path.parent) / f".{path.name}.{os.urandom(4).hex()}.part"
     try:

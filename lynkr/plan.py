@@ -18,7 +18,7 @@ from lynkr.launch.child import locate
 from lynkr.launch.launch import Call, Launch, child_environment
 from lynkr.launch.tools import ANY, TOOLS, Tool
 from lynkr.paths import Paths, home_folder, paths
-from lynkr.profile import Profile
+from lynkr.profile import Profile, nearest
 from lynkr.routing import TIERS
 from lynkr.routing.router import Router, router
 from lynkr.routing.settings import Budget
@@ -41,7 +41,6 @@ class Options(NamedTuple):
     tier: str | None = None
     report: Path | None = None
     quiet: bool = False
-    verbose: bool = False
     nested: bool = False
     compress: bool = True
     budget: float | None = None
@@ -176,12 +175,8 @@ def _tool(options: Options) -> tuple[str, Tool]:
         return name, TOOLS[name]
     if options.as_command:
         return name, ANY
-    import difflib
-
-    close = difflib.get_close_matches(name, list(TOOLS), 1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
     raise UsageError(
-        f"{name!r} is not a tool that lynkr knows ({', '.join(TOOLS)}); {hint}"
+        f"{name!r} is not a tool that lynkr knows ({', '.join(TOOLS)}){nearest(name, list(TOOLS))}. "
         f"For any command that reads the usual base-URL variables: lynkr run -- {' '.join(options.words)}"
     )
 
@@ -257,9 +252,8 @@ def launch_of(planned: Plan, call: Call) -> Launch:
     return launch
 
 
-def destinations(planned: Plan) -> list[str]:
+def destinations(planned: Plan, launch: Launch) -> list[str]:
     """Where the session's lanes send things, a line each."""
-    launch, _ = preview(planned)
     lines = []
     for lane in planned.router.lanes:
         held = planned.held.get(lane.name)

@@ -39,6 +39,9 @@ _MODELS = {
 }
 
 
+_TIMEOUT_S = 30.0
+
+
 @dataclass(frozen=True, slots=True)
 class Probed:
     """What came of it: `problem` is None where the lane served. `usage` is what it said it used."""
@@ -49,21 +52,13 @@ class Probed:
     usage: Usage | None = None
 
 
-def probe(lane: Lane, held: Key | Login | None, environ: Mapping[str, str], timeout_s: float = 30.0) -> Probed:
+def probe(lane: Lane, held: Key | Login | None, environ: Mapping[str, str]) -> Probed:
     """One short word to the lane's model; without a model, a look at its list of models."""
     if lane.auth is Auth.CLIENT:
         return Probed("it uses the tool's own credential, which lynkr never holds; run the tool to see", None, 0.0)
     if lane.model is None:
-        return _timed(lambda: _listed(lane, held, environ, timeout_s)[0])
-    return _timed(lambda: _spoken(lane, lane.model or "", held, environ, timeout_s))
-
-
-def models(lane: Lane, held: Key | Login | None, environ: Mapping[str, str], timeout_s: float = 10.0) -> list[str]:
-    """The names of the models that a lane's provider has. Raises UpstreamError."""
-    said, names = _listed(lane, held, environ, timeout_s)
-    if said.problem:
-        raise UpstreamError(said.problem)
-    return names
+        return _timed(lambda: _listed(lane, held, environ))
+    return _timed(lambda: _spoken(lane, lane.model or "", held, environ))
 
 
 def _timed(work: Callable[[], Probed]) -> Probed:
@@ -75,30 +70,24 @@ def _timed(work: Callable[[], Probed]) -> Probed:
     return Probed(found.problem, found.status, round((time.monotonic() - began) * 1000, 1), found.usage)
 
 
-def _spoken(lane: Lane, model: str, held: Key | Login | None, environ: Mapping[str, str], timeout_s: float) -> Probed:
+def _spoken(lane: Lane, model: str, held: Key | Login | None, environ: Mapping[str, str]) -> Probed:
     spoken = lane.formats[0]
     speech, target = SPEECHES[spoken], Target(Home(lane.name, model), capabilities(lane, spoken, model))
     said = Conversation(model=model, turns=(Turn("user", (Text("Hi"),)),), max_output=_TOKENS)
     body = write(said, speech, target, fit, Changes()).body
-    told = _ask(lane, spoken, held, "POST", speech.target_path(model, stream=False), body, environ, timeout_s)
+    told = _ask(lane, spoken, held, "POST", speech.target_path(model, stream=False), body, environ)
     if problem := _problem(told, lane, spoken, held):
         return Probed(problem, told.status, 0.0)
     answer = speech.read_answer(told.json, Label(target.home, model, "probe"), Changes())
     return Probed(None, told.status, 0.0, answer.end.usage)
 
 
-def _listed(
-    lane: Lane, held: Key | Login | None, environ: Mapping[str, str], timeout_s: float
-) -> tuple[Probed, list[str]]:
+def _listed(lane: Lane, held: Key | Login | None, environ: Mapping[str, str]) -> Probed:
     spoken = lane.formats[0]
     if spoken not in _MODELS:
-        return Probed("its models cannot be listed; name one in the profile", None, 0.0), []
-    told = _ask(lane, spoken, held, "GET", _MODELS[spoken], b"", environ, timeout_s)
-    if problem := _problem(told, lane, spoken, held):
-        return Probed(problem, told.status, 0.0), []
-    entries = told.json.get("data") or told.json.get("models") or []
-    names = [str(e.get("id") or e.get("name")).removeprefix("models/") for e in entries if isinstance(e, dict)]
-    return Probed(None, told.status, 0.0), names
+        return Probed("its models cannot be listed; name one in the profile", None, 0.0)
+    told = _ask(lane, spoken, held, "GET", _MODELS[spoken], b"", environ)
+    return Probed(_problem(told, lane, spoken, held), told.status, 0.0)
 
 
 def _ask(
@@ -109,7 +98,6 @@ def _ask(
     target: str,
     body: bytes,
     environ: Mapping[str, str],
-    timeout_s: float,
 ) -> Told:
     where, there = address(lane, spoken, base_url(lane, spoken, {}, {}), target), way(lane, spoken)
     headers: Headers = [(b"Accept", b"application/json"), (b"User-Agent", b"lynkr")]
@@ -120,7 +108,7 @@ def _ask(
         headers += key_headers(held, there, spoken)
     elif held is not None:
         headers += held.headers(method, where.url, body, there)
-    return ask(lane, where, method, headers, body, environ=environ, timeout_s=timeout_s)
+    return ask(lane, where, method, headers, body, environ=environ, timeout_s=_TIMEOUT_S)
 
 
 def _problem(told: Told, lane: Lane, spoken: Format, held: Key | Login | None) -> str | None:

@@ -37,7 +37,6 @@ class Profile(NamedTuple):
     lanes: Mapping[str, Lane]
     tiers: Mapping[str, tuple[str, ...]]
     compress: Settings = Settings()
-    text: str = ""
     routing: Routing = Routing()
     budget: Budget = Budget()
     caching: Caching = Caching()
@@ -81,7 +80,8 @@ def nearest(word: str, known: list[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
-# Section → key → what it may be: one of some words, a switch, or an amount of money.
+# Section → key → what it may be: one of some words, a switch, a number (whole, or an amount), a list of names; None is
+# read elsewhere.
 _SECTIONS: dict[str, dict[str, tuple[str, ...] | type | None]] = {
     "route": {
         "mode": ("tiered", "off"),
@@ -133,7 +133,7 @@ class Reader(NamedTuple):
         said: dict[str, Any] = data.get("compress", {})
         compress: Any = {key: tuple(value) if isinstance(value, list) else value for key, value in said.items()}
         return Profile(
-            self.name, self.path, description, lanes, tiers, Settings(**compress), self.text,
+            self.name, self.path, description, lanes, tiers, Settings(**compress),
             self._routing(data.get("route", {}), lanes), Budget(**data.get("budget", {})),
             Caching(**data.get("cache", {})), Bypassing(**data.get("bypass", {})), **data.get("show", {}),
         )  # fmt: skip

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from lynkr.errors import ConfigError
+from lynkr.errors import ConfigError, UsageError
 from lynkr.paths import Paths, private_folder, replace_private, write_private
 from lynkr.running import alive
 
@@ -47,7 +47,10 @@ class Stands:
 
 
 def be_stoppable() -> None:
-    """Lets a signal end this process also before it serves: as a container's first process it would be ignored."""
+    """Lets a signal end this process also before it serves: as a container's first process it would be ignored.
+    Raises UsageError on Windows."""
+    if not hasattr(signal, "SIGHUP"):
+        raise UsageError("lynkr serve does not run on Windows yet; in WSL it does")
 
     def ended(number: int, _frame: object) -> None:
         raise SystemExit(128 + number)

@@ -4,7 +4,7 @@ $lynkr = '@LYNKR@'
 $tool = [IO.Path]::GetFileNameWithoutExtension($MyInvocation.MyCommand.Path)
 $here = Split-Path -Parent $MyInvocation.MyCommand.Path
 $real = Get-Command -All -CommandType Application $tool -ErrorAction SilentlyContinue |
-  Where-Object { (Get-Content -TotalCount 2 $_.Source) -notmatch "A shim of lynkr's" } | Select-Object -First 1
+  Where-Object { -not ((Get-Content -TotalCount 2 $_.Source) -match "A shim of lynkr's") } | Select-Object -First 1
 if (-not $real) {
   [Console]::Error.WriteLine("lynkr: $tool is not found on PATH past lynkr's shim; install it, or: lynkr shim remove $tool")
   exit 127

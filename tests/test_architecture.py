@@ -98,7 +98,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "vocabulary",
     },
     "editing": {"paths", "profile", "profiles", "vocabulary"},
-    "join": {"launch", "paths", "plan", "upstream", "vocabulary"},
+    "join": {"running", "launch", "paths", "plan", "upstream", "vocabulary"},
     "session": {
         "furnish",
         "join",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -41,7 +42,7 @@ def command(live: bool, as_json: bool) -> int:
             show([f"      → {finding.mend}"])
     state = worst(found)
     if as_json:
-        show([json.dumps({"state": state, "findings": [finding.json() for finding in found]}, indent=1)])
+        show([json.dumps({"state": state, "findings": [asdict(finding) for finding in found]}, indent=1)])
     elif state == "wrong":
         wrong = sum(finding.state == "wrong" for finding in found)
         say(f"{wrong} thing{'s are' if wrong > 1 else ' is'} wrong; each says above how to mend it")

@@ -92,9 +92,7 @@ def command() -> None:
         lanes["main"] = _lane(main, {n: list(s.models) for n, s in servers.items()}, store, keys)
     name = _name("How should the profile be called?", "mine", where.profiles)
     if main == "own":
-        source = profiles.find("direct", where)
-        assert source is not None
-        text = source.read_text("utf-8")
+        text = profiles.load("direct", where).path.read_text("utf-8")
     else:
         text = editing.profile_text(_OFFERED.get(main, main), {"complex": ["main"]}, lanes)
     path = editing.new(name, text, where)

@@ -94,9 +94,7 @@ def new(name: str, source: str) -> None:
     from lynkr import editing, profiles
 
     where = paths(os.environ)
-    profiles.load(source, where)
-    path = profiles.find(source, where)
-    assert path is not None
+    path = profiles.load(source, where).path
     made = editing.new(name, path.read_text("utf-8"), where)
     say(f"{made} is made after {source}; change it with: lynkr profile edit {name}; then: lynkr use {name}")
 
@@ -125,7 +123,7 @@ def edit(name: str | None) -> None:
 @command.command(short_help="Say what is wrong with profiles.")
 @click.argument("names", nargs=-1, shell_complete=profile_names)
 def check(names: tuple[str, ...]) -> int:
-    """Check the profiles NAMES (names or files), or all of yours. Exit status 78 where one has a mistake."""
+    """Check the profiles NAMES (names or files), or all there are. Exit status 78 where one has a mistake."""
     from lynkr import profiles
     from lynkr.profile import read
 

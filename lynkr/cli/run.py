@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem
@@ -12,6 +13,10 @@ from lynkr.cli.complete import lane_names, profile_names, the_tools_own, tool_na
 from lynkr.cli.speak import asking, say, show
 from lynkr.errors import ConfigError
 from lynkr.routing import TIERS
+
+if TYPE_CHECKING:
+    from lynkr.launch.launch import Launch
+    from lynkr.plan import Plan
 
 # In JSON, and as a line of a .env file.
 _SHOWS_A_KEY = (
@@ -104,14 +109,14 @@ def command(
     78 configuration.
     """
     from lynkr import session
-    from lynkr.plan import Options, plan
+    from lynkr.plan import Options, plan, preview
 
     if quiet and verbose:
         raise click.UsageError("--quiet and --verbose exclude each other")
     if report is not None and (report.is_dir() or not report.resolve().parent.is_dir()):
         what = "is a folder" if report.is_dir() else f"cannot be written: there is no folder {report.resolve().parent}"
         raise ConfigError(f"--report {report} {what}")
-    options = Options(words, as_command, profile, lane, tier, report, quiet, verbose, nested, not no_compress, budget,
+    options = Options(words, as_command, profile, lane, tier, report, quiet, nested, not no_compress, budget,
                       status_line)  # fmt: skip
     if join and options.environ.get("LYNKR_SESSION"):
         from lynkr.join import join as joining
@@ -126,30 +131,28 @@ def command(
         show(_preview(planned))
         return 0
     if verbose:
-        for line in _where(planned):
+        for line in _where(planned, preview(planned)[0]):
             say(line)
     return session.run(planned, say).status
 
 
-def _where(planned: object) -> list[str]:
-    from lynkr.plan import Plan, destinations
+def _where(planned: Plan, launch: Launch) -> list[str]:
+    from lynkr.plan import destinations
 
-    assert isinstance(planned, Plan)
     return [
         f"profile {planned.profile.name} ({planned.profile.path}); {planned.router.why}",
-        *destinations(planned),
+        *destinations(planned, launch),
         f"tool {planned.argv[0]}",
         f"ledger {planned.where.ledger}",
     ]
 
 
-def _preview(planned: object) -> list[str]:
-    from lynkr.plan import Plan, preview
+def _preview(planned: Plan) -> list[str]:
+    from lynkr.plan import preview
 
-    assert isinstance(planned, Plan)
     launch, changed = preview(planned)
     gone = sorted({*launch.unset, *planned.key_variables} & set(planned.options.environ) - set(launch.set))
-    lines = [*_where(planned), "", "command", *(f"  {word}" for word in launch.argv), "", "variables set"]
+    lines = [*_where(planned, launch), "", "command", *(f"  {word}" for word in launch.argv), "", "variables set"]
     lines += [f"  {name}={_masked(value)}" for name, value in sorted(changed.items())]
     lines += ["", "variables taken away", *([f"  {name}" for name in gone] or ["  none"])]
     for path, text in launch.files.items():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from pathlib import Path
 
 import click
@@ -12,7 +11,7 @@ import click
 from lynkr.cli.complete import tool_names
 from lynkr.cli.speak import paint, say, show
 from lynkr.errors import ConfigError, UsageError
-from lynkr.launch.child import is_shim, own_command, which
+from lynkr.launch.child import is_first, is_shim, own_command, shims, which
 from lynkr.paths import Paths, paths, private_folder, shipped
 
 # How each shell puts a folder first on PATH, and where that is to stand.
@@ -69,10 +68,9 @@ def list_(as_json: bool) -> None:
     """The shims that are in place, whether a shell would find them, and the tool behind each."""
     where = paths(os.environ)
     rows = []
-    for path in shims(where):
-        first = shutil.which(path.stem)
-        active = first is not None and Path(first).resolve() == path.resolve()
-        real = which(path.stem, os.environ.get("PATH", os.defpath))
+    search = os.environ.get("PATH", os.defpath)
+    for path in shims(where.shims):
+        active, real = is_first(path, search), which(path.stem, search)
         rows.append({"tool": path.stem, "path": str(path), "active": active, "real": real})
     if as_json:
         show([json.dumps(rows, indent=1)])
@@ -91,7 +89,7 @@ def list_(as_json: bool) -> None:
 def remove(tools: tuple[str, ...]) -> None:
     """Take the shims of TOOLS away; without TOOLS, all of them."""
     where = paths(os.environ)
-    there = {path.stem: path for path in shims(where)}
+    there = {path.stem: path for path in shims(where.shims)}
     if missing := [tool for tool in tools if tool not in there]:
         raise UsageError(f"there is no shim of {missing[0]!r}; lynkr shim list shows them")
     for tool in tools or there:
@@ -99,13 +97,6 @@ def remove(tools: tuple[str, ...]) -> None:
         say(f"{there[tool]} is gone; a shell that is open may need: hash -r")
     if not there:
         say("there is no shim to take away")
-
-
-def shims(where: Paths) -> list[Path]:
-    """The shims that are in place."""
-    if not where.shims.is_dir():
-        return []
-    return [path for path in sorted(where.shims.iterdir()) if is_shim(path)]
 
 
 def _own_command() -> str:

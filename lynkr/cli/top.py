@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lynkr.cli.speak import paint, plain, show
+from lynkr.errors import UsageError
 from lynkr.paths import paths
 
 if TYPE_CHECKING:
@@ -91,9 +92,11 @@ def _key(seconds: float) -> str:
 @contextmanager
 def _screen() -> Iterator[None]:
     """A screen of our own, with keys that arrive at once; the terminal is as it was afterwards."""
-    import termios
-    import tty
-
+    try:
+        import termios
+        import tty
+    except ImportError as error:  # Windows has none
+        raise UsageError("lynkr top does not run on Windows yet; lynkr report shows the same") from error
     before = termios.tcgetattr(sys.stdin) if sys.stdin.isatty() else None
     sys.stdout.write(_ENTER)
     try:

@@ -88,6 +88,17 @@ def is_shim(path: Path) -> bool:
         return False
 
 
+def shims(folder: Path) -> list[Path]:
+    """The shims in a folder."""
+    return [path for path in sorted(folder.iterdir()) if is_shim(path)] if folder.is_dir() else []
+
+
+def is_first(shim: Path, path: str) -> bool:
+    """Whether a shell with that PATH finds a shim before anything else of its name."""
+    first = shutil.which(shim.stem, path=path)
+    return first is not None and Path(first).resolve() == shim.resolve()
+
+
 class Child:
     """A tool that runs in our terminal. Within its `with`, signals are the child's; `hurried` says that one came after
     the child's end."""

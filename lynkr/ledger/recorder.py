@@ -15,7 +15,7 @@ from pathlib import Path
 from lynkr.errors import LynkrError
 from lynkr.ledger.row import Row, Session
 
-# More rows than this in one go are still one transaction.
+# So many rows at most are one transaction: in between others get the lock.
 _BATCH = 500
 _PAUSE_S = 0.2
 _UNNOTICED_S = 1.5

@@ -11,7 +11,7 @@ from lynkr.report.overview import view_table
 from lynkr.report.period import Span, period
 from lynkr.report.table import WIDTH, Paint, short, table, unpainted
 from lynkr.report.tally import Tally, prompt_tokens
-from lynkr.report.words import plural, share, tokens, usd
+from lynkr.report.words import plural, priced_at, share, tokens, usd
 from lynkr.usage import Usage
 
 _KINDS = ("input", "cache_write", "cache_read", "output")
@@ -164,7 +164,7 @@ def _about(then: Mapping[str, Any]) -> str:
 
 
 def _notes(totals: Mapping[str, Any], read: Mapping[str, Any], prices_date: str) -> list[str]:
-    notes = [f"List prices of {prices_date}; a subscription is billed by its plan, not by these."]
+    notes = [priced_at(prices_date)]
     if totals["unpriced_requests"]:
         notes.append(f"{plural(totals['unpriced_requests'], 'request')} without a known price: in no sum of money.")
     notes.append("Titles and other chores stand in no transcript. Whether a cheaper model would")

@@ -8,7 +8,7 @@ from typing import Any
 from lynkr.report.table import WIDTH, Paint, short, table, unpainted
 from lynkr.report.tally import prompt_tokens
 from lynkr.report.terminal import cost_words, saved_words
-from lynkr.report.words import plural, share, tokens, usd
+from lynkr.report.words import plural, priced_at, share, tokens, usd
 
 _BAR, _LEAST = 24, 4
 _SHOWN = 8
@@ -38,7 +38,7 @@ def period_report(values: Mapping[str, Any], prices_date: str, paint: Paint = un
         if len(views) > 1 and view == "session":
             continue  # lynkr sessions lists them
         lines += ["", *view_table(view, groups, paint, whole=len(views) == 1)]
-    notes = [f"List prices of {prices_date}; a subscription is billed by its plan, not by these."]
+    notes = [priced_at(prices_date)]
     return [*lines, "", *(paint(note, "dim") for note in notes)]
 
 
@@ -69,7 +69,7 @@ def view_table(
     room = min(WIDTH - width - 2, _BAR)
     bars = [bar(part, room) if room >= _LEAST else "" for part in parts]
     lines = [head, *(f"{line:<{width}}  {mark}".rstrip() for line, mark in zip(body, bars, strict=True))]
-    title = {"day": "By day", "session": "By session"}.get(view, f"By {view}")
+    title = f"By {view}"
     hidden = len(groups) - len(shown)
     more = f", {len(shown)} of {len(groups)}: all with --by {view}" if hidden else ""
     return [paint(title, "bold") + paint(more, "dim"), *lines]

@@ -8,16 +8,15 @@ from xml.etree.ElementTree import Element
 
 from lynkr.report.page import Piece, el, section, stack, tiles
 from lynkr.report.tally import prompt_tokens
-from lynkr.report.terminal import cost_words, saved_words
-from lynkr.report.words import plural, share, tokens, usd
+from lynkr.report.terminal import cost_notes, saved_words
+from lynkr.report.words import plural, priced_at, share, tokens, usd
 
 
 def headline(totals: Mapping[str, Any], savings: Mapping[str, Any]) -> Element:
     """The figures that one looks at first."""
     prompt, failures, saved = prompt_tokens(totals), totals["failures"], totals["saved_usd"] or 0.0
-    _, _, notes = cost_words(totals).partition(" (")
     figures = [
-        ("Cost", usd(totals["cost_usd"]), notes.rstrip(")")),
+        ("Cost", usd(totals["cost_usd"]), ", ".join(cost_notes(totals))),
         ("Without lynkr", usd(totals["baseline_usd"]), "the baseline: as the tool asked, its cache at work"),
         (
             "Saved" if saved >= 0 else "Spent on top",
@@ -51,7 +50,7 @@ def trust(totals: Mapping[str, Any], prices_date: str) -> Element:
 
 def _doubts(totals: Mapping[str, Any], prices_date: str) -> Iterator[str]:
     yield "Tokens are the provider's own figures, from its answers."
-    yield f"Money is at list prices of {prices_date}; a subscription is billed by its plan, not by these."
+    yield priced_at(prices_date)
     if totals["estimated_usd"]:
         guessed = usd(totals["estimated_usd"])
         yield f"{guessed} of the cost is estimated: the provider gave no full figures, or bills more than tokens."

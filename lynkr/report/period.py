@@ -73,7 +73,7 @@ def local_day(at: str) -> str:
 def period(span: Span, pairs: Iterable[tuple[Session, Row]], views: Sequence[str] = tuple(VIEWS)) -> dict[str, Any]:
     """The report of all requests in a period, summed up in each of the `views`.
 
-    Days come in order, everything else the dearest first.
+    Days and sessions come in order, everything else the dearest first.
     """
     whole = Tally()
     groups: dict[str, dict[str | None, tuple[Tally, set[str]]]] = {view: {} for view in views}

@@ -1,7 +1,7 @@
 """One line about a session that runs, in a file that a tool's status line shows with `cat`: no process of ours has to
 start for it, and nothing is asked.
 
-It is written by the thread that writes the ledger, after the rows that it tells of.
+It is written by the thread that writes the ledger, a moment before the rows that it tells of.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from lynkr.report.request import answered_lines
 from lynkr.report.routing import routing_lines, stepped_in
 from lynkr.report.table import WIDTH, Paint, short, table, unpainted
 from lynkr.report.tally import prompt_tokens
-from lynkr.report.words import duration, milliseconds, plural, share, tokens, usd
+from lynkr.report.words import duration, milliseconds, minute, plural, priced_at, share, tokens, usd
 
 _BAR = 20
 _SHOWN = 12
@@ -42,16 +42,21 @@ def summary(report: dict[str, Any], *, stored: bool = True) -> str:
 
 def cost_words(totals: Mapping[str, Any]) -> str:
     """What it cost, how much of that is an estimate, and what had no price."""
-    unpriced = totals["unpriced_requests"]
+    words = "cost unknown" if totals["cost_usd"] is None else usd(totals["cost_usd"])
+    notes = cost_notes(totals)
+    return f"{words} ({', '.join(notes)})" if notes else words
+
+
+def cost_notes(totals: Mapping[str, Any]) -> list[str]:
+    """What is to be said of a cost beside the figure."""
     if totals["cost_usd"] is None:
-        return "cost unknown (no price for the model)"
-    words = usd(totals["cost_usd"])
+        return ["no price for the model"]
     notes = []
     if totals["estimated_usd"]:
         notes.append(f"{usd(totals['estimated_usd'])} of it estimated")
-    if unpriced:
-        notes.append(f"{plural(unpriced, 'request')} without a known price")
-    return f"{words} ({', '.join(notes)})" if notes else words
+    if totals["unpriced_requests"]:
+        notes.append(f"{plural(totals['unpriced_requests'], 'request')} without a known price")
+    return notes
 
 
 def session_report(report: dict[str, Any], prices_date: str, paint: Paint = unpainted) -> list[str]:
@@ -106,7 +111,7 @@ def _headline(session: dict[str, Any], totals: dict[str, Any], savings: dict[str
 
 
 def _minute(session: dict[str, Any]) -> str:
-    return str(session["started"])[:16].replace("T", " ")
+    return minute(session["started"])
 
 
 def _end(session: dict[str, Any]) -> str:
@@ -206,7 +211,7 @@ def _status(request: dict[str, Any]) -> str:
 
 def _footnotes(report: dict[str, Any], prices_date: str, paint: Paint) -> list[str]:
     totals = report["totals"]
-    notes = [f"List prices of {prices_date}; a subscription is billed by its plan, not by these."]
+    notes = [priced_at(prices_date)]
     if any(request["estimated"] for request in report["requests"]):
         notes.append("~ is estimated: the provider gave no full figures, or bills more than tokens.")
     if totals["unpriced_requests"]:

@@ -56,3 +56,13 @@ def milliseconds(ms: float | None) -> str:
 def plural(count: int, word: str) -> str:
     """1 request, 2 requests."""
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+def priced_at(prices_date: str) -> str:
+    """What every sum of money rests on."""
+    return f"List prices of {prices_date}; a subscription is billed by its plan, not by these."
+
+
+def minute(at: str) -> str:
+    """A moment (RFC 3339) to the minute, as people write it."""
+    return at[:16].replace("T", " ")

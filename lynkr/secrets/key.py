@@ -1,7 +1,7 @@
 """A key that is never printed.
 
-It shows itself only to `reveal`, which has two callers: the header of the request that needs it, and the store that
-keeps it.
+It shows itself only to `reveal`, which has three kinds of callers: the header of the request that needs it, the store
+that keeps it, and the hash that tells whose an answer is.
 """
 
 from __future__ import annotations
