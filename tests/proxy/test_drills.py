@@ -487,6 +487,6 @@ def test_every_one_of_many_requests_is_accounted_for(requests: int, routing: dic
             # A machine under load may not accept a connection in time; then nobody was asked.
             unheard = sum("did not accept a connection" in attempt.why for attempt in row.tried)
             most = len(row.tried) + (row.outcome != "refused")
-            assert most - unheard <= sum(asked) <= most
+            assert most - unheard <= sum(asked) <= most, (asked, told, row)
             assert told.end != "broken" or row.error
     assert seen == {"well ok", "error refused", "broken cut", "broken ok", "enough gone"}
