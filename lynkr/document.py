@@ -134,6 +134,11 @@ class Document:
             raise MalformedDocument(f"extra data at {end}")
         return cls(body, text, value, found, lists, known.trail.onward() if known else Trail())
 
+    @classmethod
+    def of(cls, body: bytes, text: str | None = None) -> Document:
+        """The same, of a body that stands alone."""
+        return cls.read(body, None, text)
+
     def find(self, *path: str | int) -> Node | None:
         """The node at `path` (member names and array indexes), or None where there is none."""
         if not path or not isinstance(path[0], str) or (node := self.members.get(path[0])) is None:

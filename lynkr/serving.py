@@ -131,7 +131,8 @@ class Serving:
         """Notes how a reload went, for whoever asked for it."""
         if self.note is not None:
             self.note = replace(self.note, profiles=tuple(profiles), reloads=self.note.reloads + 1, problem=problem)
-            stands.leave(self.wanted.where, self.note)
+            with suppress(OSError):  # a full disk is no reason to serve nobody
+                stands.leave(self.wanted.where, self.note)
 
     def close(self) -> None:
         """Writes every session's end. What the ledger does not take is kept beside it."""

@@ -14,7 +14,8 @@ from lynkr.proxy.server import Application, Connection
 from lynkr.upstream.receiver import inlet
 
 # Too many open files and the like: what is open goes on, and what comes waits until something has closed.
-_PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ECONNABORTED)
+_PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ECONNABORTED, errno.EPROTO, errno.EPERM,
+            errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH)  # fmt: skip
 _BREATH_S = 0.1
 _AT_ONCE = 64
 
@@ -40,17 +41,14 @@ async def serve(
 
     async def one(client: socket.socket) -> None:
         connection = Connection(gate, memory)
-        try:
-            client.setblocking(False)  # noqa: FBT003
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            with anyio.CancelScope(shield=True):
-                await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, client)
-        except OSError:
-            client.close()  # it has gone already
+        is_there = await _joined(client, connection)
+        coming.discard(client)
+        left.set()
+        if not is_there:
             return
-        finally:
-            coming.discard(client)
         here.add(connection)
+        if drain is not None and drain.is_set():
+            connection.leave()
         try:
             await connection.run(application)
         except Exception as error:  # noqa: BLE001 - the other connections go on, and the session's end tells of it
@@ -85,7 +83,7 @@ async def serve(
         door.cancel()
         for connection in tuple(here):
             connection.leave()
-        while here:
+        while here or coming:
             left = anyio.Event()
             await left.wait()
         stop.set()
@@ -100,3 +98,16 @@ async def serve(
     finally:
         for waiting in (listener, *coming):
             waiting.close()
+
+
+async def _joined(client: socket.socket, connection: Connection) -> bool:
+    """Gives a client's socket to its connection; whether it is still there."""
+    try:
+        client.setblocking(False)  # noqa: FBT003
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with anyio.CancelScope(shield=True):
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, client)
+    except OSError:
+        client.close()
+        return False
+    return True

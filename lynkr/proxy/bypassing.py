@@ -94,13 +94,15 @@ class Bypasses:
         probes, titles = self._on(wanted.probes, lane), self._on(wanted.titles, lane)
         if match is None or not match.metered or not (probes or titles) or len(inbound.body or b"") > _LARGEST:
             return None
-        if _ANSWERED.search(inbound.body or b""):
-            return None  # chores come alone; a conversation's every turn is not to be read for them
         try:
-            body = inbound.read().value
+            document = inbound.read()
+            body = document.value
+            # Chores come alone; a conversation's every turn is not to be read for them.
+            if len(document.body) > _LARGEST or _ANSWERED.search(document.body):
+                return None
             if not isinstance(body, dict) or asks_for_more(body):
                 return None
-            conversation = CODECS[match.format].read_request(body)
+            conversation = CODECS[match.format].read_request(body, document.trail)
         except (Unreadable, MalformedDocument, ClientError):
             return None
         asked = asking(conversation, inbound.named)

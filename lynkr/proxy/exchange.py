@@ -56,6 +56,8 @@ from lynkr.usage import Heard
 _RETRIES = 2
 # A lane that need not stream, or reads long prompts on this machine, may take so many times longer to begin.
 _SLOW = 5
+# Claude Code gives a stream up that is silent for 300 s.
+_SILENT_S = 280.0
 
 
 class Clock(NamedTuple):
@@ -120,6 +122,8 @@ class _Case:
     changes: Changes = field(default_factory=Changes)
     removed: Callable[[], tuple[Removed, ...]] = tuple
     size: int = 0
+    # How long the lane may take to begin while another could step in.
+    patience_s: float = 0.0
     # Whether more fits into a lane that could still step in.
     wider: bool = False
     giving: Giving = field(init=False)
@@ -281,7 +285,7 @@ class _Case:
                 # In the middle of its answer.
                 lanes.failed(route.lane, Unserved(None, error.kind, error.sentence, again=False))
                 raise
-            except (ClientGone, anyio.BrokenResourceError, anyio.get_cancelled_exc_class()):
+            except BaseException:  # the client has gone, or its request cannot go down this lane
                 lanes.released(route.lane)
                 raise
             else:
@@ -293,7 +297,8 @@ class _Case:
         try:
             lane = await self.house.sizes(route.lane)
             async with self.house.lanes.slot(lane):
-                if not final and lane.concurrency and (rest := self.house.lanes.rest(route.lane)):
+                several = len(placed.plan.routes) > 1
+                if several and not final and lane.concurrency and (rest := self.house.lanes.rest(route.lane)):
                     # It was well when this request began to wait for its turn.
                     raise Unserved(None, "overloaded", f"rests after {rest.why}", again=False)
                 route = route if lane is route.lane else route._replace(lane=lane)
@@ -304,8 +309,14 @@ class _Case:
                 raise
             self.telling.sent = False
             raise failure from error
+        except ClientError as error:
+            if final or error.kind != "context" or not self.wider:
+                raise
+            raise Unserved(None, "context", error.sentence, again=False, name="context") from error
         except Refused as error:
             failure = Unserved.by(self.telling.clean(error.refusal), route.lane, wider=self.wider)
+            if failure is None and (error.refusal.status or 500) < 500:
+                self.house.lanes.answered(route.lane)
             if final or failure is None:
                 raise
             self.telling.sent = False
@@ -351,6 +362,7 @@ class _Case:
         sent = outgoing(out.headers, lane, own, host=where.authority, length=length, metered=bool(self.match))
         self.left = Sent(lane, where, sent, out.body or b"", out.model or "")
         wait_s = house.lanes.routing.wait_s * (1 if out.streams and lane.auth is not Auth.NONE else _SLOW)
+        self.patience_s = lane.timeout_s or wait_s
 
         async def opening() -> Answer:
             if final or lane.timeout_s is not None:
@@ -364,7 +376,7 @@ class _Case:
             if final or answer.status >= 400:
                 return answer
             try:
-                return await begun(answer, lane, lane.timeout_s or wait_s)
+                return await begun(answer, lane, self.patience_s)
             except BaseException:
                 await answer.aclose()
                 raise
@@ -376,7 +388,7 @@ class _Case:
     ) -> None:
         assert out.translation is not None
         # While another lane can step in, the client hears nothing: with a sign of life it would have its status.
-        quiet_s = 0.0 if final else (lane.timeout_s or self.house.lanes.routing.wait_s)
+        quiet_s = 0.0 if final else min(self.patience_s, max(self.house.lanes.routing.wait_s, _SILENT_S))
         interpreting = Interpreting(
             out.translation, out.changes, lane.name, self.house.ping_s, self.telling.clean, quiet_s
         )
@@ -396,7 +408,7 @@ class _Case:
     async def _relay(self, answer: Answer, lane: Lane, *, final: bool) -> None:
         head = self.reply.connection.asked_for_head
         if answer.status >= 400 and not head and (lane.auth is not Auth.CLIENT or not final):
-            patience = ERROR_S if final else min(ERROR_S, self.house.lanes.routing.wait_s)
+            patience = ERROR_S if final else min(ERROR_S, self.patience_s)
             refusal, body = await refusal_in(answer, self.telling.codec, patience)
             refusal = self.telling.clean(refusal)
             if not final and Unserved.by(refusal, lane, wider=self.wider):
@@ -407,8 +419,7 @@ class _Case:
             await self.telling.as_it_came(answer, refusal, body)
             return
         if not final and not head:
-            wait_s = lane.timeout_s or self.house.lanes.routing.wait_s
-            answer, first = await first_event(answer, self.telling.codec, wait_s)
+            answer, first = await first_event(answer, self.telling.codec, self.patience_s)
             if first is not None and Unserved.by(first, lane, wider=self.wider):
                 raise Refused(first)
         self._listen(answer.status, answer.named)

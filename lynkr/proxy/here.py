@@ -37,7 +37,6 @@ class Here:
 
     async def answer(self, request: Request, reply: Reply) -> None:
         """Answers one of PATHS."""
-        await request.body()
         if request.path == "/metrics":
             page = exposition(self.counts, self.resting, self.connected())
             await reply.whole(200, page, [(b"Content-Type", CONTENT_TYPE)])

@@ -22,6 +22,7 @@ from lynkr.proxy.planning import Planning
 from lynkr.proxy.shaping import Shaping
 from lynkr.proxy.warming import Warming
 from lynkr.routing.budget import Purse
+from lynkr.routing.seats import Seats
 from lynkr.upstream.client import Upstreams
 
 if TYPE_CHECKING:
@@ -39,12 +40,14 @@ class House:
     it."""
 
     def __init__(
-        self, setting: Setting, troubles: list[str], counts: Counts | None = None, purse: Purse | None = None
+        self, setting: Setting, troubles: list[str], counts: Counts | None = None, earlier: House | None = None
     ) -> None:
-        """`purse` is that of an earlier house of this profile: what was spent from it stays spent."""
+        """`earlier` is the house of this profile until now: what was spent stays spent, and conversations sit where
+        they sat."""
         self.setting = setting
         self.upstreams = Upstreams(setting.environ)
-        self.purse = purse or Purse(setting.budget)
+        self.purse: Purse = earlier.purse if earlier else Purse(setting.budget)
+        self.seats: Seats = earlier.seats if earlier else Seats()
         self.purse.budget = setting.budget
         self.counts = counts or Counts(known=names_of([setting]))
         clock = Clock(ms=lambda: time.perf_counter() * 1000, now=setting.now, new_id=setting.new_id)
@@ -62,9 +65,7 @@ class House:
             meter,
             clock,
             self._record,
-            Planning(
-                setting.router, meter, time.time, self.purse, rests=lambda lane: self.lanes.rest(lane) is not None
-            ),
+            Planning(setting.router, meter, time.time, self.purse, self.seats, rests=self._rests),
             self.lanes,
             answering=self._answering(),
             bypasses=Bypasses(setting.bypassing),
@@ -135,7 +136,8 @@ async def _watch(purse: Purse, spent: Callable[[], Mapping[str, float]]) -> None
     day = _today()
     while True:
         await anyio.sleep(_LOOK_S)
-        purse.before = await anyio.to_thread.run_sync(spent)
+        # A ledger that cannot be read for a moment has not forgotten what was spent.
+        purse.before = await anyio.to_thread.run_sync(spent) or purse.before
         if (now := _today()) != day:
             purse.turn(*(["day", "month"] if now.month != day.month else ["day"]))
             day = now

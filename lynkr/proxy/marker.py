@@ -7,16 +7,14 @@ providers refuse empty ones; so does everything that is no plain text of the use
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from lynkr.document import Document, Edit
 from lynkr.formats.values import dumps, numbered
-from lynkr.proxy.outbound import Inbound
+from lynkr.proxy.outbound import Inbound, Reading
 from lynkr.routing.asking import unmarked
 
-# Reads a body whose decoded text is at hand.
-Reading = Callable[[bytes, str | None], Document]
 _TEXTS = ("text", "input_text", None)
 
 

@@ -28,6 +28,8 @@ from lynkr.translate.unseal import MARKS, unscope, unseal
 from lynkr.upstream.capabilities import capabilities
 from lynkr.upstream.fit import fit
 
+# Reads a body whose decoded text may be at hand.
+Reading = Callable[[bytes, str | None], Document]
 BETAS = "anthropic-beta"
 # No provider caches a prompt of fewer than 1024 tokens but for the newest Claudes, and most Claudes none under 2048.
 _WORTH_CACHING = 8192
@@ -94,13 +96,13 @@ class Inbound:
     id: str
     at: int
     document: Document | None = None
-    reading: Callable[[bytes], Document] = Document.read
+    reading: Reading = Document.of
 
     def read(self) -> Document:
         """The body, read. Raises MalformedDocument, Unreadable."""
         if self.document is not None:
             return self.document
-        return self.reading(plain(self.body or b"", self.named.get("content-encoding", ""), MAX_BODY))
+        return self.reading(plain(self.body or b"", self.named.get("content-encoding", ""), MAX_BODY), None)
 
     def instead(self, document: Document) -> Inbound:
         """The same request with another body, uncoded."""
@@ -161,8 +163,7 @@ def cached(inbound: Inbound, lane: Lane, spoken: Format, changes: Changes) -> In
         changes.change("prompt_cache_key", "the conversation's, because the client says none")
     if not edits:
         return replace(inbound, document=document)
-    body, text = document.spliced(edits)
-    return inbound.instead(Document.read(body, document, text))
+    return inbound.instead(inbound.reading(*document.spliced(edits)))
 
 
 def _understood(inbound: Inbound) -> Document:
@@ -207,7 +208,7 @@ def _unsealed(inbound: Inbound, document: Document, changes: Changes) -> Documen
     if not any(mark in document.body for mark in MARKS) or not (edits := unseal(document)):
         return document
     changes.drop("sealed reasoning", "only its maker can read it")
-    return inbound.reading(document.splice(edits))
+    return inbound.reading(*document.spliced(edits))
 
 
 def _fitted(inbound: Inbound, match: Match, document: Document, lane: Lane, out: Outbound) -> Outbound:
@@ -217,7 +218,7 @@ def _fitted(inbound: Inbound, match: Match, document: Document, lane: Lane, out:
         Home(lane.name, out.model), capabilities(lane, match.format, out.model)
     )  # fmt: skip
     if target.can.betas is not None:
-        document = inbound.reading(document.splice(unscope(document)))
+        document = inbound.reading(*document.spliced(unscope(document)))
     edits: list[Edit] = []
     named = document.find("model")
     if named is not None and not match.model and named.value != out.model:
@@ -268,11 +269,11 @@ def _enveloped(inbound: Inbound, document: Document, lane: Lane, envelope: Envel
         envelope.target_path(model, streamed), _own_headers(streamed), None, asked, model, len(document.body)
     )
     document = _unsealed(inbound, document, out.changes)
-    document = inbound.reading(document.splice(unscope(document)))
+    document = inbound.reading(*document.spliced(unscope(document)))
     conversation = codec.read_request(document.value, document.trail)
     # The envelope's own members are written below, so they must not be patched as well.
     edits = patch(document, replace(conversation, model=""), codec, target, fit, out.changes)
-    document = inbound.reading(document.splice(edits))
+    document = inbound.reading(*document.spliced(edits))
     given = inbound.named.get(BETAS, "")
     betas = betas_for(given, target.can.betas) or ()
     if len(betas) < len(list(filter(None, given.split(",")))):

@@ -34,7 +34,8 @@ async def begun(answer: Answer, lane: Lane, wait_s: float) -> Answer:
 
 def late(lane: Lane, wait_s: float) -> UpstreamError:
     """What is said of a lane that has not begun to answer."""
-    sentence = f"lynkr: lane '{lane.name}': no answer within {wait_s:g} s; raise wait_s in [route] if it needs longer"
+    limit = "wait_s in [route]" if lane.timeout_s is None else "its timeout_s"
+    sentence = f"lynkr: lane '{lane.name}': no answer within {wait_s:g} s; raise {limit} if it needs longer"
     return UpstreamError(sentence, status=504, kind="upstream_timeout", retry=False)
 
 

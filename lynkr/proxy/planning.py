@@ -53,12 +53,12 @@ class Planning:
     meter: Meter
     now: Callable[[], float]
     purse: Purse = field(default_factory=lambda: Purse(Budget()))
-    _seats: Seats = field(default_factory=Seats)
+    seats: Seats = field(default_factory=Seats)
     _unmarked: Documents = field(default_factory=Documents)
     _own: Documents = field(default_factory=Documents)
     # Whether a lane is not to be asked now.
     rests: Callable[[Lane], bool] = lambda _: False
-    _verdicts: frozenset[str] = frozenset()
+    _verdicts: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
         self._verdicts = frozenset(lane.name for lane in self.router.lanes if gives_verdicts(lane))
@@ -92,7 +92,8 @@ class Planning:
             plan = replace(plan, routes=desk.cheapest(ask, f"{over}: the cheapest lane", plan.seat), switch=None)
         plan = replace(plan, routes=_alike(plan.routes))
         first = plan.routes[0].lane
-        self.purse.reserve(inbound.id, self.estimate(first, ask.conversation.model, ask.tokens, plan.known or 0))
+        if self.purse.budget.limits:
+            self.purse.reserve(inbound.id, self.estimate(first, ask.conversation.model, ask.tokens, plan.known or 0))
         return Placed(plan, inbound, ask if chooses else None, over)
 
     def served(self, placed: Placed, route: Route, usage: Usage) -> Plan:
@@ -167,7 +168,7 @@ class Planning:
         def prices(lane: Lane, tokens: int) -> Rates | None:
             return self._rates(lane, ask.conversation.model, tokens, hour=ask.hour)
 
-        return Desk(self.router, prices, self._verdicts, self._seats, self.rests)
+        return Desk(self.router, prices, self._verdicts, self.seats, self.rests)
 
     def _rates(self, lane: Lane, model: str | None, tokens: int, *, hour: bool = False) -> Rates | None:
         """A lane's rates in USD per token; a server on this machine, and one that nobody pays for, costs nothing."""

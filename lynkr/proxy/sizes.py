@@ -21,12 +21,14 @@ class Sizes:
 
     upstreams: Upstreams
     keys: Mapping[str, Key | Login | None]
-    _said: dict[str, int | None] = field(default_factory=dict)
+    _said: dict[str, int] = field(default_factory=dict)
 
     async def __call__(self, lane: Lane) -> Lane:
         """The lane with the size of its context, where that has to be said and only its server knows it."""
         if Format.OLLAMA not in lane.formats or lane.context is not None or lane.model is None:
             return lane
+        if known := self._said.get(lane.name):
+            return lane._replace(context=known)
         base = base_url(lane, Format.OLLAMA, {}, {})
 
         async def fetch(path: str, body: bytes | None) -> bytes:
@@ -41,7 +43,7 @@ class Sizes:
             finally:
                 await answer.aclose()
 
-        if lane.name not in self._said:
+        if size := await ollama.context(lane.model, fetch):
             # Once a session: what was said of the size must not change between turns.
-            self._said[lane.name] = await ollama.context(lane.model, fetch)
-        return lane._replace(context=self._said[lane.name])
+            size = self._said.setdefault(lane.name, size)
+        return lane._replace(context=size)

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +24,7 @@ from anyio.abc import TaskGroup
 from lynkr import formats
 from lynkr.errors import LynkrError
 from lynkr.framing.http1 import Headers
-from lynkr.lane import Auth, Format, Lane
+from lynkr.lane import Format, Lane
 from lynkr.proxy.accepting import serve
 from lynkr.proxy.counting import Counts
 from lynkr.proxy.exposition import exposition
@@ -104,7 +104,7 @@ class Standing:
         earlier, houses = self._serving, dict[str, _Serving]()
         for setting in settings:
             known = earlier.get(setting.profile)
-            house = House(setting, self.troubles, self.counts, known.house.purse if known else None)
+            house = House(setting, self.troubles, self.counts, known.house if known else None)
             await house.begin()
             houses[setting.profile] = _Serving(house)
         self._serving = houses
@@ -157,12 +157,11 @@ class Standing:
             retry = [(b"Retry-After", str(RETRY_AFTER_S).encode()), (b"Connection", b"close")]
             await self._refuse(request, reply, LynkrError(said, status=503, kind="overloaded", retry=True), retry)
             return
-        with self._load.carrying(length):
-            async with self._guest(serving):
-                await serving.house.exchange(request, reply)
+        with self._load.carrying(length), self._guest(serving):
+            await serving.house.exchange(request, reply)
 
-    @asynccontextmanager
-    async def _guest(self, serving: _Serving) -> AsyncIterator[None]:
+    @contextmanager
+    def _guest(self, serving: _Serving) -> Iterator[None]:
         serving.guests += 1
         try:
             yield
@@ -189,8 +188,6 @@ class Standing:
     async def _refuse(self, request: Request, reply: Reply, error: LynkrError, more: Headers) -> None:
         match = formats.match(request.method, request.path)
         codec = formats.CODECS[match.format if match else Format.OPENAI_CHAT]
-        if not any(name == b"Connection" for name, _ in more):
-            await request.body()
         identity = (b"x-lynkr-request", self._serving[self._first].house.setting.new_id().encode())
         await reply.whole(error.status, codec.error_body(error), [JSON, identity, *more])
 
@@ -220,9 +217,6 @@ class Standing:
 async def _reach(house: House, lane: Lane, found: dict[str, str]) -> None:
     """Asks a lane's server for nothing, without a credential: any answer shows that it is there."""
     spoken = lane.formats[0]
-    if lane.auth is Auth.CLOUD:
-        found[lane.name] = ""  # its address is known to its own library alone
-        return
     try:
         where = address(lane, spoken, base_url(lane, spoken, house.setting.origins, {}), "/")
         with anyio.fail_after(_DEEP_WAIT_S):
@@ -303,13 +297,12 @@ async def _tell(standing: Standing, made: Stand) -> None:
 
 async def _reload(standing: Standing, made: Stand) -> None:
     try:
-        settings = await anyio.to_thread.run_sync(made.reread)
-    except (LynkrError, OSError) as error:
-        why = error.sentence if isinstance(error, LynkrError) else str(error)
+        await standing.replace(await anyio.to_thread.run_sync(made.reread))
+    except Exception as error:  # noqa: BLE001 - whatever it is, those who are served now are served on
+        why = error.sentence if isinstance(error, LynkrError) else str(error) or repr(error)
         made.say(f"not reloaded, all goes on as before: {why}")
         made.told(standing.profiles, why)
         return
-    await standing.replace(settings)
     made.say(f"reloaded: {', '.join(standing.profiles)}")
     made.told(standing.profiles, "")
 

@@ -114,7 +114,11 @@ class Telling:
         if long is not None:  # what only the tool can mend, by compacting
             await self.refusal(Refusal("context", long.why))
             return
-        passing = bool(resting) or not failures or any(f.kind in PASSING or f.again for _, f in failures)
+        passing = (
+            bool(resting)
+            or not failures
+            or any(f.kind in PASSING or f.kind == "upstream_timeout" or f.again for _, f in failures)
+        )
         said_when = [seconds(failure.retry_after) for _, failure in failures]
         waits = [rest.seconds for rest in resting] + [wait for wait in said_when if wait is not None]
         kinds = [failure.kind for _, failure in failures if failure.kind in PASSING]

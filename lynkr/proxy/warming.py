@@ -73,6 +73,8 @@ class Warming:
         while True:
             await self._news.wait()
             for before in range(self.most):
+                if before and self._news.is_set():
+                    break  # a request was answered while a refresh was under way
                 self._news = anyio.Event()
                 with anyio.move_on_after(self.pause_s) as paused:
                     await self._news.wait()

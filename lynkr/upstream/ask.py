@@ -9,13 +9,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.request import getproxies
 
 import httpx
 
 from lynkr.errors import UpstreamError
 from lynkr.lane import Lane
-from lynkr.upstream.catalog import Address, is_loopback
-from lynkr.upstream.client import trust
+from lynkr.upstream.catalog import Address
+from lynkr.upstream.client import proxy_for, trust
 from lynkr.upstream.failure import explain
 from lynkr.upstream.proxied import failure
 
@@ -51,11 +52,12 @@ def ask(
     timeout_s: float = 20.0,
 ) -> Told:
     """Asks, and waits for the whole answer. Raises UpstreamError where there is none."""
-    own = is_loopback(where.host)
-    secure = where.scheme == "https"
+    proxy, secure = proxy_for(where, getproxies()), where.scheme == "https"
     try:
         with (
-            httpx.Client(verify=trust(environ) if secure else False, trust_env=not own, timeout=timeout_s) as client,
+            httpx.Client(
+                verify=trust(environ) if secure else False, proxy=proxy, trust_env=False, timeout=timeout_s
+            ) as client,
             client.stream(method, where.url, headers=headers, content=body) as answer,
         ):
             parts, size = list[bytes](), 0
@@ -67,7 +69,7 @@ def ask(
             named = {name.lower(): value for name, value in answer.headers.items()}
             return Told(answer.status_code, named, b"".join(parts))
     except httpx.TransportError as error:
-        raise explain(failure(error), lane, where) from error
+        raise explain(failure(error), lane, where, proxy) from error
     except httpx.DecodingError as error:
         raise UpstreamError(
             f"lynkr: lane '{lane.name}': {where.authority} sent what cannot be read ({error})"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 import anyio.to_thread
 
@@ -32,7 +33,12 @@ _CREDENTIALS = frozenset(name.encode() for name in CREDENTIAL_HEADERS)
 
 def is_credential(name: str) -> bool:
     """Whether a header of that lower-case name may say who somebody is."""
-    return name in CREDENTIAL_HEADERS or bool(_LIKE_CREDENTIALS.search(name.encode()))
+    return _lets_in(name.encode())
+
+
+@lru_cache(maxsize=512)
+def _lets_in(name: bytes) -> bool:
+    return name in _CREDENTIALS or _LIKE_CREDENTIALS.search(name) is not None
 
 
 def connection_headers(named: Mapping[bytes, bytes]) -> frozenset[bytes]:
@@ -50,7 +56,7 @@ def outgoing(
     if lane.headers:
         drop |= {name.lower().encode() for name in lane.headers}
     if lane.auth is not Auth.CLIENT:
-        drop |= _CREDENTIALS | {name for name in named if _LIKE_CREDENTIALS.search(name)}
+        drop |= set(filter(_lets_in, named))
     sent: Headers = [(b"Host", host.encode())]
     for name, value in headers:
         key = name.lower()
@@ -71,7 +77,7 @@ async def credential(
     if isinstance(held, Key):
         return key_headers(held, there, spoken)
     # It may have to ask its cloud for a new token, and signs a large body for a millisecond.
-    return await anyio.to_thread.run_sync(held.headers, method, where.url, body, there)
+    return await anyio.to_thread.run_sync(held.headers, method, where.url, body, there, abandon_on_cancel=True)
 
 
 def key_headers(key: Key, there: Way, spoken: Format | None) -> Headers:

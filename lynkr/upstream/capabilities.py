@@ -11,7 +11,6 @@ pages), ai.google.dev ("Thinking", "Thought signatures"), docs.ollama.com; read 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -212,8 +211,7 @@ _AROUND = re.compile(
 
 def capabilities(lane: Lane, spoken: Format, model: str) -> Capabilities:
     """What `model` takes when it is spoken to in `spoken`; the lane's own `context` counts before the table's."""
-    found = _look_up(spoken, lane.provider, model.lower().replace(".", "-"))
-    return found if lane.context is None else replace(found, context=lane.context)
+    return _look_up(spoken, lane.provider, model.lower().replace(".", "-"), lane.context)
 
 
 def gives_verdicts(lane: Lane) -> bool:
@@ -228,7 +226,7 @@ def gives_verdicts(lane: Lane) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _look_up(spoken: Format, provider: str, model: str) -> Capabilities:
+def _look_up(spoken: Format, provider: str, model: str, context: int | None) -> Capabilities:
     names = (model, _AROUND.sub("", model))
     found: dict[str, Any] = {}
     for row in ROWS:
@@ -236,4 +234,4 @@ def _look_up(spoken: Format, provider: str, model: str) -> Capabilities:
             continue
         if any(fnmatchcase(name, like) for name in names for like in row.models):
             found |= row.differs
-    return Capabilities(**found)
+    return Capabilities(**(found if context is None else found | {"context": context}))

@@ -132,14 +132,8 @@ class Upstreams:
     def _proxy(self, where: Address) -> str | None:
         origin = (where.scheme, where.host, where.port)
         if origin not in self._ways:
-            self._ways[origin] = self._found(where)
+            self._ways[origin] = proxy_for(where, self._proxies)
         return self._ways[origin]
-
-    def _found(self, where: Address) -> str | None:
-        if is_loopback(where.host) or proxy_bypass(where.host):
-            return None
-        proxy = self._proxies.get(where.scheme) or self._proxies.get("all")
-        return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
 
     def _tunnel(self, proxy: str) -> Tunnel:
         if proxy not in self._tunnels:
@@ -153,16 +147,19 @@ class Upstreams:
             self._tls = trust(self._environ)
         return self._tls
 
-    def warm(self, bases: list[str]) -> None:
-        """Does ahead what the first request over TLS would wait for: reading some 150 root certificates."""
-        if any(base.startswith("https:") for base in bases):
-            self._trust()
-
     async def aclose(self) -> None:
         """Closes every connection."""
         self._wires.close()
         for tunnel in self._tunnels.values():
             await tunnel.aclose()
+
+
+def proxy_for(where: Address, proxies: Mapping[str, str]) -> str | None:
+    """The proxy by which an address is reached, of the user's `proxies` by scheme; None where there is none."""
+    if is_loopback(where.host) or proxy_bypass(where.host):
+        return None
+    proxy = proxies.get(where.scheme) or proxies.get("all")
+    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
 
 
 def trust(environ: Mapping[str, str]) -> ssl.SSLContext:

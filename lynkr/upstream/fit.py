@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from operator import is_
 from typing import Any, Literal
 
 from lynkr.changes import Changes
@@ -186,10 +187,15 @@ def _media(c: Conversation, can: Capabilities, changes: Changes) -> Conversation
         if isinstance(part, Media):
             return image(part)
         if isinstance(part, Result) and any(isinstance(inner, Media) for inner in part.parts):
-            return replace(part, parts=tuple(image(p) if isinstance(p, Media) else p for p in part.parts))
+            parts = tuple(image(p) if isinstance(p, Media) else p for p in part.parts)
+            return part if all(map(is_, parts, part.parts)) else replace(part, parts=parts)
         return part
 
-    return replace(c, turns=tuple(replace(turn, parts=tuple(map(seen, turn.parts))) for turn in c.turns))
+    def looked(turn: Turn) -> Turn:
+        parts = tuple(map(seen, turn.parts))
+        return turn if all(map(is_, parts, turn.parts)) else replace(turn, parts=parts)
+
+    return replace(c, turns=tuple(map(looked, c.turns)))
 
 
 def _system_turns(c: Conversation, can: Capabilities, changes: Changes) -> Conversation:
