@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable
 
 import anyio
+import anyio.lowlevel
 
 from lynkr.proxy.gate import Gate
 from lynkr.proxy.server import Application, Connection
@@ -48,6 +49,7 @@ async def serve(
             return
         here.add(connection)
         if drain is not None and drain.is_set():
+            await anyio.lowlevel.checkpoint()  # what it has sent already is to be heard
             connection.leave()
         try:
             await connection.run(application)

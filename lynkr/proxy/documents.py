@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from lynkr.document import Document
 
 # So many are remembered, to read the next ones on their heels, and so many bytes of them; larger ones are not.
-_REMEMBERED, _MOST, _LARGEST = 12, 32 * 1024 * 1024, 16 * 1024 * 1024
+_REMEMBERED, _MOST, _LARGEST = 32, 32 * 1024 * 1024, 16 * 1024 * 1024
 _SAMPLE = 256
 
 

@@ -48,7 +48,6 @@ class House:
         self.upstreams = Upstreams(setting.environ)
         self.purse: Purse = earlier.purse if earlier else Purse(setting.budget)
         self.seats: Seats = earlier.seats if earlier else Seats()
-        self.purse.budget = setting.budget
         self.counts = counts or Counts(known=names_of([setting]))
         clock = Clock(ms=lambda: time.perf_counter() * 1000, now=setting.now, new_id=setting.new_id)
         meter = Meter(table())

@@ -109,6 +109,8 @@ class Standing:
             houses[setting.profile] = _Serving(house)
         self._serving = houses
         for serving in houses.values():
+            serving.house.purse.budget = serving.house.setting.budget
+        for serving in houses.values():
             self._group.start_soon(self._keep, serving)
         self.counts.known = names_of(settings)
         self._first = settings[0].profile

@@ -80,9 +80,6 @@ class Warming:
                     await self._news.wait()
                 if not paused.cancelled_caught or self.spent() or not await self._refresh(before):
                     break
-            else:
-                self._news = anyio.Event()
-                await self._news.wait()
 
     async def _refresh(self, before: int) -> bool:
         """Sends a refresh, after so many in this pause; whether another may follow."""

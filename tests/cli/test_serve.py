@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -236,6 +237,16 @@ def test_a_hangup_reloads_as_well(stood: Serve, up: Upstream) -> None:
     profile(stood.home, "work", LANE.format(name="fresh", url=up.url))
     stood.signal(signal.SIGHUP)
     assert until(lambda: stood.ask().header("x-lynkr-lane") == "fresh")
+
+
+def test_a_reload_that_cannot_be_noted_is_one_all_the_same(stood: Serve, up: Upstream) -> None:
+    """As on a full disk."""
+    shutil.rmtree(stood.where.stands)
+    stood.where.stands.write_text("in its way")
+    profile(stood.home, "work", LANE.format(name="fresh", url=up.url))
+    stood.signal(signal.SIGHUP)
+    assert until(lambda: stood.ask().header("x-lynkr-lane") == "fresh")
+    assert stood.shows(LIVE) == 200
 
 
 def test_a_hangup_as_soon_as_it_has_said_where_it_is_does_not_end_it(clean_machine: Path, up: Upstream) -> None:

@@ -190,6 +190,15 @@ def test_a_body_in_chunks_that_are_none_is_refused_and_ends_the_connection() -> 
             assert not up.asked
 
 
+def test_a_body_in_chunks_that_are_none_keeps_nobody_from_hearing_that_we_are_here() -> None:
+    with upstream(echo) as up, proxy(anthropic_lane(up.url)) as lynkr, connect(lynkr.port) as connection:
+        sent = raw(lynkr, ["Transfer-Encoding: chunked"]).replace(b"/v1/messages", b"/health/live")
+        connection.sendall(sent + b"none\r\n")
+        answer = read(connection)
+        assert (answer.status, answer.header("connection"), answer.ended) == (200, "close", True)
+        assert not up.asked
+
+
 @pytest.mark.parametrize("lines", [[f"Content-Length: {65 * MIB}"], ["Transfer-Encoding: chunked"]])
 def test_a_refusal_that_ends_the_connection_says_so(lines: list[str]) -> None:
     with upstream(echo) as up, proxy(anthropic_lane(up.url)) as lynkr, connect(lynkr.port) as connection:

@@ -22,7 +22,7 @@ from proxy import drills
 from proxy.drills import Crowd, Fault, Left, Servers, Stage, comes_true, error, is_well, keys, session, steps
 from proxy.test_translating import CLIENTS
 from proxy.test_translating_failures import broke_off
-from scripts import Pause, Step, whole
+from scripts import Hang, Pause, Step, whole
 
 from lynkr.lane import Lane
 from lynkr.ledger.row import Row
@@ -135,6 +135,19 @@ def test_signs_of_life_reach_the_client_or_another_lane_steps_in(
         row = stage.lynkr.row()
         assert row.outcome == ("ok" if stage.healthy.asked else "gone")
         assert released(stage)
+
+
+@pytest.mark.parametrize("then", [whole({"error": "busy"}, 503), [Hang()]], ids=["refuses", "hangs"])
+@pytest.mark.usefixtures("often")
+def test_no_ping_keeps_another_lane_from_stepping_in_while_one_of_this_machine_may_read(
+    servers: Servers, then: list[Step]
+) -> None:
+    with servers.stage(BY_NAME["hang before headers"], True, "ollama", "openai-chat") as stage:
+        servers.faulty.script = lambda _: [Pause(2.5 * drills.WAIT_S), *then]
+        answer = stage.send("anthropic", True)
+        assert is_well("anthropic", answer, True)
+        assert answer.header("x-lynkr-lane") == "second"
+        assert [lane for lane, _ in tried(stage.lynkr.row())] == ["first"]
 
 
 @pytest.mark.parametrize("name", ["hang mid-stream", "cut mid-stream"])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
 from proxied import anthropic_lane
 from scripts import ANTHROPIC_USAGE, Asked, Step, Upstream, upstream, whole
@@ -49,8 +51,10 @@ def kept(
     spoken: Format = Format.ANTHROPIC,
     spent: bool = False,
     notes: int = 1,
+    during: Callable[[Callable[[], None]], Awaitable[None]] | None = None,
 ) -> list[Row]:
-    """The rows of refreshes after `notes` requests that were answered one after the other."""
+    """The rows of refreshes after `notes` requests that were answered one after the other, or while `during` is told
+    how to answer one."""
     rows = list[Row]()
     used = lane or anthropic_lane(up.url, auth=Auth.KEY)
 
@@ -67,8 +71,14 @@ def kept(
         ]
         async with anyio.create_task_group() as group:
             group.start_soon(warming.run)
-            for _ in range(notes):
+
+            def note() -> None:
                 warming.note(Sent(used, where, headers, data, "claude-opus-5-5"), spoken, prompt)
+
+            if during is not None:
+                await during(note)
+            for _ in range(0 if during else notes):
+                note()
                 await anyio.sleep(seconds)
             group.cancel_scope.cancel()
         await upstreams.aclose()
@@ -91,6 +101,26 @@ def test_a_pause_is_refreshed_as_often_as_the_profile_says_with_the_same_request
 def test_each_pause_has_its_own() -> None:
     with upstream(reads(40_000)) as up:
         assert len(kept(up, 2, notes=2)) == 4
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_a_request_that_is_answered_while_a_refresh_is_under_way_begins_the_pause_anew(most: int) -> None:
+    there, answered = threading.Event(), threading.Event()
+
+    def script(asked: Asked) -> Iterable[Step]:
+        there.set()
+        answered.wait(10)
+        return reads(40_000)(asked)
+
+    async def during(note: Callable[[], None]) -> None:
+        note()
+        await anyio.to_thread.run_sync(there.wait, 10)
+        note()
+        answered.set()
+        await anyio.sleep(20 * PAUSE_S)
+
+    with upstream(script) as up:
+        assert len(kept(up, most, during=during)) == 1 + most
 
 
 def test_while_requests_come_nothing_is_refreshed() -> None:

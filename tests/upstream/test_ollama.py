@@ -1,4 +1,4 @@
-"""How much fits is asked of Ollama once a session, where the profile does not say, and every request names it."""
+"""How much fits is asked of Ollama until it tells, where the profile does not say, and every request names it."""
 
 from __future__ import annotations
 
@@ -60,7 +60,18 @@ def test_the_profile_counts_before_both() -> None:
 
 
 def test_an_ollama_that_does_not_tell_is_spoken_to_all_the_same() -> None:
-    assert sizes([], None) == [None, ["/api/ps", "/api/show"]]
+    assert sizes([], None) == [None, ["/api/ps", "/api/show"] * 2]
+
+
+def test_one_that_could_not_tell_at_first_is_asked_again_and_its_first_word_stays() -> None:
+    with upstream(server([], None)) as up:
+        with proxy(Lane("main", "ollama", (Format.OLLAMA,), Auth.NONE, up.url, MODEL)) as lynkr:
+            for script in (up.script, server([], SHOWN), server([{"name": MODEL, "context_length": 8192}], SHOWN)):
+                up.script = script
+                assert ask(lynkr.port, "/v1/messages", json.dumps(BODY).encode()).status == 200
+        asked = up.asked
+    assert [one.json["options"].get("num_ctx") for one in asked if one.path == "/api/chat"] == [None, 16_384, 16_384]
+    assert [one.path for one in asked if one.path != "/api/chat"] == ["/api/ps", "/api/show"] * 2
 
 
 @pytest.mark.parametrize(
