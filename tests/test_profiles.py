@@ -97,7 +97,6 @@ def test_the_contracts_example_is_read(tmp_path: Path) -> None:
         "complex": ("claude", "azure"),
         "reasoning": ("claude", "azure", "google"),
     }
-    assert found.text == EXAMPLE
     assert list(found.lanes) == ["claude", "local", "azure", "google"]
     assert found.lanes["claude"] == Lane("claude", "anthropic", (Format.ANTHROPIC,), Auth.CLIENT)
     assert found.lanes["local"] == Lane(
