@@ -492,7 +492,7 @@ def test_every_one_of_many_requests_is_accounted_for(requests: int, routing: dic
     for number, row in zip(numbers, rows, strict=True):
         told, sent = crowd.told[number], crowd.answered[number]
         asked = [crowd.asked[number, name] for name in drills.LANES]
-        assert sent <= 1 and max(asked) <= 2
+        assert sent <= 1 and max(asked) <= 2, (asked, sent, told, row)
         if told.end != "left":  # that may be after all was said
             seen.add(f"{told.end} {row.outcome}")
             assert (told.id, told.status, told.lane or None) == (row.id, row.status, row.lane)
