@@ -464,6 +464,9 @@ def test_where_all_lanes_rest_row_and_headers_say_what_was_asked_for(servers: Se
 # --- ten thousand --------------------------------------------------------------------------------------------------------
 
 
+_TOO_LATE = ("no answer within", "did not answer in time", "sent nothing for")
+
+
 @pytest.mark.parametrize(
     ("requests", "routing"),
     [(10_000, {"breaker_failures": 0, "retries": 1}), (500, {"breaker_rest_s": 0.05})],
@@ -492,11 +495,13 @@ def test_every_one_of_many_requests_is_accounted_for(requests: int, routing: dic
     for number, row in zip(numbers, rows, strict=True):
         told, sent = crowd.told[number], crowd.answered[number]
         asked = [crowd.asked[number, name] for name in drills.LANES]
-        assert sent <= 1 and max(asked) <= 2, (asked, sent, told, row)
+        # A machine under load may take longer than a lane may, although all of its answer is on the way.
+        late = sum(any(words in attempt.why for words in _TOO_LATE) for attempt in row.tried)
+        assert sent <= 1 + late and max(asked) <= 2, (asked, sent, told, row)
         if told.end != "left":  # that may be after all was said
             seen.add(f"{told.end} {row.outcome}")
             assert (told.id, told.status, told.lane or None) == (row.id, row.status, row.lane)
-            assert sent == (told.end == "well")
+            assert (told.end == "well") <= sent <= (told.end == "well") + late, (asked, sent, told, row)
             # A machine under load may not accept a connection in time; then nobody was asked.
             unheard = sum("did not accept a connection" in attempt.why for attempt in row.tried)
             most = len(row.tried) + (row.outcome != "refused")
