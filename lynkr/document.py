@@ -77,7 +77,7 @@ class Trail:
     def read(self, elements: list[dict[str, Any]], reader: R) -> R:
         """What `reader`, which has taken nothing yet, is once it has taken all elements. Raises what `take` raises."""
         begin = 0
-        for trail in (self, self._before or self):
+        for trail in filter(None, (self, self._before)):
             for count, state in trail._states:
                 same = begin < count <= len(elements) and elements[count - 1] is trail._elements[count - 1]
                 if same and type(state) is type(reader) and all(map(is_, elements[:count], trail._elements)):

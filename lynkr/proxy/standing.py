@@ -110,7 +110,6 @@ class Standing:
         self._serving = houses
         for serving in houses.values():
             serving.house.purse.budget = serving.house.setting.budget
-        for serving in houses.values():
             self._group.start_soon(self._keep, serving)
         self.counts.known = names_of(settings)
         self._first = settings[0].profile
