@@ -265,7 +265,7 @@ def test_two_shims_of_a_tool_do_not_call_each_other_for_ever(machine: Machine, o
     process = subprocess.Popen(["/bin/sh", "-c", "aider one"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                text=True, start_new_session=True, cwd=machine.home)  # fmt: skip
     try:
-        out, _err = process.communicate(timeout=6)
+        out, _err = process.communicate(timeout=30)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()

@@ -106,7 +106,7 @@ def test_a_lane_with_its_own_key_hides_it_from_the_tool(clean_machine: Path) -> 
 def test_an_unreachable_lane_ends_claude_at_once_with_a_sentence(clean_machine: Path) -> None:
     project, env = claude_home(clean_machine)
     ran = lynkr("run", "claude", *ASK, home=clean_machine, cwd=project, PATH=with_tool(real_tool("claude")),
-                ANTHROPIC_BASE_URL="http://127.0.0.1:9", timeout=30, **env)  # fmt: skip
+                ANTHROPIC_BASE_URL="http://127.0.0.1:9", timeout=60, **env)  # fmt: skip
     assert ran.status == 1
     assert "lane 'anthropic': nothing listens at 127.0.0.1:9" in ran.out
 
@@ -162,6 +162,6 @@ def test_errors_of_the_provider_reach_claude_unchanged(clean_machine: Path) -> N
     refusal = {"type": "error", "error": {"type": "permission_error", "message": "the wording that tools match on"}}
     with upstream(lambda _: whole(refusal, 403)) as up:
         ran = lynkr("run", "claude", *ASK, home=clean_machine, cwd=project, PATH=with_tool(real_tool("claude")),
-                    ANTHROPIC_BASE_URL=up.url, timeout=60, **env)  # fmt: skip
+                    ANTHROPIC_BASE_URL=up.url, **env)  # fmt: skip
     assert ran.status == 1
     assert "the wording that tools match on" in ran.out

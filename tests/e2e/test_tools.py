@@ -67,8 +67,8 @@ def run(home: Path, name: str, *options: str, **env: str) -> Ran:
     project, temporary = home / "project", home / "tmp"
     project.mkdir(exist_ok=True)
     temporary.mkdir()
-    return lynkr("run", *options, name, *tool.words, home=home, cwd=project, timeout=55,
-                 PATH=with_tool(real_tool(name)), **{"HTTPS_PROXY": NOWHERE, "TMPDIR": str(temporary), **tool.env, **env})  # fmt: skip
+    env = {"HTTPS_PROXY": NOWHERE, "TMPDIR": str(temporary), "PATH": with_tool(real_tool(name)), **tool.env, **env}
+    return lynkr("run", *options, name, *tool.words, home=home, cwd=project, **env)
 
 
 def compact(script: Script) -> Script:
