@@ -1,6 +1,16 @@
-"""`python -m lynkr` is `lynkr`."""
+"""`lynkr`, and `python -m lynkr`."""
 
-from lynkr.cli.main import main
+import gc
+
+
+def main() -> None:
+    """The command line's way in."""
+    # Until the command is there nothing is garbage, and looking for it takes a twentieth of a session's start.
+    gc.disable()
+    from lynkr.cli.main import main as lynkr
+
+    lynkr()
+
 
 if __name__ == "__main__":
     main()

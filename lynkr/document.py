@@ -15,6 +15,7 @@ Where a key occurs twice the last one counts, as in `json.loads`; what `json.loa
 from __future__ import annotations
 
 import json
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from copy import copy
@@ -24,7 +25,10 @@ from operator import is_
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 _scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
-_SPACE = " \t\n\r"
+_SPACES = re.compile(r"[ \t\n\r]*")
+# A member's name as nearly all are, up to its value, and what stands between two members.
+_NAME = re.compile(r'"([\w $.:/-]*)"[ \t\n\r]*:[ \t\n\r]*')
+_AFTER = re.compile(r"[ \t\n\r]*([,}])[ \t\n\r]*")
 # Bytes that are not UTF-8 survive decoding and encoding as lone surrogates.
 _CODEC = ("utf-8", "surrogateescape")
 
@@ -315,24 +319,31 @@ def _pairs(text: str, start: int, value_at: Callable[[str, int], tuple[Any, int]
         return
     while True:
         begin_key = at
-        if text[at : at + 1] != '"':
-            raise MalformedDocument(f"expected a member name at {at}")
-        try:
-            key, at = scanstring(text, at + 1)
-        except ValueError as error:
-            raise MalformedDocument(str(error)) from error
-        at = _skip(text, at)
-        if text[at : at + 1] != ":":
-            raise MalformedDocument(f"expected ':' at {at}")
-        begin = _skip(text, at + 1)
+        if plain := _NAME.match(text, at):
+            key, begin = plain[1], plain.end()
+        else:
+            key, begin = _name(text, at)
         value, end = value_at(key, begin)
         yield _Pair(key, begin_key, Node(value, begin, end))
-        at = _skip(text, end)
-        if text[at : at + 1] == "}":
+        if (after := _AFTER.match(text, end)) is None:
+            raise MalformedDocument(f"expected ',' or '}}' at {end}")
+        if after[1] == "}":
             return
-        if text[at : at + 1] != ",":
-            raise MalformedDocument(f"expected ',' or '}}' at {at}")
-        at = _skip(text, at + 1)
+        at = after.end()
+
+
+def _name(text: str, at: int) -> tuple[str, int]:
+    """A member's name as it may be, and where the member's value begins."""
+    if text[at : at + 1] != '"':
+        raise MalformedDocument(f"expected a member name at {at}")
+    try:
+        key, at = scanstring(text, at + 1)
+    except ValueError as error:
+        raise MalformedDocument(str(error)) from error
+    at = _skip(text, at)
+    if text[at : at + 1] != ":":
+        raise MalformedDocument(f"expected ':' at {at}")
+    return key, _skip(text, at + 1)
 
 
 def _elements(text: str, start: int) -> Iterator[Node]:
@@ -357,6 +368,6 @@ def _value(text: str, start: int) -> tuple[Any, int]:
 
 
 def _skip(text: str, at: int) -> int:
-    while text[at : at + 1] in _SPACE and at < len(text):
-        at += 1
-    return at
+    found = _SPACES.match(text, at)
+    assert found is not None
+    return found.end()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from lynkr.lane import Lane
 from lynkr.paths import replace_private
-from lynkr.routing.breaker import LONGEST_S, SPENT_S, Health
+from lynkr.routing.breaker import LONGEST_S, SPENT_S, WELL, Health
 
 # A file of another session is looked at again after so many seconds.
 _FRESH_S = 1.0
@@ -49,7 +49,7 @@ class Healths:
             elif key in self._filed:
                 self._filed.discard(key)
                 self._held.pop(key, None)  # another session has found it well again
-        return self._held.get(key, Health())
+        return self._held.get(key, WELL)
 
     def put(self, lane: Lane, health: Health, *, shared: bool = True) -> None:
         """Takes what is known now. `shared` is False where it is about this session's credential alone."""
@@ -58,12 +58,12 @@ class Healths:
         if not shared:
             self._own[key] = health
             return
-        was, self._held[key] = self._held.get(key, Health()), health
+        was, self._held[key] = self._held.get(key, WELL), health
         if self.folder is None or health == was:
             return
         path = self.folder / f"{key}.json"
         with suppress(OSError):
-            if health == Health():
+            if health == WELL:
                 path.unlink(missing_ok=True)
                 return
             replace_private(path, json.dumps({**asdict(health), "lane": lane.name}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import io
 import sys
@@ -59,6 +60,9 @@ class Commands(click.Group):
         if cmd_name not in self.list_commands(ctx):
             return None
         command = importlib.import_module(f"lynkr.cli.{cmd_name}").command
+        # What has been imported stays, so it need not be looked through again; see lynkr.__main__.
+        gc.freeze()
+        gc.enable()
         assert isinstance(command, click.Command)
         return command
 

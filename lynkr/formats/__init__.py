@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 from lynkr.answer import Answer
@@ -168,6 +169,7 @@ class Match(NamedTuple):
     model: str | None
 
 
+@lru_cache(maxsize=256)
 def match(method: str, path: str) -> Match | None:
     """The format that `path` (without the query) speaks, or None for what is only to be tunnelled."""
     if method != "POST":

@@ -8,7 +8,7 @@ checked as one piece and taken apart by one regular expression, because this is 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple, Protocol
 
 Headers = list[tuple[bytes, bytes]]
@@ -120,11 +120,30 @@ def _fields(head: bytes, start: int) -> Headers:
 
 def indexed(headers: Headers) -> dict[bytes, bytes]:
     """Headers by lower-case name; of several with one name the values are one list (RFC 9110, section 5.3)."""
-    found: dict[bytes, bytes] = {}
+    found = {name.lower(): value for name, value in headers}
+    if len(found) == len(headers):
+        return found
+    found.clear()
     for name, value in headers:
         key = name.lower()
         found[key] = b"%b, %b" % (found[key], value) if key in found else value
     return found
+
+
+class Texts(Mapping[str, str]):
+    """Headers by lower-case name, as text: of some twenty a request is asked for two or three."""
+
+    def __init__(self, named: Mapping[bytes, bytes]) -> None:
+        self._named = named
+
+    def __getitem__(self, name: str) -> str:
+        return self._named[name.encode("latin-1")].decode("latin-1")
+
+    def __iter__(self) -> Iterator[str]:
+        return (name.decode("latin-1") for name in self._named)
+
+    def __len__(self) -> int:
+        return len(self._named)
 
 
 def tokens(value: bytes | None) -> list[bytes]:
@@ -189,7 +208,7 @@ def _written(headers: Headers) -> bytes:
     block = b"".join([b"%b: %b\r\n" % field for field in headers])
     # As many lines as headers, and each of them a header: no value says more than itself.
     whole = _FIELDS.fullmatch(block)
-    if whole is None or block.count(b"\n") != len(headers) or any(b":" in name for name, _ in headers):
+    if whole is None or block.count(b"\n") != len(headers) or b":" in b"".join([name for name, _ in headers]):
         raise MalformedHTTP("a header that cannot be sent")
     return block + b"\r\n"
 

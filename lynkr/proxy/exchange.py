@@ -127,15 +127,18 @@ class _Case:
     # Whether more fits into a lane that could still step in.
     wider: bool = False
     giving: Giving = field(init=False)
+    elapsed: Callable[[], float] = field(init=False)
     left: Sent | None = None
     goes_as: Format | None = None
 
-    def __post_init__(self) -> None:
-        self.giving = Giving(self.telling, self.house.meter, self._elapsed)
+    notes: dict[str, Any] = field(init=False)
 
-    @property
-    def notes(self) -> dict[str, Any]:
-        return self.telling.notes
+    def __post_init__(self) -> None:
+        ms, began = self.house.clock.ms, self.began
+        # Nothing of a request points back to it: a cycle would keep its body until somebody looks for garbage.
+        self.elapsed = lambda: round(ms() - began, 3)
+        self.giving = Giving(self.telling, self.house.meter, self.elapsed)
+        self.notes = self.telling.notes
 
     async def serve(self) -> None:
         try:
@@ -156,13 +159,13 @@ class _Case:
 
     async def _serve(self) -> None:
         request, house = self.request, self.house
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.named.items()}
+        headers = request.texts
         self.match = formats.match(request.method, request.path)
         spoken = self.match.format if self.match else house_of(request, headers, house.speaks, house.router.lanes)
         self.telling.codec = formats.CODECS[spoken or Format.OPENAI_RESPONSES]
         self._note(format=self.match.format if self.match else None)
         body = await request.body()
-        if "websocket" in headers.get("upgrade", "").lower():
+        if b"websocket" in request.named.get(b"upgrade", b"").lower():
             raise ClientError("lynkr: no WebSocket here; use HTTP", status=426, kind="upgrade")
         at = int(datetime.fromisoformat(self.notes["at"]).timestamp())
         reading = house.documents.read
@@ -254,8 +257,7 @@ class _Case:
             except Unserved as failure:
                 wait = self.house.lanes.pause(route.lane, attempt, failure, retries)
                 if wait is None:
-                    assert isinstance(failure.__cause__, Exception)
-                    raise failure.__cause__ from failure
+                    raise failure.taken_apart() from None
                 self.telling.failed(failure.status, failure.name)
                 await anyio.sleep(wait)
                 attempt += 1
@@ -277,6 +279,7 @@ class _Case:
                 self.telling.failed(failure.status, failure.name)
                 lanes.failed(route.lane, failure)
                 wait = lanes.pause(route.lane, attempt, failure, retries)
+                failure.taken_apart()
                 if wait is None:
                     return failure
                 await anyio.sleep(wait)
@@ -446,7 +449,7 @@ class _Case:
         self.listener = Ear(self.telling.codec.AnswerWatch(), kind, coding)
 
     def _first_byte(self) -> None:
-        self._note(first_byte_ms=self._elapsed())
+        self._note(first_byte_ms=self.elapsed())
 
     def _finished(self) -> Row:
         """The row, with what the answer said it cost."""
@@ -472,7 +475,7 @@ class _Case:
                 compression_usd=cost.compression_usd,
                 savings=cost.savings,
             )
-        return Row(**self.notes, ms=self._elapsed())
+        return Row(**self.notes, ms=self.elapsed())
 
     def _cost(self, heard: Heard) -> Cost | None:
         """What the request cost; None where nothing is billed for it. Its conversation is told, too."""
@@ -492,9 +495,6 @@ class _Case:
             plan = self.house.planning.served(placed, self.route, cost.usage)
             self.placed = placed if plan is placed.plan else replace(placed, plan=plan)
         return cost
-
-    def _elapsed(self) -> float:
-        return round(self.house.clock.ms() - self.began, 3)
 
     def _note(self, **changes: object) -> None:
         self.notes.update(changes)

@@ -61,9 +61,9 @@ class Gate:
         """The headers without the secret, wherever it stands: a client may give it as its key, too, or tell where it
         comes from. A carrier gets back what it would have held."""
         secret = self.secret.encode()
-        held = {key.lower() for key, value in headers if secret in value}
-        if not held:
+        if secret not in b"\n".join([value for _, value in headers]):
             return headers
+        held = {key.lower() for key, value in headers if secret in value}
         kept = [(key, value) for key, value in headers if secret not in value]
         return kept + [
             (carrier.header.encode(), carrier.original.encode())
@@ -72,11 +72,12 @@ class Gate:
         ]
 
     def _is_home(self, headers: Headers) -> bool:
-        hosts = [value.decode("latin-1").lower() for key, value in headers if key.lower() == b"host"]
+        hosts = [value for key, value in headers if key.lower() == b"host"]
         if len(hosts) != 1:
             return False
-        at_home = hosts[0] in (f"127.0.0.1:{self.port}", f"localhost:{self.port}")
-        return at_home or re.sub(r":\d+$", "", hosts[0]) in self.names
+        host = hosts[0].decode("latin-1").lower()
+        at_home = host in (f"127.0.0.1:{self.port}", f"localhost:{self.port}")
+        return at_home or re.sub(r":\d+$", "", host) in self.names
 
 
 def _bare(value: bytes) -> str:

@@ -127,13 +127,17 @@ class Interpreting:
                     await self._interpreted(answer, interpreter, teller)
             except Exception as error:  # noqa: BLE001 - raised below, as itself and not as a group's
                 problem = error
-            group.cancel_scope.cancel()
+            if not teller.quiet():
+                group.cancel_scope.cancel()
         if isinstance(problem, Refused) and reply.started:
             # Only pings were said so far; the status is gone, the words are not.
             self.refused_late = self._clean(problem.refusal)
             await teller.tell([Failed(self.refused_late)])
         elif problem is not None:
-            raise problem
+            try:
+                raise problem
+            finally:
+                problem = None  # it holds this frame
         await teller.end()
 
     async def _interpreted(self, answer: Answer, interpreter: Interpreter, teller: _Teller) -> None:
@@ -216,8 +220,9 @@ class _Teller:
         self._reply, self._interpreter, self._first = reply, interpreter, first
         self._held: list[Event] = []
         self._last = anyio.current_time()
-        self._busy = self._over = False
+        self._busy = self._over = self._pinging = False
         self._idle: anyio.Event | None = None
+        self._no_pings = anyio.Event()
 
     @property
     def started(self) -> bool:
@@ -260,15 +265,25 @@ class _Teller:
     async def keep_alive(self, ping_s: float, quiet_s: float = 0.0) -> None:
         """Sends a ping whenever nothing was said for `ping_s` seconds, but in the first `quiet_s`."""
         self._last += quiet_s
-        while not self._over:
+        while not self._no_pings.is_set():
             rest = self._last + ping_s - anyio.current_time()
             if rest > 0:
-                await anyio.sleep(rest)
-            else:
-                try:
-                    await self._say([Ping()])
-                except (ClientGone, anyio.BrokenResourceError, anyio.ClosedResourceError):
-                    return  # whoever reads the answer will notice, too
+                with anyio.move_on_after(rest):
+                    await self._no_pings.wait()
+                continue
+            self._pinging = True
+            try:
+                await self._say([Ping()])
+            except (ClientGone, anyio.BrokenResourceError, anyio.ClosedResourceError):
+                return  # whoever reads the answer will notice, too
+            finally:
+                self._pinging = False
+
+    def quiet(self) -> bool:
+        """Ends the pings; whether none is on its way. To be cancelled would leave an error that holds on to all that
+        was said, until somebody looks for garbage."""
+        self._no_pings.set()
+        return not self._pinging
 
     async def _say(self, events: list[Event]) -> None:
         if await self._free():

@@ -15,7 +15,7 @@ from lynkr.errors import UpstreamError
 from lynkr.events import Refusal
 from lynkr.health import Healths
 from lynkr.lane import Auth, Lane
-from lynkr.routing.breaker import SPENT_S, Health
+from lynkr.routing.breaker import SPENT_S, WELL
 from lynkr.routing.retry import Allowance, pause, seconds
 from lynkr.routing.settings import Routing
 
@@ -56,6 +56,14 @@ class Unserved(Exception):
                        again=cause.kind in PASSING, retry_after=cause.retry_after,
                        name=named(cause))  # fmt: skip
         return None
+
+    def taken_apart(self) -> BaseException:
+        """What it was raised from. From then on it is a value like others: with its cause and its frames it would hold
+        on to the whole request, and they to it."""
+        cause = self.__cause__
+        assert cause is not None
+        self.__cause__ = self.__context__ = self.__traceback__ = None
+        return cause
 
 
 # A code is a name. What else stands there is a sentence, and may quote the prompt.
@@ -115,8 +123,8 @@ class Lanes:
     def answered(self, lane: Lane) -> None:
         """`lane` has answered, be it with an error of the request's."""
         self._allowance(lane).answered()
-        if self.healths.of(lane) != Health():
-            self.healths.put(lane, Health(), shared=lane.name not in self.private)
+        if self.healths.of(lane) != WELL:
+            self.healths.put(lane, WELL, shared=lane.name not in self.private)
 
     def failed(self, lane: Lane, failure: Unserved) -> None:
         """`lane` did not serve."""
@@ -144,4 +152,6 @@ class Lanes:
         return self._slots.setdefault(lane.name, anyio.Semaphore(lane.concurrency))
 
     def _allowance(self, lane: Lane) -> Allowance:
-        return self._allowances.setdefault(lane.name, Allowance())
+        if (allowance := self._allowances.get(lane.name)) is None:
+            allowance = self._allowances[lane.name] = Allowance()
+        return allowance

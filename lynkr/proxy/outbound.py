@@ -24,7 +24,7 @@ from lynkr.routing.asking import asking
 from lynkr.target import Label, Target
 from lynkr.translate.request import betas_for, needs_writing, patch, write
 from lynkr.translate.tools import Names
-from lynkr.translate.unseal import MARKS, unscope, unseal
+from lynkr.translate.unseal import marked, unscope, unseal
 from lynkr.upstream.capabilities import capabilities
 from lynkr.upstream.fit import fit
 
@@ -205,7 +205,7 @@ def _relayed(inbound: Inbound, match: Match, lane: Lane) -> Outbound:
 
 def _unsealed(inbound: Inbound, document: Document, changes: Changes) -> Document:
     """The document without sealed things of lynkr's; itself where it has none."""
-    if not any(mark in document.body for mark in MARKS) or not (edits := unseal(document)):
+    if not marked(document.body) or not (edits := unseal(document)):
         return document
     changes.drop("sealed reasoning", "only its maker can read it")
     return inbound.reading(*document.spliced(edits))

@@ -59,6 +59,8 @@ class Planning:
     # Whether a lane is not to be asked now.
     rests: Callable[[Lane], bool] = lambda _: False
     _verdicts: frozenset[str] = field(init=False)
+    # By what is spoken and whether it goes as it is.
+    _usual: dict[tuple[Format | None, bool], tuple[Plan, bool]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._verdicts = frozenset(lane.name for lane in self.router.lanes if gives_verdicts(lane))
@@ -67,24 +69,20 @@ class Planning:
         """Where `inbound` may go. Raises ClientError where no lane understands it, or the money is gone."""
         match = inbound.match
         as_it_is = match is None or not match.metered
-        lanes = self.router.serving(spoken, as_it_is=as_it_is)
-        if match is None or spoken is None or as_it_is:
-            # What is not answered by a model goes where it always would; nothing steps in for it.
-            return Placed(Plan((Route(lanes[0], self.router.tier, self.router.why),)), inbound)
+        usual, chooses = self._usually(spoken, as_it_is=as_it_is)
+        if spoken is None or as_it_is:
+            return Placed(usual, inbound)
         exceeded = self.purse.exceeded()
         if exceeded and self.purse.budget.on_exceed == "stop":
             raise ClientError(_stopped(*exceeded), status=400, kind="budget")
         downgraded = exceeded is not None and self.purse.budget.on_exceed == "downgrade"
         over = f"the budget of a {exceeded[0]} is spent" if exceeded else None
-        chooses = self.router.chooses(spoken)
         looked = self._look(inbound, spoken) if chooses or self.purse.budget.limits else None
         if looked is None:
-            routes = tuple(Route(lane, self.router.tier, self.router.why) for lane in lanes)
-            return Placed(Plan(_alike(routes)), inbound, over=over)
+            return Placed(usual, inbound, over=over)
         ask, inbound = looked
         desk = self._desk(ask)
-        usual = tuple(Route(lane, self.router.tier, self.router.why) for lane in lanes)
-        plan = desk.plan(ask) if chooses else Plan(usual)
+        plan = desk.plan(ask) if chooses else usual
         if chooses and inbound.document is not None and b"/tier" in inbound.document.body:
             # Also where it counts no more: what was sent once without it is sent so again.
             inbound = without_marker(inbound, inbound.document, CODECS[spoken].TALK, self._unmarked.read)
@@ -95,6 +93,16 @@ class Planning:
         if self.purse.budget.limits:
             self.purse.reserve(inbound.id, self.estimate(first, ask.conversation.model, ask.tokens, plan.known or 0))
         return Placed(plan, inbound, ask if chooses else None, over)
+
+    def _usually(self, spoken: Format | None, *, as_it_is: bool) -> tuple[Plan, bool]:
+        """Where a request goes that is not looked into, and whether it has to be. Raises ClientError."""
+        if (known := self._usual.get((spoken, as_it_is))) is not None:
+            return known
+        lanes = self.router.serving(spoken, as_it_is=as_it_is)
+        routes = tuple(Route(lane, self.router.tier, self.router.why) for lane in lanes)
+        # What is not answered by a model goes where it always would; nothing steps in for it.
+        routes = routes[:1] if spoken is None or as_it_is else _alike(routes)
+        return self._usual.setdefault((spoken, as_it_is), (Plan(routes), self.router.chooses(spoken)))
 
     def served(self, placed: Placed, route: Route, usage: Usage) -> Plan:
         """Notes who has served; gives the plan with the switch that it became."""

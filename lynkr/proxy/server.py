@@ -8,6 +8,7 @@ reads. Clients that are slow to ask are dropped; those that are slow to read an 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Mapping
@@ -24,6 +25,7 @@ from lynkr.framing.http1 import (
     MalformedHTTP,
     RequestHead,
     Sized,
+    Texts,
     bodiless,
     chunk,
     head_end,
@@ -70,9 +72,10 @@ class Request:
         """The target without its query."""
         return self.target.partition("?")[0]
 
-    def header(self, name: str) -> str:
-        """The value of a header, "" where there is none."""
-        return self.named.get(name.encode(), b"").decode("latin-1")
+    @property
+    def texts(self) -> Texts:
+        """The headers by lower-case name, as text."""
+        return Texts(self.named)
 
     async def body(self) -> bytes | None:
         """The whole body, None where there is none. Raises ClientError (413, 408)."""
@@ -204,11 +207,15 @@ class Connection(Receiver):
         self._parts, self._size = list[bytes](), 0
         self._malformed: MalformedHTTP | None = None
         self._wanted = self._stopped = False
-        self._serving: anyio.CancelScope | None = None
+        # One scope for all its requests: the first that is cancelled is the last.
+        self._life, self._serving = anyio.CancelScope(), False
         self._gone = self._ending = self._idle = False
         # Who waits for bytes to come, and for bytes to go.
         self._listener: asyncio.Future[bool] | None = None
         self._full: asyncio.Future[None] | None = None
+        # Until when the listener waits, and what looks at that from time to time.
+        self._until = 0.0
+        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def asked_for_head(self) -> bool:
@@ -227,17 +234,17 @@ class Connection(Receiver):
 
     def close(self) -> None:
         """Closes the connection at once."""
+        self._time(None)
         self._transport.abort()
 
     async def run(self, application: Application) -> None:
         """Serves requests until there are no more."""
-        try:
+        with contextlib.suppress(ClientGone), self._life:
+            # Whoever has gone is told nothing more; the exchange, if one was under way, has written its row.
             while await self._one(application):
                 pass
             if not self._idle:  # nothing is on its way to whoever was only there
                 await self._linger()
-        except ClientGone:
-            pass  # nobody is left to tell; the exchange, if one was under way, has written its row
 
     async def _one(self, application: Application) -> bool:
         """Serves one request; whether the connection can take another."""
@@ -260,13 +267,15 @@ class Connection(Receiver):
         if not head.minor or b"close" in tokens(head.named.get(b"connection")):
             self.is_last = True
         named = head.named if headers is head.headers else indexed(headers)
-        with anyio.CancelScope() as self._serving:
-            if self._gone:
-                self._serving.cancel()
+        self._serving = True
+        if self._gone:
+            self._life.cancel()
+        try:
             await application(Request(head.method.decode(), target, headers, self, named), reply)
-        self._serving = None
-        if reply.unframed and not reply.finished:
-            self._reset()
+        finally:
+            self._serving = False
+            if reply.unframed and not reply.finished:
+                self._reset()
         return reply.finished and self._body.done and not self.is_last and not self._gone
 
     async def _head(self) -> RequestHead | None:
@@ -347,14 +356,22 @@ class Connection(Receiver):
         if self._gone:
             return True
         loop = asyncio.get_running_loop()
-        # A timer of our own: a scope costs several times as much, and there are two of these in every request.
         listener = self._listener = loop.create_future()
-        timer = loop.call_later(seconds, self._late)
+        # One timer goes on from wait to wait, which nearly always end long before it: a scope costs several times as
+        # much, and there are two of these waits in every request.
+        self._until = loop.time() + seconds
+        if self._timer is None or self._timer.when() > self._until:
+            self._time(self._until)
         try:
             return bool(await listener)
         finally:
-            timer.cancel()
             self._listener = None
+
+    def _time(self, when: float | None) -> None:
+        """Looks at the clock at `when` and at no other time."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if when is None else asyncio.get_running_loop().call_at(when, self._late)
 
     def put(self, data: bytes) -> bool:
         """Sends bytes; whether the client has enough for now. Raises ClientGone."""
@@ -392,7 +409,7 @@ class Connection(Receiver):
         connection = self._transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._transport.abort()
-        raise ClientGone
+        self._gone = True
 
     def _go_on(self) -> None:
         """Reads on, where reading has stopped."""
@@ -405,7 +422,12 @@ class Connection(Receiver):
             self._listener.set_result(True)
 
     def _late(self) -> None:
-        if self._listener is not None and not self._listener.done():
+        self._timer = None
+        if self._listener is None or self._listener.done():
+            return
+        if asyncio.get_running_loop().time() < self._until:
+            self._time(self._until)
+        else:
             self._listener.set_result(False)
 
     # What asyncio calls.
@@ -421,7 +443,7 @@ class Connection(Receiver):
             if self._size > _PIPELINED and not self._wanted:
                 self._stopped = True
                 self._transport.pause_reading()
-        elif self._serving is None or len(self._buffer) + len(data) <= _AHEAD:
+        elif not self._serving or len(self._buffer) + len(data) <= _AHEAD:
             self._buffer += data
         else:
             # Whoever asks so far ahead is answered to here. It is read on, for it may hang up.
@@ -441,8 +463,8 @@ class Connection(Receiver):
         self._gone = True
         self._wake()
         self.resume_writing()
-        if self._serving is not None:
-            self._serving.cancel()
+        if self._serving:
+            self._life.cancel()
 
     def pause_writing(self) -> None:
         self._full = asyncio.get_running_loop().create_future()

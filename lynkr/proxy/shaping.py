@@ -73,10 +73,9 @@ class Shaping:
         shaped = Shaped()
         if results:
             refer = not _may_forget(document)
-            shaper = self._shapers.setdefault(
-                (match.format, refer),
-                Shaper(thin=settings.thin_line_numbers, refer=refer, keeping=self.keep is not None),
-            )
+            if (shaper := self._shapers.get((match.format, refer))) is None:
+                shaper = Shaper(thin=settings.thin_line_numbers, refer=refer, keeping=self.keep is not None)
+                self._shapers[match.format, refer] = shaper
             shaped = shaper.shape(document, codec.TALK, codec.passages)
         if self.keep is not None:
             for change in shaped.fresh:

@@ -151,7 +151,7 @@ class Standing:
         if request.path in PATHS:
             await self.here.answer(request, reply)
             return
-        length = request.header("content-length")
+        length = request.texts.get("content-length", "")
         if why := "connections" if self._is_crowded() else self._load.refuses(length):
             self.counts.shed[why] += 1
             said = f"lynkr: more is under way than this proxy takes ({why}); try again in {RETRY_AFTER_S} s"

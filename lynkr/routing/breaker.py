@@ -59,3 +59,7 @@ class Health:
             return replace(self, failures=failures, last=now, why=why)
         rest = min(rest_s * 2 ** min(self.rests, _DOUBLED), LONGEST_S) if after_s is None else min(after_s, SPENT_S)
         return Health(failures, now, max(now + rest, self.until), self.rests + 1, 0.0, why)
+
+
+# Of a lane that has shown nothing else.
+WELL = Health()

@@ -20,7 +20,12 @@ _IN_BASE64 = base64.b64encode(ENVELOPE.encode())[:12].decode()  # of whole group
 _LISTS = tuple(dict.fromkeys(codec.TALK for codec in CODECS.values()))
 _ITEMS = ("signature", "data", "encrypted_content")
 _FIELDS = ("thoughtSignature", "thought_signature")
-MARKS = (ENVELOPE.encode(), _IN_BASE64.encode())
+_MARK, _ENCODED = ENVELOPE.encode(), _IN_BASE64.encode()
+
+
+def marked(body: bytes) -> bool:
+    """Whether there may be a seal of lynkr's in a body."""
+    return _MARK in body or _ENCODED in body
 
 
 def unseal(document: Document) -> list[Edit]:

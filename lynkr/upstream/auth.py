@@ -52,16 +52,16 @@ def outgoing(
 ) -> Headers:
     """The headers of the request to the lane; `length` is the body's, None where there is no body."""
     named = indexed(headers)
-    drop = connection_headers(named) | _WRITTEN_ANEW
+    drop = connection_headers(named)
     if lane.headers:
         drop |= {name.lower().encode() for name in lane.headers}
     if lane.auth is not Auth.CLIENT:
         drop |= set(filter(_lets_in, named))
     sent: Headers = [(b"Host", host.encode())]
-    for name, value in headers:
-        key = name.lower()
-        if key not in drop:
-            sent.append((name, b"identity" if metered and key == b"accept-encoding" else value))
+    for field in headers:
+        key = field[0].lower()
+        if key not in drop and key not in _WRITTEN_ANEW:
+            sent.append((field[0], b"identity") if metered and key == b"accept-encoding" else field)
     if length is not None:
         sent.append((b"Content-Length", str(length).encode()))
     sent += [(name.encode(), value.encode()) for name, value in lane.headers.items()]

@@ -129,6 +129,7 @@ def missing(lane: Lane) -> list[str]:
     return found
 
 
+@lru_cache(maxsize=256)
 def entry(provider: str) -> Provider:
     """The catalog's entry."""
     from lynkr.upstream.providers import PROVIDERS  # which is made of what stands here
@@ -164,8 +165,9 @@ def base_url(lane: Lane, spoken: Format | None, origins: Mapping[str, str], head
     """
     provider, there = entry(lane.provider), way(lane, spoken)
     if lane.base_url:
-        bare = not urlsplit(lane.base_url).path.strip("/")
-        return lane.base_url.rstrip("/") + _filled(there.path, lane) if bare and provider.whole_host else lane.base_url
+        if provider.whole_host and not _taken_apart(lane.base_url)[3]:
+            return lane.base_url.rstrip("/") + _filled(there.path, lane)
+        return lane.base_url
     if lane.auth is Auth.CLIENT:
         if origin := origins.get(provider.origin or provider.name):
             return origin
@@ -194,8 +196,8 @@ def _google_host(region: str) -> str:
 
 def address(lane: Lane, spoken: Format | None, base: str, target: str) -> Address:
     """The address of a client's `target` (path and query as they stood after the secret) under `base`."""
-    parts, there = urlsplit(base), way(lane, spoken)
-    path = parts.path.rstrip("/")
+    there = way(lane, spoken)
+    scheme, host, port, path = _taken_apart(base)
     if version := _VERSION.match(target):
         # OpenAI's base URLs and Google's cloud hold the version; elsewhere a base URL may, and need not.
         openai = spoken in _OPENAI and version[0] == "/v1"
@@ -203,7 +205,13 @@ def address(lane: Lane, spoken: Format | None, base: str, target: str) -> Addres
             target = target[version.end() :]
     if there.query:
         target += ("&" if "?" in target else "?") + _filled(there.query, lane)
-    return Address(parts.scheme, parts.hostname or "", parts.port, (path + target) or "/")
+    return Address(scheme, host, port, (path + target) or "/")
+
+
+@lru_cache(maxsize=64)
+def _taken_apart(base: str) -> tuple[str, str, int | None, str]:
+    parts = urlsplit(base)
+    return parts.scheme, parts.hostname or "", parts.port, parts.path.rstrip("/")
 
 
 def is_loopback(host: str) -> bool:

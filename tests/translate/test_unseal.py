@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lynkr.conversation import ENVELOPE, SUMMARY, Home, Seal, Thinking, wrap
 from lynkr.document import Document
 from lynkr.formats.gemini.envelope import NO_SIGNATURE, closed
-from lynkr.translate.unseal import MARKS, unseal
+from lynkr.translate.unseal import marked, unseal
 
 few = settings(max_examples=150, deadline=None)
 
@@ -153,4 +153,4 @@ def test_exactly_what_is_sealed_is_gone(kinds: list[str], bare: bool) -> None:
 def test_whatever_is_sealed_bears_one_of_the_marks() -> None:
     """They are looked for in the bytes before anything is read."""
     for sealed in (SEALED, OF_CALL, IN_BASE64):
-        assert any(mark in sealed.encode() for mark in MARKS)
+        assert marked(sealed.encode())
