@@ -46,16 +46,30 @@ def body(size: int, *, streamed: bool) -> bytes:
 
 
 class Peer:
-    """A keep-alive connection to the direct server or to lynkr."""
+    """A keep-alive connection to the direct server or to lynkr; made anew where the other side has given it up."""
 
     def __init__(self, port: int, prefix: str) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.port = port
+        self.connect()
+        self.head = f"POST {prefix}/v1/messages?beta=true HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{HEADERS}"
+
+    def connect(self) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", self.port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.settimeout(60)
-        self.head = f"POST {prefix}/v1/messages?beta=true HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{HEADERS}"
 
     def ask(self, data: bytes, last: bytes, extra: str = "") -> tuple[float, float]:
         """(ms to the first byte of the body, ms in all). `last` ends the answer, where no length does."""
+        try:
+            return self._ask(data, last, extra)
+        except (BrokenPipeError, ConnectionResetError, EOFError) as gone:
+            if gone.args[0] and isinstance(gone, EOFError):
+                raise  # in the middle of its answer
+            self.socket.close()
+            self.connect()
+            return self._ask(data, last, extra)
+
+    def _ask(self, data: bytes, last: bytes, extra: str) -> tuple[float, float]:
         sent = f"{self.head}{extra}Content-Length: {len(data)}\r\n\r\n".encode() + data
         began, first, tail, seen, left, sized = time.perf_counter(), 0.0, b"", False, 1, False
         self.socket.sendall(sent)
@@ -72,6 +86,7 @@ class Peer:
             tail = (tail + chunk)[-4096:] if seen else tail + chunk
             if not seen and b"\r\n\r\n" in tail and not tail.endswith(b"\r\n\r\n"):
                 seen, first = True, time.perf_counter()
+                assert tail.startswith(b"HTTP/1.1 200"), tail
         done = time.perf_counter()
         return (first - began) * 1000, (done - began) * 1000
 

@@ -80,7 +80,9 @@ class Server(asyncio.Protocol):
             length = int(rest.split(b"\r\n")[0]) if rest else 0
             if len(self.buffer) < end + 4 + length:
                 return
-            asked = self.buffer[end : end + 300]
+            # Where clients say it, or those who write the body anew.
+            last = end + 4 + length
+            asked = self.buffer[end : end + 300] + self.buffer[max(end, last - 300) : last]
             streamed = b'"stream": true' in asked or b'"stream":true' in asked
             chat = b"/chat/completions" in head[:100]
             self.frames = CHAT_FRAMES if chat else FRAMES
