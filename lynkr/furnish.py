@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from lynkr.errors import LynkrError
 from lynkr.ids import ulid
 from lynkr.kept import Kept, Made
+from lynkr.ledger.stamp import stamp
 from lynkr.paths import Paths
 from lynkr.plan import Plan
 from lynkr.transforms.settings import OFF
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 def now() -> str:
     """This moment as RFC 3339 in UTC, to the millisecond."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return stamp(datetime.now(UTC))
 
 
 def new_id() -> str:

@@ -24,6 +24,7 @@ from lynkr.ids import ulid
 from lynkr.lane import Auth, Format, Lane
 from lynkr.ledger.meter import Meter
 from lynkr.ledger.row import Row
+from lynkr.ledger.stamp import stamp
 from lynkr.plan import Plan
 from lynkr.proxy.documents import Documents
 from lynkr.proxy.outbound import Inbound
@@ -84,8 +85,10 @@ class Replay:
         lane = Lane("recorded", self.reader.PROVIDER, (self.reader.FORMAT,), Auth.CLIENT)
         cost = self.meter.count(Heard(turn.usage, final=True, complete=True), lane, turn.model, turn.model, 0)
         return Row(
-            ulid(int(turn.at * 1000), next(self._ids).to_bytes(10, "big")), _stamp(turn.at), "POST",
-            _PATHS[self.reader.FORMAT], str(self.reader.FORMAT), lane="as it was", provider=self.reader.PROVIDER,
+            ulid(int(turn.at * 1000), next(self._ids).to_bytes(10, "big")),
+            stamp(datetime.fromtimestamp(turn.at, UTC)),
+            "POST", _PATHS[self.reader.FORMAT], str(self.reader.FORMAT),
+            lane="as it was", provider=self.reader.PROVIDER,
             model=turn.model, asked_model=turn.model, status=200, usage=turn.usage, estimated=cost.estimated,
             cost_usd=cost.cost_usd, baseline_usd=cost.cost_usd, who=thread.who, conversation=thread.session[:16],
         )  # fmt: skip
@@ -175,10 +178,6 @@ def _savings(removed: Sequence[Removed], prompt: int, usd: float | None) -> tupl
         Saving(kind, round(share * prompt), None if usd is None else usd * share / whole)
         for kind, share in shares.items()
     )
-
-
-def _stamp(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _bodies(spoken: Format, thread: Thread) -> Callable[[Turn], bytes]:

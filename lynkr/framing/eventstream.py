@@ -73,11 +73,6 @@ class Messages:
         return []
 
     @property
-    def whole(self) -> bool:
-        """Whether the stream stands between two messages."""
-        return not self._buffer
-
-    @property
     def pending(self) -> int:
         """Bytes of a message that is not whole yet."""
         return len(self._buffer)

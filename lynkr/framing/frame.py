@@ -22,11 +22,6 @@ class Framing(Protocol):
         ...
 
     @property
-    def whole(self) -> bool:
-        """Whether nothing has come of a frame that is not whole yet."""
-        ...
-
-    @property
     def pending(self) -> int:
         """Bytes held back as the beginning of a frame."""
         ...

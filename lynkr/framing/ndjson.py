@@ -31,8 +31,3 @@ class Lines:
         if data:
             self._parts.append(data)
             self.pending += len(data)
-
-    @property
-    def whole(self) -> bool:
-        """Whether the stream stands behind a line's end."""
-        return not b"".join(self._parts).strip()

@@ -85,11 +85,6 @@ class Stream:
         return [frame] if frame is not None else []
 
     @property
-    def whole(self) -> bool:
-        """Whether the stream stands between two events."""
-        return not self._blocks.rest
-
-    @property
     def pending(self) -> int:
         """Bytes held back as the beginning of an event."""
         return self._blocks.pending

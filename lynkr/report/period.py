@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any, NamedTuple
 
 from lynkr.ledger.row import Row, Session
+from lynkr.ledger.stamp import stamp
 from lynkr.report.tally import Tally
 from lynkr.report.values import SCHEMA
 
@@ -53,16 +54,12 @@ def moment(text: str, now: datetime) -> Moment:
     if found := _SPAN.fullmatch(text.lower()):
         count, unit = int(found[1]), found[2]
         words = f"{count} {_NAMES[unit]}{'' if count == 1 else 's'}"
-        return Moment(_utc(now - timedelta(seconds=count * _SECONDS[unit])), f"the last {words}", f"until {words} ago")
+        return Moment(stamp(now - timedelta(seconds=count * _SECONDS[unit])), f"the last {words}", f"until {words} ago")
     if text.lower() == "today":
         # A day begins with the offset of its own midnight, which on two days of the year is not that of now.
         midnight = datetime.combine(now.astimezone().date(), time.min)
-        return Moment(_utc(midnight.astimezone()), "today", "until today")
-    return Moment(_utc(datetime.fromisoformat(text).astimezone()), f"since {text}", f"until {text}")
-
-
-def _utc(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return Moment(stamp(midnight.astimezone()), "today", "until today")
+    return Moment(stamp(datetime.fromisoformat(text).astimezone()), f"since {text}", f"until {text}")
 
 
 def local_day(at: str) -> str:

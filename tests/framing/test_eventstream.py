@@ -82,7 +82,6 @@ def test_any_chunking_gives_the_messages_that_were_written(
 ) -> None:
     messages = Messages()
     assert [m for piece in pieces_of(stream[0], cuts) for m in messages.messages(piece)] == stream[1]
-    assert messages.whole
     assert messages.pending == 0
     assert messages.rest() == []
 
@@ -123,12 +122,11 @@ def test_a_byte_that_was_changed_is_never_read(stream: tuple[bytes, list[Message
 
 @few
 @given(streams().filter(lambda stream: bool(stream[0])), st.integers(0, 10_000))
-def test_a_stream_that_was_cut_is_not_whole(stream: tuple[bytes, list[Message]], at: int) -> None:
+def test_what_a_cut_leaves_of_a_message_is_pending(stream: tuple[bytes, list[Message]], at: int) -> None:
     data, messages = stream[0][: at % len(stream[0])], Messages()
     found = messages.messages(data)
     assert found == stream[1][: len(found)]
     assert messages.pending == len(data) - sum(sizes(stream[0])[: len(found)])
-    assert messages.whole == (messages.pending == 0)
 
 
 def sizes(stream: bytes) -> list[int]:
@@ -200,7 +198,6 @@ def test_the_largest_lengths_are_waited_for() -> None:
     start = struct.pack(">II", 16 + MAX_HEADERS + MAX_PAYLOAD, MAX_HEADERS)
     messages = Messages()
     assert messages.feed(start + struct.pack(">I", crc32(start))) == []
-    assert not messages.whole
     assert messages.pending == 12
 
 

@@ -79,20 +79,20 @@ def test_blank_lines_are_nothing(blank: bytes) -> None:
 
 def test_a_line_is_whole_only_behind_its_end() -> None:
     lines = Lines()
-    assert lines.whole
+    assert lines.pending == 0
     assert lines.feed(b'{"a"') == []
-    assert not lines.whole
+    assert lines.pending
     assert lines.feed(b":1}") == []
-    assert not lines.whole
+    assert lines.pending
     assert lines.feed(b"\n") == [Frame("", b'{"a":1}')]
-    assert lines.whole
+    assert lines.pending == 0
 
 
 def test_the_half_of_a_line_end_is_no_line() -> None:
     lines = Lines()
     assert lines.feed(b"{}\r") == []
     assert lines.feed(b"\n\r\n") == [Frame("", b"{}")]
-    assert lines.whole
+    assert lines.pending == 0
 
 
 def test_the_rest_is_the_line_without_an_end_and_is_given_once() -> None:
@@ -101,7 +101,6 @@ def test_the_rest_is_the_line_without_an_end_and_is_given_once() -> None:
     assert lines.feed(b"]") == []
     assert lines.rest() == [Frame("", b"[1]")]
     assert lines.rest() == []
-    assert lines.whole
     assert lines.pending == 0
 
 
