@@ -336,6 +336,23 @@ def test_slow_clients_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
         assert not up.asked
 
 
+def test_whoever_has_shown_the_secret_may_think_longer_than_whoever_has_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lynkr.proxy.server.HEAD_S", 0.3)
+    monkeypatch.setattr("lynkr.proxy.server.IDLE_S", 1.2)
+    with upstream(anthropic()) as up, proxy(anthropic_lane(up.url)) as lynkr:
+        with connect(lynkr.port) as connection:
+            for _ in range(2):
+                connection.sendall(request(lynkr.port, "/v1/messages", BODY))
+                assert read(connection).status == 200
+                time.sleep(0.6)
+            began = time.monotonic()
+            assert connection.recv(1) == b""
+            assert 0.3 < time.monotonic() - began < 10
+        with connect(lynkr.port) as stranger:
+            assert stranger.recv(1) == b""
+        assert len(up.asked) == 2
+
+
 def test_an_odd_answer_is_relayed_all_the_same() -> None:
     steps: list[Step] = [STREAM_HEAD, chunk(b"event: message_start\ndata: {broken\n\n"), chunk(b"\xff\xfe\n\n"), END]
     with upstream(lambda _: steps) as up, proxy(anthropic_lane(up.url)) as lynkr:
