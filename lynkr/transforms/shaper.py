@@ -166,10 +166,11 @@ class Shaper:
         """The conversation that `nodes` go on from, taken back to what they share with it."""
         best, shared, look = None, 0, cache(lambda at: _passages(nodes[at], passages))
         for thread in self._threads:
-            if (count := _shared(thread, nodes, look)) > shared:
+            count = _shared(thread, nodes, look)
+            # A conversation that parts early is another one, and both may go on.
+            if count > shared and count * 2 >= len(thread.elements):
                 best, shared = thread, count
-        # A conversation that parts early is another one, and both may go on.
-        if best is None or shared * 2 < len(best.elements):
+        if best is None:
             best = _Thread(self.thin, self.refer, self.keeping)
         else:
             self._threads.remove(best)

@@ -79,3 +79,14 @@ def test_what_is_remembered_has_a_bound_and_the_one_that_was_served_longest_ago_
         shaped.clear()
         assert sent(shaper, whole[name]) == expected[name]
         assert shaped == (whole[name] if new else []), name
+
+
+def test_a_short_conversation_that_begins_as_a_long_one_does_is_shaped_once(shaped: list[object]) -> None:
+    shaper, whole = Shaper(), talk("a")
+    short = whole[:3]
+    sent(shaper, whole)
+    for messages, new in ((short, True), (short, False), (whole, False), (short, False), (whole, False)):
+        expected = alone(messages)
+        shaped.clear()
+        assert sent(shaper, messages) == expected
+        assert shaped == (messages if new else [])
