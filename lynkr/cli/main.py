@@ -60,9 +60,9 @@ class Commands(click.Group):
         if cmd_name not in self.list_commands(ctx):
             return None
         command = importlib.import_module(f"lynkr.cli.{cmd_name}").command
-        # What has been imported stays, so it need not be looked through again; see lynkr.__main__.
-        gc.freeze()
-        gc.enable()
+        if not gc.isenabled():  # see lynkr.__main__; what has been imported stays, so nobody needs to look through it
+            gc.freeze()
+            gc.enable()
         assert isinstance(command, click.Command)
         return command
 
