@@ -20,7 +20,7 @@ from lynkr.upstream.clouds import NAMES, Login, login
 OF_LOGINS = {"databricks": ("DATABRICKS_CLIENT_SECRET",)}
 
 
-class Held(NamedTuple):
+class FoundCredential(NamedTuple):
     """A credential, and in words where it was found."""
 
     credential: Key | Login | None
@@ -37,26 +37,26 @@ def kept_as(lane: Lane) -> str:
     return lane.key or lane.provider
 
 
-def find(lane: Lane, store: Store, environ: Mapping[str, str]) -> Held:
+def find(lane: Lane, store: Store, environ: Mapping[str, str]) -> FoundCredential:
     """The credential of `lane`. Raises ConfigError where it needs one and there is none."""
     if lane.auth is Auth.CLIENT:
-        return Held(None, "the tool's own credential")
+        return FoundCredential(None, "the tool's own credential")
     if lane.auth is Auth.NONE:
-        return Held(None, "no credential")
+        return FoundCredential(None, "no credential")
     problem = ""
     if lane.auth is Auth.KEY:
         if found := store.get(kept_as(lane)):
             key, place = found
-            return Held(key, f"key {kept_as(lane)!r} from {place}")
+            return FoundCredential(key, f"key {kept_as(lane)!r} from {place}")
         for name in variables(lane):
             if given := Key.read(environ.get(name, ""), f"{name} (lane {lane.name!r})"):
-                return Held(given, f"key from {name}")
+                return FoundCredential(given, f"key from {name}")
         problem = store.problem
     cloud = entry(lane.provider).cloud
     if cloud:
         try:
             if logged_in := login(lane, environ):
-                return Held(logged_in, f"the login of {NAMES[cloud]}")
+                return FoundCredential(logged_in, f"the login of {NAMES[cloud]}")
         except ConfigError as error:
             if lane.auth is Auth.CLOUD:
                 raise

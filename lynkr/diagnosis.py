@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from lynkr import __version__, credentials, profiles
-from lynkr.credentials import Held
+from lynkr.credentials import FoundCredential
 from lynkr.errors import ConfigError, LynkrError
 from lynkr.health import Healths
 from lynkr.lane import Auth, Lane
@@ -100,7 +100,7 @@ class Doctor:
             if live:
                 yield self._live(lane, held, profile.name)
 
-    def _live(self, lane: Lane, held: Held, profile: str) -> Finding:
+    def _live(self, lane: Lane, held: FoundCredential, profile: str) -> Finding:
         if lane.auth is Auth.CLIENT:
             return Finding("lane", lane.name, "note", "not tried: only the tool has its credential")
         self.say(f"asking {lane.provider} ({lane.name}) …")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lynkr import credentials, profiles
-from lynkr.credentials import Held
+from lynkr.credentials import FoundCredential
 from lynkr.errors import ClientError, ConfigError, UsageError
 from lynkr.lane import Auth, Format, Lane
 from lynkr.launch.child import locate
@@ -59,7 +59,7 @@ class Plan(NamedTuple):
     options: Options
     profile: Profile
     router: Router
-    held: Mapping[str, Held]
+    held: Mapping[str, FoundCredential]
     tool: Tool
     tool_name: str
     argv: tuple[str, ...]

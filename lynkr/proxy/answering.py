@@ -19,7 +19,7 @@ import anyio.to_thread
 
 from lynkr.answer import Answer, Refused, gather, spread
 from lynkr.answers.alike import normal_form
-from lynkr.answers.given import Given, restored, stored
+from lynkr.answers.past import PastAnswer, restored, stored
 from lynkr.answers.question import exact_key, is_plain
 from lynkr.answers.settings import Mode
 from lynkr.answers.shelf import Shelf
@@ -127,14 +127,14 @@ class Answering:
             alike = exact_key(rest, match.format, (*whose, "alike", repr(system), form), named)
         return Question(exact, alike, streamed, conversation.wants_usage)
 
-    async def find(self, question: Question) -> tuple[str, Given] | None:
+    async def find(self, question: Question) -> tuple[str, PastAnswer] | None:
         """The answer to a question, and how it was found: `exact` or `semantic`."""
         # In a thread: another session may hold the file for a moment, and others are being served here.
         with anyio.move_on_after(_BUSY_S):
             return await anyio.to_thread.run_sync(self._find, question, abandon_on_cancel=True)
         return None
 
-    def _find(self, question: Question) -> tuple[str, Given] | None:
+    def _find(self, question: Question) -> tuple[str, PastAnswer] | None:
         for how, key in (("exact", question.exact), ("semantic", question.alike)):
             value = self.shelf.get(key) if key else None
             if value is not None:
@@ -181,7 +181,7 @@ class Answering:
         """Keeps an answer that the client got, as the bytes `said`."""
         codec = CODECS[spoken]
         answer = None if _REFUSES.search(said) else _read(codec, spoken, said, streamed=question.streamed)
-        value = stored(Given(answer, row, self.now(), lane, model, usage)) if answer else None
+        value = stored(PastAnswer(answer, row, self.now(), lane, model, usage)) if answer else None
         if value is not None:
             for key in filter(None, (question.exact, question.alike)):
                 with anyio.move_on_after(_BUSY_S):

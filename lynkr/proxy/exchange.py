@@ -110,7 +110,7 @@ class Exchange:
 class _Case:
     """One request on its way. `telling` holds what its row will say."""
 
-    house: Exchange
+    common: Exchange
     request: Request
     reply: Reply
     telling: Telling
@@ -134,10 +134,10 @@ class _Case:
     notes: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
-        ms, began = self.house.clock.ms, self.began
+        ms, began = self.common.clock.ms, self.began
         # Nothing of a request points back to it: a cycle would keep its body until somebody looks for garbage.
         self.elapsed = lambda: round(ms() - began, 3)
-        self.giving = Giving(self.telling, self.house.meter, self.elapsed)
+        self.giving = Giving(self.telling, self.common.meter, self.elapsed)
         self.notes = self.telling.notes
 
     async def serve(self) -> None:
@@ -155,45 +155,45 @@ class _Case:
             fault = LynkrError(f"lynkr: a fault of its own ({type(error).__name__}); please report it")
             await self.telling.error(fault, self.listener)
         finally:
-            self.house.record(self._finished())
+            self.common.record(self._finished())
 
     async def _serve(self) -> None:
-        request, house = self.request, self.house
+        request, common = self.request, self.common
         headers = request.texts
         self.match = formats.match(request.method, request.path)
-        spoken = self.match.format if self.match else house_of(request, headers, house.speaks, house.router.lanes)
+        spoken = self.match.format if self.match else house_of(request, headers, common.speaks, common.router.lanes)
         self.telling.codec = formats.CODECS[spoken or Format.OPENAI_RESPONSES]
         self._note(format=self.match.format if self.match else None)
         body = await request.body()
         if b"websocket" in request.named.get(b"upgrade", b"").lower():
             raise ClientError("lynkr: no WebSocket here; use HTTP", status=426, kind="upgrade")
         at = int(datetime.fromisoformat(self.notes["at"]).timestamp())
-        reading = house.documents.read
+        reading = common.documents.read
         inbound = Inbound(request, headers, self.match, body, self.notes["id"], at, reading=reading)
         try:
-            self.placed = placed = house.planning.place(inbound, spoken)
+            self.placed = placed = common.planning.place(inbound, spoken)
         except ClientError as error:
-            if house.bypasses.head(inbound, house.router.lanes[0]):
+            if common.bypasses.head(inbound, common.router.lanes[0]):
                 await self.giving.here()
                 return
             if error.kind == "not_translated" and await self.giving.counted(
-                house.bypasses, inbound, house.router.lanes[0]
+                common.bypasses, inbound, common.router.lanes[0]
             ):
                 return
             raise
         plan = placed.plan
         tier, why = plan.routes[0].tier, plan.routes[0].why
         self._note(who=plan.who, conversation=plan.key, score=plan.score, tier=tier, why=why)
-        if house.bypasses.head(inbound, plan.routes[0].lane):
+        if common.bypasses.head(inbound, plan.routes[0].lane):
             await self.giving.here()
             return
-        if bypass := house.bypasses.answer(placed.inbound, plan.routes[0].lane):
+        if bypass := common.bypasses.answer(placed.inbound, plan.routes[0].lane):
             await self.giving.bypass(bypass, plan.routes[0])
             return
         if placed.over:
-            self.telling.trouble(f"{placed.over} (on_exceed = {house.planning.purse.budget.on_exceed})")
-        answering, lane = house.answering, plan.routes[0].lane
-        question = answering.question(placed.inbound, lane, house.keys.get(lane.name)) if answering else None
+            self.telling.trouble(f"{placed.over} (on_exceed = {common.planning.purse.budget.on_exceed})")
+        answering, lane = common.answering, plan.routes[0].lane
+        question = answering.question(placed.inbound, lane, common.keys.get(lane.name)) if answering else None
         if answering is None or question is None:
             await self._ask(placed, spoken)
             return
@@ -228,7 +228,7 @@ class _Case:
 
     async def _among(self, placed: Placed, spoken: Format | None) -> None:
         """Asks several lanes in turn, until one serves."""
-        lanes, plan = self.house.lanes, placed.plan
+        lanes, plan = self.common.lanes, placed.plan
         if plan.warm and (rest := lanes.rest(plan.routes[0].lane)) and rest.seconds <= PATIENCE_S:
             await anyio.sleep(rest.seconds)  # less than what its cache is worth
         failures, resting = list[tuple[Lane, Unserved]](), list[Resting]()
@@ -250,12 +250,12 @@ class _Case:
 
     async def _alone(self, placed: Placed, route: Route, spoken: Format | None) -> None:
         """Asks the only lane there is; what it says in the end is what the client hears."""
-        retries, attempt = self.house.lanes.routing.retries or 0, 1
+        retries, attempt = self.common.lanes.routing.retries or 0, 1
         while True:
             try:
                 await self._once(placed, route, spoken, final=attempt > retries)
             except Unserved as failure:
-                wait = self.house.lanes.pause(route.lane, attempt, failure, retries)
+                wait = self.common.lanes.pause(route.lane, attempt, failure, retries)
                 if wait is None:
                     raise failure.taken_apart() from None
                 self.telling.failed(failure.status, failure.name)
@@ -266,7 +266,7 @@ class _Case:
 
     async def _persist(self, placed: Placed, route: Route, rest: list[Route], spoken: Format | None) -> Unserved | None:
         """Asks one lane of several, again where that is worth it; what kept it from serving, None if nothing did."""
-        lanes, plan, attempt = self.house.lanes, placed.plan, 1
+        lanes, plan, attempt = self.common.lanes, placed.plan, 1
         said = lanes.routing.retries
         # A cache that others would have to write anew is worth some patience.
         retries = said if said is not None else _RETRIES if plan.warm and route is plan.routes[0] else 0
@@ -298,10 +298,10 @@ class _Case:
         """Takes the request down one lane, once. Raises Unserved where it is not `final`, the lane fails, and the
         client has heard nothing of an answer."""
         try:
-            lane = await self.house.sizes(route.lane)
-            async with self.house.lanes.slot(lane):
+            lane = await self.common.sizes(route.lane)
+            async with self.common.lanes.slot(lane):
                 several = len(placed.plan.routes) > 1
-                if several and not final and lane.concurrency and (rest := self.house.lanes.rest(route.lane)):
+                if several and not final and lane.concurrency and (rest := self.common.lanes.rest(route.lane)):
                     # It was well when this request began to wait for its turn.
                     raise Unserved(None, "overloaded", f"rests after {rest.why}", again=False)
                 route = route if lane is route.lane else route._replace(lane=lane)
@@ -319,18 +319,18 @@ class _Case:
         except Refused as error:
             failure = Unserved.by(self.telling.clean(error.refusal), route.lane, wider=self.wider)
             if failure is None and (error.refusal.status or 500) < 500:
-                self.house.lanes.answered(route.lane)
+                self.common.lanes.answered(route.lane)
             if final or failure is None:
                 raise
             self.telling.sent = False
             raise failure from error
         if self.notes.get("status", 500) < 500 and self.notes.get("status") != 429:
-            self.house.lanes.answered(route.lane)
+            self.common.lanes.answered(route.lane)
 
     async def _down(self, placed: Placed, route: Route, spoken: Format | None, *, final: bool) -> None:
-        house, lane = self.house, route.lane
+        common, lane = self.common, route.lane
         self._take(route, placed)
-        shaped = house.shaping(house.planning.for_lane(placed, lane), lane)
+        shaped = common.shaping(common.planning.for_lane(placed, lane), lane)
         self.removed = shaped.removed
         self._note(faults=shaped.faults)
         out = outbound(shaped.inbound, lane)
@@ -349,9 +349,9 @@ class _Case:
         self, placed: Placed, out: Outbound, lane: Lane, spoken: Format | None, *, final: bool
     ) -> Callable[[], Awaitable[Answer]]:
         """What opens the lane, once it is wanted."""
-        house, goes_as = self.house, out.spoken or spoken
-        where = address(lane, goes_as, base_url(lane, goes_as, house.origins, placed.inbound.named), out.target)
-        held = house.keys.get(lane.name)
+        common, goes_as = self.common, out.spoken or spoken
+        where = address(lane, goes_as, base_url(lane, goes_as, common.origins, placed.inbound.named), out.target)
+        held = common.keys.get(lane.name)
         if held is None and lane.auth in (Auth.KEY, Auth.CLOUD):
             raise ClientError(
                 f"lynkr: lane '{lane.name}' has a credential of its own that this session has not read, because the "
@@ -364,15 +364,15 @@ class _Case:
         self.goes_as = goes_as
         sent = outgoing(out.headers, lane, own, host=where.authority, length=length, metered=bool(self.match))
         self.left = Sent(lane, where, sent, out.body or b"", out.model or "")
-        wait_s = house.lanes.routing.wait_s * (1 if out.streams and lane.auth is not Auth.NONE else _SLOW)
+        wait_s = common.lanes.routing.wait_s * (1 if out.streams and lane.auth is not Auth.NONE else _SLOW)
         self.patience_s = lane.timeout_s or wait_s
 
         async def opening() -> Answer:
             if final or lane.timeout_s is not None:
-                answer = await house.upstreams.open(lane, where, self.request.method, sent, out.body)
+                answer = await common.upstreams.open(lane, where, self.request.method, sent, out.body)
             else:
                 with anyio.move_on_after(wait_s) as waited:
-                    answer = await house.upstreams.open(lane, where, self.request.method, sent, out.body)
+                    answer = await common.upstreams.open(lane, where, self.request.method, sent, out.body)
                 if waited.cancelled_caught:
                     raise late(lane, wait_s)
             self._note(status=answer.status)
@@ -391,9 +391,9 @@ class _Case:
     ) -> None:
         assert out.translation is not None
         # While another lane can step in, the client hears nothing: with a sign of life it would have its status.
-        quiet_s = 0.0 if final else min(self.patience_s, max(self.house.lanes.routing.wait_s, _SILENT_S))
+        quiet_s = 0.0 if final else min(self.patience_s, max(self.common.lanes.routing.wait_s, _SILENT_S))
         interpreting = Interpreting(
-            out.translation, out.changes, lane.name, self.house.ping_s, self.telling.clean, quiet_s
+            out.translation, out.changes, lane.name, self.common.ping_s, self.telling.clean, quiet_s
         )
         self.listener = interpreting
         await interpreting.run(opening, self.reply, self.telling.added(), self._first_byte)
@@ -462,7 +462,7 @@ class _Case:
         cost = self._cost(heard)
         if self.placed is not None and self.placed.plan.switch is not None:
             self._note(switch=self.placed.plan.switch)
-        self.house.planning.purse.settle(self.notes["id"], cost.cost_usd if cost else None)
+        self.common.planning.purse.settle(self.notes["id"], cost.cost_usd if cost else None)
         if self.giving.saved is not None:
             self._note(baseline_usd=self.giving.saved)
         elif cost is not None:
@@ -485,14 +485,14 @@ class _Case:
         # Free of charge, or of a kind that nobody bills by the token.
         if (self.match is None and heard.usage is None) or (self.match is not None and not self.match.metered):
             return None
-        before = self.house.planning.before(placed, lane)
-        cost = self.house.meter.count(
+        before = self.common.planning.before(placed, lane)
+        cost = self.common.meter.count(
             heard, lane, self.notes.get("model"), self.notes.get("asked_model"), self.size, self.removed(), before
         )
-        if self.house.warming and self.left and placed.plan.who in (None, "main") and not heard.failure:
-            self.house.warming.note(self.left, self.goes_as, cost.usage.prompt)
+        if self.common.warming and self.left and placed.plan.who in (None, "main") and not heard.failure:
+            self.common.warming.note(self.left, self.goes_as, cost.usage.prompt)
         if self.route is not None:
-            plan = self.house.planning.served(placed, self.route, cost.usage)
+            plan = self.common.planning.served(placed, self.route, cost.usage)
             self.placed = placed if plan is placed.plan else replace(placed, plan=plan)
         return cost
 

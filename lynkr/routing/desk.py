@@ -20,7 +20,7 @@ from lynkr.routing.asking import HOUSEKEEPING, Asking
 from lynkr.routing.economy import CALLS, OUTPUT, Rates, actual, cost, dearer, entry, per_call, way_back
 from lynkr.routing.router import DEFAULT_TIER, Route, Router
 from lynkr.routing.seats import Seat, Seats, Wanted
-from lynkr.routing.tiers import Found, Work, matches, tier_of, work
+from lynkr.routing.tiers import TierChoice, Work, matches, tier_of, work
 from lynkr.usage import HOUR_S, WARM_S, Usage
 
 # The rates of a lane for a prompt of so many tokens; None where no price is known.
@@ -182,7 +182,7 @@ class Desk:
         # It was answered before, maybe a moment ago: taken elsewhere, all of it would be new.
         seat.why, seat.tier = f"goes on from before; {seat.why}", DEFAULT_TIER
 
-    def _take(self, seat: Seat, said: Found) -> None:
+    def _take(self, seat: Seat, said: TierChoice) -> None:
         seat.tier, seat.why, seat.score, seat.pinned_lane = said.tier, said.why, said.score, said.lane
         seat.by_hand, seat.wanted, seat.calls = said.by_hand, None, 0
         seat.progress.clear()

@@ -22,7 +22,7 @@ _PATH = re.compile(r"(?<![\w.@~/-])(?:[\w.@~-]*+(?:/[\w.@-]++)++|[\w-]++\.[a-z]{
 _SHOWN = 3
 
 
-class Found(NamedTuple):
+class TierChoice(NamedTuple):
     """A tier, why, what the prompt scored (None where it was not asked), and the lane where a rule names one.
 
     `by_hand`: it holds whatever it costs.
@@ -51,32 +51,32 @@ def work(who: str, model: str, prompt: str, turns: Iterable[Turn], routing: Rout
     return Work(who, model, prompt, tuple(calls))
 
 
-def tier_of(found: Work, routing: Routing, marked: str | None = None) -> Found:
+def tier_of(found: Work, routing: Routing, marked: str | None = None) -> TierChoice:
     """The tier of `found`."""
     if marked in TIERS:
-        return Found(marked, f"the prompt says /tier {marked}", by_hand=True)
+        return TierChoice(marked, f"the prompt says /tier {marked}", by_hand=True)
     for rule in routing.rules:
         if matches(rule, found):
             where = f"tier {rule.tier}" if rule.tier else f"lane {rule.lane}"
             tier = rule.tier or scored(found.prompt).tier
-            return Found(
+            return TierChoice(
                 tier, f"rule {rule.number} of the profile: {where}", None, rule.lane, by_hand=rule.lane is not None
             )
     for pattern, tier in routing.models.items():
         if fnmatchcase(found.model.lower(), pattern.lower()):
-            return Found(tier, f"asks for {found.model}, which the profile takes for {tier}")
+            return TierChoice(tier, f"asks for {found.model}, which the profile takes for {tier}")
     return scored(found.prompt)
 
 
-def scored(prompt: str) -> Found:
+def scored(prompt: str) -> TierChoice:
     """The tier that a prompt's words give."""
     result = score(prompt)
     tier = by_score(result.value)
     floors = [(_FLOORS[part.name], part.words) for part in result.parts if part.name in _FLOORS]
     for floor, words in floors:
         if TIERS.index(floor) > TIERS.index(tier):
-            return Found(floor, f"{words}: at least {floor}", result.value)
-    return Found(tier, explained(result), result.value)
+            return TierChoice(floor, f"{words}: at least {floor}", result.value)
+    return TierChoice(tier, explained(result), result.value)
 
 
 def by_score(value: float) -> str:

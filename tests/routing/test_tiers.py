@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from lynkr.routing import TIERS
 from lynkr.routing.score import score, weights
 from lynkr.routing.settings import Routing, Rule
-from lynkr.routing.tiers import Found, Work, by_score, scored, tier_of
+from lynkr.routing.tiers import TierChoice, Work, by_score, scored, tier_of
 
 few = settings(max_examples=150, deadline=None)
 
@@ -39,7 +39,7 @@ MODELS = {"*haiku*": "simple", "*opus*": "reasoning"}
 def test_the_marker_comes_before_a_rule_that_before_the_model_and_that_before_the_score() -> None:
     found, all_ = main(SIMPLE), Routing(models=MODELS, rules=(RULE,))
     by_hand = tier_of(found, all_, "complex")
-    assert by_hand == Found("complex", "the prompt says /tier complex", by_hand=True)
+    assert by_hand == TierChoice("complex", "the prompt says /tier complex", by_hand=True)
     assert tier_of(found, all_)[:3] == ("medium", "rule 1 of the profile: tier medium", None)
     by_model = tier_of(found, Routing(models=MODELS))
     assert (by_model.tier, by_model.score) == ("reasoning", None)

@@ -17,7 +17,7 @@ _FIGURES = ("input", "cache_read", "cache_write", "cache_write_1h", "output", "r
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class PastAnswer:
     """An answer that was given: to which request (`row`), at what time (seconds since the epoch), by which lane's
     model, and what it took."""
 
@@ -43,7 +43,7 @@ class Given:
         return Answer(self.answer.id, self.answer.model, self.answer.parts, end)
 
 
-def stored(given: Given) -> dict[str, Any] | None:
+def stored(given: PastAnswer) -> dict[str, Any] | None:
     """The same as JSON's values; None for what is not to be kept."""
     parts = [_part(part) for part in given.answer.parts]
     if (
@@ -60,14 +60,14 @@ def stored(given: Given) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
-def restored(value: dict[str, Any]) -> Given:
+def restored(value: dict[str, Any]) -> PastAnswer:
     """What `stored` made. Raises LookupError, TypeError, ValueError, AttributeError, OverflowError for all else."""
     parts = tuple(_whole(part) for part in value["parts"])
     end = End(Stop(value["stop"]), None, value["sequence"])
     answer = Answer("", str(value["said_model"]), parts, end)
     figures: dict[str, Any] = {name: int(value["usage"][name]) for name in _FIGURES}
     usage = Usage(**figures)
-    return Given(answer, str(value["row"]), float(value["at"]), str(value["lane"]), str(value["model"]), usage)
+    return PastAnswer(answer, str(value["row"]), float(value["at"]), str(value["lane"]), str(value["model"]), usage)
 
 
 def _part(part: AnswerPart) -> dict[str, Any] | None:
