@@ -88,7 +88,7 @@ class Peer:
                 seen, first = True, time.perf_counter()
                 assert tail.startswith(b"HTTP/1.1 200"), tail
         done = time.perf_counter()
-        return (first - began) * 1000, (done - began) * 1000
+        return ((first or done) - began) * 1000, (done - began) * 1000
 
 
 def cpu_ms(pid: int) -> float:
