@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import anyio
 
@@ -27,16 +27,17 @@ from lynkr.ledger.meter import Cost, Meter
 from lynkr.ledger.row import Row
 from lynkr.proxy.answering import Answering, Question
 from lynkr.proxy.bypassing import Bypasses
+from lynkr.proxy.clock import Clock
 from lynkr.proxy.documents import Documents
 from lynkr.proxy.ear import Ear
 from lynkr.proxy.giving import Giving
 from lynkr.proxy.here import PATHS, Here
 from lynkr.proxy.interpret import ERROR_S, PING_S, Interpreting, refusal_in
 from lynkr.proxy.lanes import Lanes, Resting, Unserved, named, wider
-from lynkr.proxy.outbound import Inbound, Outbound, outbound
+from lynkr.proxy.outbound import Inbound, Outbound, learn, outbound
 from lynkr.proxy.peek import begun, first_event, late
 from lynkr.proxy.planning import Placed, Planning, asked_model, house_of
-from lynkr.proxy.refused import about_the_lane
+from lynkr.proxy.refused import about_the_lane, unread
 from lynkr.proxy.relay import relay
 from lynkr.proxy.server import ClientGone, Reply, Request
 from lynkr.proxy.shaping import Shaping
@@ -58,14 +59,6 @@ _RETRIES = 2
 _SLOW = 5
 # Claude Code gives a stream up that is silent for 300 s.
 _SILENT_S = 280.0
-
-
-class Clock(NamedTuple):
-    """Time, passed in: `ms` counts up, `now` is RFC 3339, `new_id` an id that sorts by time."""
-
-    ms: Callable[[], float]
-    now: Callable[[], str]
-    new_id: Callable[[], str]
 
 
 @dataclass(slots=True)
@@ -231,8 +224,7 @@ class _Case:
         lanes, plan = self.common.lanes, placed.plan
         if plan.warm and (rest := lanes.rest(plan.routes[0].lane)) and rest.seconds <= PATIENCE_S:
             await anyio.sleep(rest.seconds)  # less than what its cache is worth
-        failures, resting = list[tuple[Lane, Unserved]](), list[Resting]()
-        routes = list(plan.routes)
+        failures, resting, routes = list[tuple[Lane, Unserved]](), list[Resting](), list(plan.routes)
         while routes:
             route, *routes = routes
             if (rest := lanes.rest(route.lane)) is not None:
@@ -333,17 +325,22 @@ class _Case:
         shaped = common.shaping(common.planning.for_lane(placed, lane), lane)
         self.removed = shaped.removed
         self._note(faults=shaped.faults)
-        out = outbound(shaped.inbound, lane)
+        out = outbound(shaped.inbound, lane, later=final)
         out.changes += shaped.changes
-        self.size, self.changes = out.size, out.changes
-        if self.match is not None:
-            self._note(asked_model=out.asked, model=out.model)
+        self.changes = out.changes
+        if out.unread is None:
+            self._learned(out)
         opening = await self._opening(placed, out, lane, spoken, final=final)
         self.telling.sent = True
         if out.translation is not None:
             await self._translate(out, lane, opening, final=final)
         else:
             await self._relayed(opening, lane, final=final)
+
+    def _learned(self, out: Outbound) -> None:
+        self.size = out.size
+        if self.match is not None:
+            self._note(asked_model=out.asked, model=out.model)
 
     async def _opening(
         self, placed: Placed, out: Outbound, lane: Lane, spoken: Format | None, *, final: bool
@@ -353,12 +350,7 @@ class _Case:
         where = address(lane, goes_as, base_url(lane, goes_as, common.origins, placed.inbound.named), out.target)
         held = common.keys.get(lane.name)
         if held is None and lane.auth in (Auth.KEY, Auth.CLOUD):
-            raise ClientError(
-                f"lynkr: lane '{lane.name}' has a credential of its own that this session has not read, because the "
-                f"tool it was started for does not use it; start this one with: lynkr run --nested",
-                status=403,
-                kind="no_credential",
-            )
+            raise unread(lane)
         own = await credential(held, way(lane, goes_as), goes_as, self.request.method, where, out.body or b"")
         length = None if out.body is None else len(out.body)
         self.goes_as = goes_as
@@ -367,9 +359,17 @@ class _Case:
         wait_s = common.lanes.routing.wait_s * (1 if out.streams and lane.auth is not Auth.NONE else _SLOW)
         self.patience_s = lane.timeout_s or wait_s
 
+        def learned() -> None:
+            if out.unread is not None:
+                learn(out)
+                self._learned(out)
+
         async def opening() -> Answer:
             if final or lane.timeout_s is not None:
-                answer = await common.upstreams.open(lane, where, self.request.method, sent, out.body)
+                try:
+                    answer = await common.upstreams.open(lane, where, self.request.method, sent, out.body, learned)
+                finally:
+                    learned()  # also of what could not be sent
             else:
                 with anyio.move_on_after(wait_s) as waited:
                     answer = await common.upstreams.open(lane, where, self.request.method, sent, out.body)

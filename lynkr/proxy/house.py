@@ -14,8 +14,9 @@ from lynkr.health import Healths
 from lynkr.ledger.meter import Meter
 from lynkr.ledger.prices import table
 from lynkr.proxy.bypassing import Bypasses
+from lynkr.proxy.clock import Clock
 from lynkr.proxy.counting import Counts
-from lynkr.proxy.exchange import Clock, Exchange
+from lynkr.proxy.exchange import Exchange
 from lynkr.proxy.here import Here
 from lynkr.proxy.lanes import Lanes
 from lynkr.proxy.planning import Planning

@@ -7,6 +7,7 @@ cloud's envelope, or written anew in another format.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from lynkr import __version__
@@ -68,6 +69,8 @@ class Outbound:
     # What the body says, where that could be read.
     asks_for_stream: bool = False
     changes: Changes = field(default_factory=Changes)
+    # What goes as it came need not be read before it leaves; see `learn`.
+    unread: Inbound | None = None
 
     @property
     def streams(self) -> bool:
@@ -111,8 +114,9 @@ class Inbound:
         return replace(self, request=request, named=named, body=document.body, document=document)
 
 
-def outbound(inbound: Inbound, lane: Lane) -> Outbound:
-    """The request that goes down `lane`. Raises ClientError where it cannot."""
+def outbound(inbound: Inbound, lane: Lane, *, later: bool = False) -> Outbound:
+    """The request that goes down `lane`; `later` leaves what may be read afterwards to `learn`. Raises ClientError
+    where it cannot go there."""
     match, request = inbound.match, inbound.request
     if match is None or inbound.body is None:
         return Outbound(_without_credentials(request.target, lane), request.headers, inbound.body)
@@ -120,14 +124,31 @@ def outbound(inbound: Inbound, lane: Lane) -> Outbound:
     helped = Changes()
     if lane.auth is not Auth.CLIENT and match.metered and spoken is not None:
         inbound = cached(inbound, lane, spoken, helped)
-    out = _outbound(inbound, match, lane, spoken)
+    out = _outbound(inbound, match, lane, spoken, later=later)
     out.changes += helped
     return out
 
 
-def _outbound(inbound: Inbound, match: Match, lane: Lane, spoken: Format | None) -> Outbound:
+def learn(out: Outbound) -> None:
+    """Reads what has left unread: which model it asks for, and whether for a stream."""
+    inbound, out.unread = out.unread, None
+    if inbound is None or inbound.match is None:
+        return
+    with suppress(Unreadable, MalformedDocument):
+        _learn(out, inbound.match, inbound.read())
+
+
+def _learn(out: Outbound, match: Match, document: Document) -> None:
+    out.size = len(document.body)
+    asked_stream, named = document.find("stream"), document.find("model")
+    out.asks_for_stream = asked_stream is not None and asked_stream.value is True
+    if named is not None and isinstance(named.value, str) and not match.model:
+        out.asked, out.model = named.value, out.model or named.value
+
+
+def _outbound(inbound: Inbound, match: Match, lane: Lane, spoken: Format | None, *, later: bool) -> Outbound:
     if spoken is match.format:
-        return _relayed(inbound, match, lane)
+        return _relayed(inbound, match, lane, later=later)
     assert spoken is not None
     document = _understood(inbound)
     envelope = ENVELOPES.get(spoken)
@@ -176,22 +197,21 @@ def _understood(inbound: Inbound) -> Document:
     return document
 
 
-def _relayed(inbound: Inbound, match: Match, lane: Lane) -> Outbound:
+def _relayed(inbound: Inbound, match: Match, lane: Lane, *, later: bool) -> Outbound:
     """As it came, but for what another model or a foreign seal makes necessary."""
     out = Outbound(_target(inbound, match, lane), inbound.request.headers, inbound.body, match.model)
     out.model = lane.model or match.model
     out.size = len(inbound.body or b"")
+    if later and _goes_as_it_came(inbound, lane):
+        out.unread = inbound
+        return out
     try:
         document = inbound.read()
     except (Unreadable, MalformedDocument) as error:
         if lane.model and not match.model:
             raise ClientError(f"lynkr: the body is not JSON that can be read ({error})", kind="unreadable") from error
         return out
-    out.size = len(document.body)
-    asked_stream, named = document.find("stream"), document.find("model")
-    out.asks_for_stream = asked_stream is not None and asked_stream.value is True
-    if named is not None and isinstance(named.value, str) and not match.model:
-        out.asked, out.model = named.value, lane.model or named.value
+    _learn(out, match, document)
     if (opened := _unsealed(inbound, document, out.changes)) is not document:
         document = opened
         out.body, out.headers = document.body, _less(out.headers, b"content-encoding")
@@ -201,6 +221,13 @@ def _relayed(inbound: Inbound, match: Match, lane: Lane) -> Outbound:
     if lane.auth is not Auth.CLIENT and out.model and capabilities(lane, match.format, out.model).strange:
         return _fitted(inbound, match, document, lane, out)
     return out
+
+
+def _goes_as_it_came(inbound: Inbound, lane: Lane) -> bool:
+    """Whether nothing is to be changed for `lane`, as far as that can be told of a body that nobody has read."""
+    if lane.auth is not Auth.CLIENT or lane.model is not None or inbound.document is not None:
+        return False
+    return "content-encoding" not in inbound.named and not marked(inbound.body or b"")
 
 
 def _unsealed(inbound: Inbound, document: Document, changes: Changes) -> Document:

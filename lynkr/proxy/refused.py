@@ -1,4 +1,4 @@
-"""What a tool is told when its lane does not take the lane's own credential.
+"""What a tool is told when its lane does not take the lane's own credential, or the session has none for it.
 
 The provider's words mean the tool's login there, which has nothing to do with it: Claude Code answers a 401 by asking
 for a login, for three minutes. So the tool gets a 403, which it does not repeat, and a sentence about the lane.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from lynkr.errors import ClientError
 from lynkr.events import Refusal
 from lynkr.lane import Auth, Lane
 
@@ -33,3 +34,13 @@ def about_the_lane(refusal: Refusal, lane: Lane, status: int) -> Refusal:
         what, way = "does not let the lane's credential do this", f"see what it may do with: lynkr key test {entry}"
     message = f"lynkr: lane '{lane.name}': {lane.provider} {what} ({status}: {words}); {way}"
     return replace(refusal, kind="permission", message=message, code="lynkr_lane_credential", status=status)
+
+
+def unread(lane: Lane) -> ClientError:
+    """A request for a lane whose credential this session has no business with."""
+    return ClientError(
+        f"lynkr: lane '{lane.name}' has a credential of its own that this session has not read, because the tool it "
+        f"was started for does not use it; start this one with: lynkr run --nested",
+        status=403,
+        kind="no_credential",
+    )

@@ -20,7 +20,7 @@ from lynkr.framing.http1 import Headers, ResponseHead
 from lynkr.lane import Lane
 from lynkr.upstream.catalog import Address, is_loopback
 from lynkr.upstream.failure import Failure, cut, explain
-from lynkr.upstream.wire import Origin, Take, Wires
+from lynkr.upstream.wire import Origin, Sent, Take, Wires, nothing
 
 if TYPE_CHECKING:
     from lynkr.upstream.proxied import Tunnel
@@ -107,8 +107,11 @@ class Upstreams:
         self._ways: dict[Origin, str | None] = {}
         self._tls: ssl.SSLContext | None = None
 
-    async def open(self, lane: Lane, where: Address, method: str, headers: Headers, body: bytes | None) -> Answer:
-        """Sends a request down `lane` and waits for the head of its answer. Raises UpstreamError."""
+    async def open(
+        self, lane: Lane, where: Address, method: str, headers: Headers, body: bytes | None, sent: Sent = nothing
+    ) -> Answer:
+        """Sends a request down `lane` and waits for the head of its answer; `sent` is called when the request is on its
+        way, unless it goes through a proxy or nowhere. Raises UpstreamError."""
         limit = lane.timeout_s
         connect_s = min(CONNECT_TIMEOUT_S, limit or CONNECT_TIMEOUT_S)
         proxy = self._proxy(where)
@@ -118,7 +121,7 @@ class Upstreams:
                 source = wire = await self._wires.open(where, connect_s)
                 target = where.target.encode("ascii", "surrogateescape")
                 try:
-                    head = await wire.ask(method.encode(), target, headers, body or b"", limit)
+                    head = await wire.ask(method.encode(), target, headers, body or b"", limit, sent)
                 except BaseException:
                     wire.abort()
                     raise

@@ -46,7 +46,13 @@ _WAITING = 256 * 1024
 
 # Takes bytes of an answer, and says whether that is enough for now.
 Take = Callable[[bytes], bool]
+# What can be done while the server thinks.
+Sent = Callable[[], None]
 Origin = tuple[str, str, int | None]
+
+
+def nothing() -> None:
+    """Does so."""
 
 
 class Wire(Receiver):
@@ -84,10 +90,10 @@ class Wire(Receiver):
         return self._closed
 
     async def ask(
-        self, method: bytes, target: bytes, headers: Headers, body: bytes, limit: float | None
+        self, method: bytes, target: bytes, headers: Headers, body: bytes, limit: float | None, sent: Sent = nothing
     ) -> ResponseHead:
         """Sends a request and waits for the head of its answer; nothing may take longer than `limit` seconds to go on.
-        Raises Failure."""
+        `sent` is called when the request is on its way. Raises Failure."""
         try:
             head = write_request(method, target, headers)
         except MalformedHTTP as error:
@@ -99,6 +105,7 @@ class Wire(Receiver):
         else:
             self._transport.write(head)
             await self._send(body)
+        sent()
         while self._head is None:
             await self._news()
         return self._head

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
+import threading
 import zlib
 
 import pytest
@@ -14,6 +16,7 @@ from scripts import (
     STREAM_HEAD,
     Asked,
     Pause,
+    Step,
     anthropic,
     chat,
     chunk,
@@ -24,7 +27,9 @@ from scripts import (
     whole,
 )
 
+from lynkr.document import Document
 from lynkr.lane import Auth, Format
+from lynkr.proxy.documents import Documents
 from lynkr.secrets import Key
 
 # Everything that a re-serialiser would change: spacing, key order, duplicate keys, numbers, escapes, lone surrogates.
@@ -40,6 +45,36 @@ def test_the_body_arrives_as_the_client_sent_it() -> None:
         assert up.asked[0].body == ODD
         assert up.asked[0].target == "/v1/messages?beta=true"
         assert lynkr.row().asked_model == lynkr.row().model == "claude-opus-5-5"
+
+
+def test_what_goes_as_it_came_is_read_when_it_is_on_its_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, read_after = threading.Event(), list[bool]()
+    real = Documents.read
+
+    def reading(documents: Documents, body: bytes, text: str | None = None) -> Document:
+        read_after.append(asked.wait(5))
+        return real(documents, body, text)
+
+    monkeypatch.setattr(Documents, "read", reading)
+    body = b'{"model": "claude-opus-5-5", "max_tokens": 5, "messages": []}'
+
+    def script(_: Asked) -> list[Step]:
+        asked.set()
+        return whole({"type": "message", "usage": {"input_tokens": 3, "output_tokens": 4}})
+
+    with upstream(script) as up, proxy(anthropic_lane(up.url)) as lynkr:
+        assert ask(lynkr.port, "/v1/messages", body).status == 200
+        row = lynkr.row()
+    assert read_after == [True]
+    assert (row.asked_model, row.model, row.usage.output) == ("claude-opus-5-5", "claude-opus-5-5", 4)
+
+
+def test_of_what_could_not_be_sent_the_row_says_the_model_all_the_same() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with proxy(anthropic_lane(f"http://127.0.0.1:{port}")) as lynkr:
+        assert ask(lynkr.port, "/v1/messages", b'{"model": "claude-opus-5-5"}').status == 502
+        assert lynkr.row().asked_model == "claude-opus-5-5"
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[1]", b'"x"', b"\xff\xfe", b'{"model": 3}', b"not json at all"])
