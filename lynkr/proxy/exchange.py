@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import anyio
@@ -37,7 +38,7 @@ from lynkr.proxy.lanes import Lanes, Resting, Unserved, named, wider
 from lynkr.proxy.outbound import Inbound, Outbound, learn, outbound
 from lynkr.proxy.peek import begun, first_event, late
 from lynkr.proxy.planning import Placed, Planning, asked_model, house_of
-from lynkr.proxy.refused import about_the_lane, unread
+from lynkr.proxy.refused import about_the_lane, no_credential
 from lynkr.proxy.relay import relay
 from lynkr.proxy.server import ClientGone, Reply, Request
 from lynkr.proxy.shaping import Shaping
@@ -249,7 +250,7 @@ class _Case:
             except Unserved as failure:
                 wait = self.common.lanes.pause(route.lane, attempt, failure, retries)
                 if wait is None:
-                    raise failure.taken_apart() from None
+                    raise failure.detach() from None
                 self.telling.failed(failure.status, failure.name)
                 await anyio.sleep(wait)
                 attempt += 1
@@ -271,7 +272,7 @@ class _Case:
                 self.telling.failed(failure.status, failure.name)
                 lanes.failed(route.lane, failure)
                 wait = lanes.pause(route.lane, attempt, failure, retries)
-                failure.taken_apart()
+                failure.detach()
                 if wait is None:
                     return failure
                 await anyio.sleep(wait)
@@ -329,7 +330,7 @@ class _Case:
         out.changes += shaped.changes
         self.changes = out.changes
         if out.unread is None:
-            self._learned(out)
+            self._learn(out)
         opening = await self._opening(placed, out, lane, spoken, final=final)
         self.telling.sent = True
         if out.translation is not None:
@@ -337,7 +338,8 @@ class _Case:
         else:
             await self._relayed(opening, lane, final=final)
 
-    def _learned(self, out: Outbound) -> None:
+    def _learn(self, out: Outbound) -> None:
+        learn(out)
         self.size = out.size
         if self.match is not None:
             self._note(asked_model=out.asked, model=out.model)
@@ -350,7 +352,7 @@ class _Case:
         where = address(lane, goes_as, base_url(lane, goes_as, common.origins, placed.inbound.named), out.target)
         held = common.keys.get(lane.name)
         if held is None and lane.auth in (Auth.KEY, Auth.CLOUD):
-            raise unread(lane)
+            raise no_credential(lane)
         own = await credential(held, way(lane, goes_as), goes_as, self.request.method, where, out.body or b"")
         length = None if out.body is None else len(out.body)
         self.goes_as = goes_as
@@ -359,17 +361,14 @@ class _Case:
         wait_s = common.lanes.routing.wait_s * (1 if out.streams and lane.auth is not Auth.NONE else _SLOW)
         self.patience_s = lane.timeout_s or wait_s
 
-        def learned() -> None:
-            if out.unread is not None:
-                learn(out)
-                self._learned(out)
-
         async def opening() -> Answer:
             if final or lane.timeout_s is not None:
+                learned = partial(self._learn, out) if out.unread is not None else None
                 try:
                     answer = await common.upstreams.open(lane, where, self.request.method, sent, out.body, learned)
                 finally:
-                    learned()  # also of what could not be sent
+                    if out.unread is not None:  # it could not be sent, or not by us
+                        self._learn(out)
             else:
                 with anyio.move_on_after(wait_s) as waited:
                     answer = await common.upstreams.open(lane, where, self.request.method, sent, out.body)

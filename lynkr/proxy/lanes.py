@@ -57,7 +57,7 @@ class Unserved(Exception):
                        name=named(cause))  # fmt: skip
         return None
 
-    def taken_apart(self) -> BaseException:
+    def detach(self) -> BaseException:
         """What it was raised from. From then on it is a value like others: with its cause and its frames it would hold
         on to the whole request, and they to it."""
         cause = self.__cause__

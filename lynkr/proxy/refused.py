@@ -36,7 +36,7 @@ def about_the_lane(refusal: Refusal, lane: Lane, status: int) -> Refusal:
     return replace(refusal, kind="permission", message=message, code="lynkr_lane_credential", status=status)
 
 
-def unread(lane: Lane) -> ClientError:
+def no_credential(lane: Lane) -> ClientError:
     """A request for a lane whose credential this session has no business with."""
     return ClientError(
         f"lynkr: lane '{lane.name}' has a credential of its own that this session has not read, because the tool it "

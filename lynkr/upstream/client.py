@@ -20,7 +20,7 @@ from lynkr.framing.http1 import Headers, ResponseHead
 from lynkr.lane import Lane
 from lynkr.upstream.catalog import Address, is_loopback
 from lynkr.upstream.failure import Failure, cut, explain
-from lynkr.upstream.wire import Origin, Sent, Take, Wires, nothing
+from lynkr.upstream.wire import Origin, Take, Wires
 
 if TYPE_CHECKING:
     from lynkr.upstream.proxied import Tunnel
@@ -108,7 +108,13 @@ class Upstreams:
         self._tls: ssl.SSLContext | None = None
 
     async def open(
-        self, lane: Lane, where: Address, method: str, headers: Headers, body: bytes | None, sent: Sent = nothing
+        self,
+        lane: Lane,
+        where: Address,
+        method: str,
+        headers: Headers,
+        body: bytes | None,
+        sent: Callable[[], None] | None = None,
     ) -> Answer:
         """Sends a request down `lane` and waits for the head of its answer; `sent` is called when the request is on its
         way, unless it goes through a proxy or nowhere. Raises UpstreamError."""

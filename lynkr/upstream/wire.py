@@ -46,13 +46,7 @@ _WAITING = 256 * 1024
 
 # Takes bytes of an answer, and says whether that is enough for now.
 Take = Callable[[bytes], bool]
-# What can be done while the server thinks.
-Sent = Callable[[], None]
 Origin = tuple[str, str, int | None]
-
-
-def nothing() -> None:
-    """Does so."""
 
 
 class Wire(Receiver):
@@ -90,7 +84,13 @@ class Wire(Receiver):
         return self._closed
 
     async def ask(
-        self, method: bytes, target: bytes, headers: Headers, body: bytes, limit: float | None, sent: Sent = nothing
+        self,
+        method: bytes,
+        target: bytes,
+        headers: Headers,
+        body: bytes,
+        limit: float | None,
+        sent: Callable[[], None] | None = None,
     ) -> ResponseHead:
         """Sends a request and waits for the head of its answer; nothing may take longer than `limit` seconds to go on.
         `sent` is called when the request is on its way. Raises Failure."""
@@ -105,7 +105,8 @@ class Wire(Receiver):
         else:
             self._transport.write(head)
             await self._send(body)
-        sent()
+        if sent is not None:
+            sent()
         while self._head is None:
             await self._news()
         return self._head
@@ -168,6 +169,7 @@ class Wire(Receiver):
             or self._method == b"HEAD"
             or self._transport.get_write_buffer_size()
         ):
+            self._failure = None  # raised, it holds on to whoever heard of it, and they to this
             self.abort()
             return
         self._method = b""
