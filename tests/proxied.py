@@ -103,6 +103,14 @@ def proxy(
     assert thread.problem is None, thread.problem
 
 
+@contextlib.contextmanager
+def nobody() -> Iterator[str]:
+    """An address at which nothing listens, and nothing else begins to meanwhile."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+
+
 def connect(port: int, timeout: float = 20.0) -> socket.socket:
     connection = socket.create_connection(("127.0.0.1", port), timeout=timeout)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -10,7 +10,7 @@ import time
 
 import pytest
 import trustme
-from proxied import SECRET, anthropic_lane, ask, connect, openai_lane, proxy, read, request
+from proxied import SECRET, anthropic_lane, ask, connect, nobody, openai_lane, proxy, read, request
 from scripts import (
     ANTHROPIC_USAGE,
     END,
@@ -35,17 +35,12 @@ BODY = b'{"model":"claude-opus-5-5","stream":true,"messages":[]}'
 EVENTS = anthropic_events([{"type": "text", "text": "x" * 400}], "end_turn", ANTHROPIC_USAGE, "claude-opus-5-5")
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 def error_of(body: bytes) -> str:
     return str(json.loads(body)["error"]["message"])
 
 
 def test_a_lane_that_nobody_listens_on_is_named_and_not_retried() -> None:
-    with proxy(anthropic_lane(f"http://127.0.0.1:{free_port()}")) as lynkr:
+    with nobody() as url, proxy(anthropic_lane(url)) as lynkr:
         answer = ask(lynkr.port, "/v1/messages", BODY)
         row = lynkr.row()
     assert answer.status == 502
@@ -58,7 +53,7 @@ def test_a_lane_that_nobody_listens_on_is_named_and_not_retried() -> None:
 
 
 def test_an_error_in_answer_to_head_has_no_body_and_the_proxy_lives_on() -> None:
-    with proxy(anthropic_lane(f"http://127.0.0.1:{free_port()}")) as lynkr:
+    with nobody() as url, proxy(anthropic_lane(url)) as lynkr:
         for _ in range(2):
             answer = ask(lynkr.port, "/api/hello", method="HEAD")
             assert (answer.status, answer.header("x-should-retry")) == (502, "false")
@@ -92,8 +87,7 @@ def test_a_providers_own_name_that_cannot_be_looked_up_is_the_network_and_may_be
 
 
 def test_each_format_gets_its_own_error() -> None:
-    dead = f"http://127.0.0.1:{free_port()}"
-    with proxy(openai_lane(dead + "/v1")) as lynkr:
+    with nobody() as dead, proxy(openai_lane(dead + "/v1")) as lynkr:
         for path in ("/v1/responses", "/v1/chat/completions"):
             answer = ask(lynkr.port, path, b'{"model":"gpt-5.5"}')
             error = json.loads(answer.body)["error"]
@@ -405,9 +399,10 @@ def test_an_upstream_that_speaks_no_http_is_not_asked_again() -> None:
 
 
 def test_a_proxy_that_is_not_there_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("http_proxy", f"http://user:pass-word@127.0.0.1:{free_port()}")
-    with proxy(anthropic_lane("http://provider.example")) as lynkr:
-        answer = ask(lynkr.port, "/v1/messages", BODY)
+    with nobody() as dead:
+        monkeypatch.setenv("http_proxy", dead.replace("://", "://user:pass-word@"))
+        with proxy(anthropic_lane("http://provider.example")) as lynkr:
+            answer = ask(lynkr.port, "/v1/messages", BODY)
     assert "through the proxy 127.0.0.1:" in error_of(answer.body)
     assert b"pass-word" not in answer.body
 

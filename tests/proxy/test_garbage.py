@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import gc
 import json
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from proxied import Proxy, anthropic_lane, ask, proxy
+from proxied import Proxy, anthropic_lane, ask, nobody, proxy
 from scripts import STREAM_HEAD, Cut, anthropic, chat, chunk, upstream, whole
 
 from lynkr.answers.settings import Caching
@@ -118,9 +117,7 @@ def test_nor_of_one_that_was_refused(lane: Callable[[str], Lane], streamed: bool
 @pytest.mark.parametrize("lane", [anthropic_lane, keyed, translated])
 @pytest.mark.usefixtures("nobody_looks")
 def test_nor_of_one_that_went_nowhere(lane: Callable[[str], Lane], streamed: bool) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with proxy(lane(f"http://127.0.0.1:{port}"), keys=KEYS) as lynkr:
+    with nobody() as url, proxy(lane(url), keys=KEYS) as lynkr:
         assert left_over(lynkr, streamed) <= FEW
         assert outcomes(lynkr) == {("refused", 502)}
 

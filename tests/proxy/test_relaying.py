@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
-import socket
 import threading
 import zlib
 
 import pytest
 import zstandard
-from proxied import SECRET, anthropic_lane, ask, connect, openai_lane, proxy, read, request
+from proxied import SECRET, anthropic_lane, ask, connect, nobody, openai_lane, proxy, read, request
 from scripts import (
     END,
     STREAM_HEAD,
@@ -70,9 +69,7 @@ def test_what_goes_as_it_came_is_read_when_it_is_on_its_way(monkeypatch: pytest.
 
 
 def test_of_what_could_not_be_sent_the_row_says_the_model_all_the_same() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with proxy(anthropic_lane(f"http://127.0.0.1:{port}")) as lynkr:
+    with nobody() as url, proxy(anthropic_lane(url)) as lynkr:
         assert ask(lynkr.port, "/v1/messages", b'{"model": "claude-opus-5-5"}').status == 502
         assert lynkr.row().asked_model == "claude-opus-5-5"
 
