@@ -8,13 +8,16 @@ from __future__ import annotations
 import base64
 import functools
 import json
+import socket
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from loops import AWS_HEAD, aws, aws_event, loop
-from proxied import ask, connect, read, request
+from proxied import Answer, ask, connect, read, request
 from proxy.test_translating import CLIENTS, PROVIDERS, WORDS, body, each_lane, each_way, others, send, serving, target
 from scripts import (
     ANTHROPIC_USAGE,
@@ -275,6 +278,26 @@ def stream(spoken: str, *events: bytes, then: Step = END) -> list[Step]:
     return [HEADS.get(spoken, STREAM_HEAD), *(step for said in events for step in (chunk(said), Pause(0.003))), then]
 
 
+@dataclass
+class Hearing:
+    """An answer whose end is not sent before its client has heard its beginning, so that the two never come as one."""
+
+    begun: list[Step]
+    then: list[Step]
+    heard: threading.Event = field(default_factory=threading.Event)
+
+    def __call__(self, _: Asked) -> Iterator[Step]:
+        self.heard.clear()
+        yield from self.begun
+        assert self.heard.wait(20)
+        yield from self.then
+
+    def read(self, connection: socket.socket) -> Answer:
+        connection.recv(1, socket.MSG_PEEK)
+        self.heard.set()
+        return read(connection)
+
+
 def broke_off(client: str, body: bytes) -> tuple[str | None, str]:
     """(name, words) of the error that a client finds at the end of a stream."""
     before, _, last = body.removesuffix(b"\n\n").rpartition(b"\n\n")
@@ -311,11 +334,11 @@ def test_an_answer_that_begins_with_an_error_has_a_status(spoken: str) -> None:
 @each_lane
 def test_an_error_within_a_stream_ends_it_in_the_clients_own_and_the_connection_serves_on(spoken: str) -> None:
     error, kind = BREAKS[spoken]
-    steps = stream(spoken, *BEGUN[spoken][0], *BEGUN[spoken][1], error, then=Hang())
-    with serving(spoken, lambda _: steps) as (up, lynkr), connect(lynkr.port) as connection:
+    hearing = Hearing(stream(spoken, *BEGUN[spoken][0], *BEGUN[spoken][1])[:-1], [chunk(error), Hang()])
+    with serving(spoken, hearing) as (up, lynkr), connect(lynkr.port) as connection:
         for n, client in enumerate(others(spoken) * 2):
             connection.sendall(request(lynkr.port, target(client), json.dumps(body(client)).encode()))
-            answer = read(connection)
+            answer = hearing.read(connection)
             assert (answer.status, answer.ended) == (200, True)
             assert b"Hello" in answer.body
             found, words = broke_off(client, answer.body)
@@ -333,15 +356,15 @@ GARBAGE = {"ollama": b"\x00\xff not a line of JSON\n", "bedrock-converse": b"\x0
 @each_lane
 @pytest.mark.parametrize("how", ["cut", "cut inside", "garbage", "ended", "silent"])
 def test_a_stream_that_breaks_ends_in_the_clients_own_error(spoken: str, how: str) -> None:
-    said = [*BEGUN[spoken][0], *BEGUN[spoken][1]]
-    if how == "cut inside":
-        said.append(BREAKS[spoken][0][:12])
-    if how == "garbage":
-        said += [GARBAGE.get(spoken, b"\xff\x00garbage\n\ndata: {broken\n\n")]
-    steps = stream(spoken, *said, then={"cut": Cut(), "cut inside": Cut(), "silent": Hang()}.get(how, END))
-    with serving(spoken, lambda _: steps, timeout_s=0.3 if how == "silent" else None) as (_, lynkr):
+    last: Step = {"cut": Cut(), "cut inside": Cut(), "silent": Hang()}.get(how, END)
+    more = {"cut inside": [BREAKS[spoken][0][:12]],
+            "garbage": [GARBAGE.get(spoken, b"\xff\x00garbage\n\ndata: {broken\n\n")]}.get(how, [])  # fmt: skip
+    hearing = Hearing(stream(spoken, *BEGUN[spoken][0], *BEGUN[spoken][1])[:-1], [*map(chunk, more), Pause(0.05), last])
+    with serving(spoken, hearing, timeout_s=0.3 if how == "silent" else None) as (_, lynkr):
         for n, client in enumerate(others(spoken)):
-            answer = send(lynkr, client)
+            with connect(lynkr.port) as connection:
+                connection.sendall(request(lynkr.port, target(client), json.dumps(body(client)).encode()))
+                answer = hearing.read(connection)
             assert (answer.status, answer.ended) == (200, True)
             assert b"Hello" in answer.body
             found, words = broke_off(client, answer.body)
