@@ -27,9 +27,9 @@ from lynkr.ledger.row import Row
 from lynkr.ledger.stamp import stamp
 from lynkr.plan import Plan
 from lynkr.proxy.documents import Documents
+from lynkr.proxy.message import Request
 from lynkr.proxy.outbound import Inbound
 from lynkr.proxy.planning import Planning
-from lynkr.proxy.server import Request
 from lynkr.proxy.shaping import Outcome, Shaping
 from lynkr.routing.budget import Purse
 from lynkr.routing.settings import Budget

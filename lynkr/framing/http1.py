@@ -19,9 +19,9 @@ _MAX_LINE = 4096
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _REQUEST = re.compile(rb"(" + _TOKEN + rb") ([\x21-\x7e]+) HTTP/1\.([01])\r?\n")
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([^\x00\r\n]*))?\r?\n")
-# Everything here is told apart by one character, and what has been matched is not given back: linear, whatever comes.
-_FIELDS = re.compile(rb"(?:" + _TOKEN + rb":[^\x00\r\n]*+\r?\n)*+")
-_FIELD = re.compile(rb"([^:\n]+):([^\r\n]*)")
+# The bytes of names.
+_NAMES = bytes(byte for byte in range(256) if re.fullmatch(_TOKEN, bytes([byte])))
+_LINE_END = re.compile(rb"\r?\n")
 _FOLD = re.compile(rb"\r?\n[ \t]+")
 _BLANK = re.compile(rb"\n\r?\n")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?")
@@ -108,14 +108,35 @@ def read_response(head: bytes) -> ResponseHead:
 
 
 def _fields(head: bytes, start: int) -> Headers:
-    if b"\n " in head or b"\n\t" in head:
-        # A line that goes on in the next one; whoever still sends that means one line.
-        head, start = head[:start] + _FOLD.sub(b" ", head[start:]), start
-    whole = _FIELDS.match(head, start)
-    assert whole is not None
-    if head[whole.end() :] not in (b"\r\n", b"\n"):
+    block = head[start:]
+    found = _lines(block)
+    if found is None:
+        # As some still write: lines that end in LF alone, and those that go on in the next one and mean one line.
+        found = _lines(_LINE_END.sub(b"\r\n", _FOLD.sub(b" ", block)))
+    if found is None:
         raise MalformedHTTP("a header is not as it should be")
-    return [(name, value.strip(b" \t")) for name, value in _FIELD.findall(head, start, whole.end())]
+    return found
+
+
+def _lines(block: bytes) -> Headers | None:
+    """The headers in lines that end in CRLF, up to the blank one; None where there is anything else."""
+    lines = block.split(b"\r\n")
+    ends = len(lines) - 1
+    if lines[-2:] != [b"", b""] or block.count(b"\n") != ends or block.count(b"\r") != ends or b"\0" in block:
+        return None
+    headers, names = list[tuple[bytes, bytes]](), list[bytes]()
+    for line in lines[:-2]:
+        name, colon, value = line.partition(b":")
+        if not (name and colon):
+            return None
+        names.append(name)
+        headers.append((name, value.strip(b" \t")))
+    return None if _misnamed(names) else headers
+
+
+def _misnamed(names: list[bytes]) -> bool:
+    """Whether there is a byte in names that stands in none."""
+    return bool(b"".join(names).translate(None, _NAMES))
 
 
 def indexed(headers: Headers) -> dict[bytes, bytes]:
@@ -206,9 +227,9 @@ def write_response(status: int, reason: bytes, headers: Headers) -> bytes:
 
 def _written(headers: Headers) -> bytes:
     block = b"".join([b"%b: %b\r\n" % field for field in headers])
+    names, ends = [name for name, _ in headers], len(headers)
     # As many lines as headers, and each of them a header: no value says more than itself.
-    whole = _FIELDS.fullmatch(block)
-    if whole is None or block.count(b"\n") != len(headers) or b":" in b"".join([name for name, _ in headers]):
+    if block.count(b"\n") != ends or block.count(b"\r") != ends or b"\0" in block or not all(names) or _misnamed(names):
         raise MalformedHTTP("a header that cannot be sent")
     return block + b"\r\n"
 

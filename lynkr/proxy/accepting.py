@@ -11,7 +11,8 @@ import anyio
 import anyio.lowlevel
 
 from lynkr.proxy.gate import Gate
-from lynkr.proxy.server import Application, Connection
+from lynkr.proxy.message import Application, Hasten
+from lynkr.proxy.server import Connection
 from lynkr.upstream.receiver import inlet
 
 # Too many open files and the like: what is open goes on, and what comes waits until something has closed.
@@ -29,11 +30,13 @@ async def serve(
     fault: Callable[[Exception], None],
     drain: anyio.Event | None = None,
     connected: set[Connection] | None = None,
+    hasten: Hasten | None = None,
 ) -> None:
     """Serves `listener` until `stop` is set; what is still going on then is cancelled.
 
-    Once `drain` is set nobody new is let in, and it ends when everyone who is there has been served. Who is connected
-    stands in `connected`. A fault of ours in one connection is told to `fault` and ends that connection only.
+    `hasten` begins with what need not be thought about. Once `drain` is set nobody new is let in, and it ends when
+    everyone who is there has been served. Who is connected stands in `connected`. A fault of ours in one connection is
+    told to `fault` and ends that connection only.
     """
     listener.setblocking(False)  # noqa: FBT003 - the socket's own way
     here = set[Connection]() if connected is None else connected
@@ -41,7 +44,7 @@ async def serve(
     coming = set[socket.socket]()
 
     async def one(client: socket.socket) -> None:
-        connection = Connection(gate, memory)
+        connection = Connection(gate, memory, hasten)
         is_there = await _joined(client, connection)
         coming.discard(client)
         left.set()

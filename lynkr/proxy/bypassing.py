@@ -84,6 +84,10 @@ class Bypasses:
     def _on(self, said: bool | None, lane: Lane) -> bool:
         return lane.auth is not Auth.CLIENT if said is None else said
 
+    def answers(self, lane: Lane) -> bool:
+        """Whether anything that asks a model is answered here instead of by `lane`."""
+        return self._on(self.switches.probes, lane) or self._on(self.switches.titles, lane)
+
     def head(self, inbound: Inbound, lane: Lane) -> bool:
         """Whether a request only wants to know that somebody is there."""
         return inbound.request.method == "HEAD" and inbound.match is None and self._on(self.switches.probes, lane)

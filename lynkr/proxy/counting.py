@@ -7,9 +7,8 @@ or the price table knows it, because clients can ask for any.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lynkr.ledger.row import Row
@@ -51,19 +50,11 @@ class Counts:
     removed: Counter[Labels] = field(default_factory=Counter)
     unserved: Counter[Labels] = field(default_factory=Counter)
     answered: Counter[Labels] = field(default_factory=Counter)
-    took: dict[Labels, Histogram] = field(default_factory=dict)
-    first_byte: dict[Labels, Histogram] = field(default_factory=dict)
+    took: defaultdict[Labels, Histogram] = field(default_factory=lambda: defaultdict(Histogram))
+    first_byte: defaultdict[Labels, Histogram] = field(default_factory=lambda: defaultdict(Histogram))
     shed: Counter[str] = field(default_factory=Counter)
+    # Those that are under way.
     flying: int = 0
-
-    @contextmanager
-    def under_way(self) -> Iterator[None]:
-        """Counts a request as long as it is being served."""
-        self.flying += 1
-        try:
-            yield
-        finally:
-            self.flying -= 1
 
     def add(self, profile: str, row: Row) -> None:
         """Counts a request that is over."""
@@ -90,9 +81,9 @@ class Counts:
             self.unserved[profile, attempt.lane, str(attempt.status or _NONE)] += 1
         if row.answered:
             self.answered[profile, row.answered.partition(":")[0]] += 1
-        self.took.setdefault((profile, lane), Histogram()).observe(row.ms / 1000)
+        self.took[profile, lane].observe(row.ms / 1000)
         if row.first_byte_ms is not None:
-            self.first_byte.setdefault((profile, lane), Histogram()).observe(row.first_byte_ms / 1000)
+            self.first_byte[profile, lane].observe(row.first_byte_ms / 1000)
 
     def _model(self, row: Row) -> str:
         if row.model is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from lynkr.conversation import Home
@@ -25,7 +24,6 @@ class Giving:
 
     telling: Telling
     meter: Meter
-    elapsed: Callable[[], float]
     saved: float | None = None
 
     async def here(self) -> None:
@@ -49,7 +47,7 @@ class Giving:
         self.saved = self.meter.worth(bypass.usage, route.lane, bypass.model) or 0.0
         label = Label(Home(route.lane.name, bypass.model), bypass.model, self.telling.notes["id"])
         headers, body = written(self.telling.codec, bypass.answer, label, streamed=bypass.streamed)
-        self.telling.note(first_byte_ms=self.elapsed())
+        self.telling.first_byte()
         await self.telling.reply.whole(200, body, [*headers, *self.telling.added(), (_MARK, b"bypass")])
 
     async def again(self, answering: Answering, question: Question, placed: Placed) -> bool:
@@ -65,7 +63,7 @@ class Giving:
         label = Label(Home(route.lane.name, given.model), asked or given.model, placed.inbound.id, placed.inbound.at,
                       question.wants_usage)  # fmt: skip
         headers, body = written(self.telling.codec, given.again, label, streamed=question.streamed)
-        self.telling.note(first_byte_ms=self.elapsed())
+        self.telling.first_byte()
         await self.telling.reply.whole(200, body, [*headers, *self.telling.added(), (_MARK, how.encode())])
         return True
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from lynkr.proxy.counting import Counts
 from lynkr.proxy.exposition import CONTENT_TYPE, exposition
-from lynkr.proxy.server import Reply, Request
+from lynkr.proxy.message import Reply, Request
 from lynkr.proxy.telling import JSON
 
 PATHS = frozenset(("/health/live", "/health/ready", "/metrics"))

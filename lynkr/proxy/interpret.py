@@ -18,8 +18,8 @@ from lynkr.errors import UpstreamError
 from lynkr.events import Event, Failed, MalformedStream, Ping, Refusal, Unfinished
 from lynkr.formats import Speech
 from lynkr.framing.http1 import Headers
+from lynkr.proxy.message import ClientGone, Reply
 from lynkr.proxy.outbound import Translation
-from lynkr.proxy.server import ClientGone, Reply
 from lynkr.translate.answer import Interpreter, Told, Unwrapper, refusal, silent, whole
 from lynkr.upstream.client import Answer
 from lynkr.usage import Heard

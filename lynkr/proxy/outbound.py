@@ -20,7 +20,8 @@ from lynkr.formats.values import dumps
 from lynkr.framing.http1 import Headers
 from lynkr.lane import Auth, Format, Lane
 from lynkr.proxy.coding import Unreadable, plain
-from lynkr.proxy.server import MAX_BODY, Request
+from lynkr.proxy.message import Request
+from lynkr.proxy.server import MAX_BODY
 from lynkr.routing.asking import asking
 from lynkr.target import Label, Target
 from lynkr.translate.request import betas_for, needs_writing, patch, write
@@ -202,7 +203,7 @@ def _relayed(inbound: Inbound, match: Match, lane: Lane, *, later: bool) -> Outb
     out = Outbound(_target(inbound, match, lane), inbound.request.headers, inbound.body, match.model)
     out.model = lane.model or match.model
     out.size = len(inbound.body or b"")
-    if later and _goes_as_it_came(inbound, lane):
+    if later and inbound.document is None and goes_as_it_came(inbound.request.named, inbound.body or b"", lane):
         out.unread = inbound
         return out
     try:
@@ -223,11 +224,10 @@ def _relayed(inbound: Inbound, match: Match, lane: Lane, *, later: bool) -> Outb
     return out
 
 
-def _goes_as_it_came(inbound: Inbound, lane: Lane) -> bool:
-    """Whether nothing is to be changed for `lane`, as far as that can be told of a body that nobody has read."""
-    if lane.auth is not Auth.CLIENT or lane.model is not None or inbound.document is not None:
-        return False
-    return "content-encoding" not in inbound.named and not marked(inbound.body or b"")
+def goes_as_it_came(named: Mapping[bytes, bytes], body: bytes, lane: Lane) -> bool:
+    """Whether nothing is to be changed for `lane` in what speaks its format, as far as that can be told of a body that
+    nobody has read; `named` are the headers by lower-case name."""
+    return lane.auth is Auth.CLIENT and lane.model is None and b"content-encoding" not in named and not marked(body)
 
 
 def _unsealed(inbound: Inbound, document: Document, changes: Changes) -> Document:

@@ -16,8 +16,8 @@ from lynkr.ledger.meter import Before, Meter
 from lynkr.proxy.coding import Unreadable
 from lynkr.proxy.documents import Documents
 from lynkr.proxy.marker import without_marker
+from lynkr.proxy.message import Request
 from lynkr.proxy.outbound import Inbound
-from lynkr.proxy.server import Request
 from lynkr.proxy.strangers import thoughts_of_others
 from lynkr.routing.asking import asking
 from lynkr.routing.budget import Purse
@@ -103,6 +103,11 @@ class Planning:
         # What is not answered by a model goes where it always would; nothing steps in for it.
         routes = routes[:1] if spoken is None or as_it_is else _alike(routes)
         return self._usual.setdefault((spoken, as_it_is), (Plan(routes), self.router.chooses(spoken)))
+
+    def only(self, spoken: Format) -> Plan | None:
+        """Where all goes that speaks `spoken`, whatever it says; None where there is a choice. Raises ClientError."""
+        usual, chooses = self._usually(spoken, as_it_is=False)
+        return None if chooses or len(usual.routes) > 1 else usual
 
     def served(self, placed: Placed, route: Route, usage: Usage) -> Plan:
         """Notes who has served; gives the plan with the switch that it became."""

@@ -8,42 +8,56 @@ between two events, or nothing: the connection then ends as the lane's did.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from lynkr.framing.http1 import Headers
+from lynkr.framing.http1 import Headers, ResponseHead
 from lynkr.proxy.ear import Ear
-from lynkr.proxy.server import Reply
+from lynkr.proxy.message import Reply
 from lynkr.upstream.auth import connection_headers
 from lynkr.upstream.client import Answer
 
 
-async def relay(answer: Answer, reply: Reply, ear: Ear | None, added: Headers, first: Callable[[], None]) -> None:
-    """Relays `answer`; `added` are headers of ours, `first` is called at the first byte of the body.
+@dataclass(slots=True)
+class Relay:
+    """One answer on its way to a client: its `head` with the headers that are `added`, then what `take` is given, then
+    `rest`. `first` is called at the first byte of the body; `ear` hears what passes by."""
 
-    Raises UpstreamError where the lane stops before the end.
-    """
-    ends_here = connection_headers(answer.named)
-    if b"transfer-encoding" in answer.named:
-        ends_here |= {b"content-length"}  # it does not count then (RFC 9112, section 6.3)
-    headers = [(name, value) for name, value in answer.headers if name.lower() not in ends_here] + added
-    if reply.connection.asked_for_head:
-        # Nothing may follow. Not reading on makes the transport give the connection up: some servers send a body all
-        # the same, and the next request on it would get that for an answer.
-        await reply.whole_head(answer.status, headers, answer.head.reason)
-        return
+    reply: Reply
+    head: ResponseHead
+    added: Headers
+    first: Callable[[], None]
+    ear: Ear | None
 
-    def take(chunk: bytes) -> bool:
-        if not reply.started:
-            first()
-            reply.start(answer.status, headers, answer.head.reason)
-        enough = reply.put(chunk)
-        if ear is not None:
-            ear.hear(chunk)
+    def take(self, chunk: bytes) -> bool:
+        """Passes bytes of the body on; whether the client has enough for now. Raises ClientGone."""
+        if not self.reply.started:
+            self.first()
+            self._start()
+        enough = self.reply.put(chunk)
+        if self.ear is not None:
+            self.ear.hear(chunk)
         return enough
 
-    await answer.pour(take, reply.drained)
-    if not reply.started:
-        reply.start(answer.status, headers, answer.head.reason)
-    await reply.end()
+    async def rest(self, answer: Answer) -> None:
+        """Passes on what is missing yet, to the end. Raises UpstreamError where the lane stops before that."""
+        if self.reply.connection.asked_for_head:
+            # Nothing may follow. Not reading on makes the transport give the connection up: some servers send a body
+            # all the same, and the next request on it would get that for an answer.
+            self._start()
+            await self.reply.end()
+            return
+        await answer.pour(self.take, self.reply.drained)
+        if not self.reply.started:
+            self._start()
+        await self.reply.end()
+
+    def _start(self) -> None:
+        named = self.head.named
+        ends_here = connection_headers(named)
+        if b"transfer-encoding" in named:
+            ends_here |= {b"content-length"}  # it does not count then (RFC 9112, section 6.3)
+        headers = [field for field in self.head.headers if field[0].lower() not in ends_here]
+        self.reply.start(self.head.status, headers + self.added, self.head.reason)
 
 
 async def give_up(reply: Reply, ear: Ear | None, event: bytes, after_broken: bytes | None) -> None:

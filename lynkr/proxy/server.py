@@ -11,35 +11,27 @@ import asyncio
 import contextlib
 import socket
 import struct
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import cast
+from typing import NamedTuple, cast
 
 import anyio
 
 from lynkr.errors import ClientError
 from lynkr.framing.http1 import (
-    LAST_CHUNK,
     Body,
-    Headers,
     MalformedHTTP,
     RequestHead,
     Sized,
-    Texts,
-    bodiless,
-    chunk,
     head_end,
     indexed,
     read_request,
     request_body,
     tokens,
-    write_response,
 )
 from lynkr.proxy.gate import Gate
+from lynkr.proxy.message import Application, ClientGone, Hasten, Reply, Request, Rest
 from lynkr.upstream.receiver import Receiver
 
 MAX_BODY = 64 * 1024 * 1024
-MAX_COPY = 2 * 1024 * 1024
 IDLE_S = 900.0  # between requests; longer than clients keep a connection
 HEAD_S = 30.0  # for a first request to begin, and from any request's first byte to the end of its headers
 BODY_S = 60.0  # for each read of a body
@@ -47,162 +39,45 @@ SEND_S = 300.0  # for a client to take what it was sent
 LINGER_S = 2.0  # for the rest of a body that was refused
 # So much is read of what nobody has asked for yet.
 _PIPELINED = 64 * 1024
+# A larger request is not sent on before it was looked at; that takes a small part of the time that it does.
+_HASTY = 64 * 1024
 # And of the requests after the one that is being served.
 _AHEAD = 1024 * 1024
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-class ClientGone(Exception):
-    """The client closed the connection, or is as good as gone."""
-
-
-@dataclass(slots=True)
-class Request:
-    """A request that was let in. `target` has no secret any more; the body is read when it is asked for."""
-
-    method: str
-    target: str
-    headers: Headers
-    connection: Connection
-    # The headers by lower-case name.
-    named: Mapping[bytes, bytes] = field(default_factory=dict)
-
-    @property
-    def path(self) -> str:
-        """The target without its query."""
-        return self.target.partition("?")[0]
-
-    @property
-    def texts(self) -> Texts:
-        """The headers by lower-case name, as text."""
-        return Texts(self.named)
-
-    async def body(self) -> bytes | None:
-        """The whole body, None where there is none. Raises ClientError (413, 408)."""
-        return await self.connection.body()
-
-
-class Reply:
-    """The answer to one request: `start`, any number of `send` or `put`, `end`."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self.started = self.finished = False
-        # What was sent of the body, where somebody wants it.
-        self.copy: bytearray | None = None
-        self._head = b""
-        self._chunked = False
-        # Bytes that the head promises and that have not been sent, None where it promises no number.
-        self._left: int | None = None
-
-    @property
-    def sized(self) -> bool:
-        """Whether the head has said how long the body is."""
-        return self._left is not None
-
-    @property
-    def unframed(self) -> bool:
-        """Whether the body's end is the connection's."""
-        return self.started and self._left is None and not self._chunked
-
-    def copied(self) -> int | None:
-        """How much of the body has been copied; None where that was too much, or nobody wanted it."""
-        return None if self.copy is None else len(self.copy)
-
-    def start(self, status: int, headers: Headers, reason: bytes = b"") -> None:
-        """Makes the head ready; it leaves with the first bytes after it."""
-        asked = self.connection.asked
-        named = indexed(headers)
-        lengths = tokens(named.get(b"content-length"))
-        if len(lengths) > 1 or (lengths and status == 204):
-            headers = [(name, value) for name, value in headers if name.lower() != b"content-length"]
-            headers += [(b"Content-Length", lengths[0])] if status != 204 else []  # said twice, the same
-        if not self.connection.has_read:
-            self.connection.is_last = True  # what is left of the request is nobody's
-        if bodiless(status) or asked.method == b"HEAD":
-            self._left = 0
-        elif lengths:
-            self._left = int(lengths[0])
-        elif asked.minor:
-            self._chunked = True
-            headers = [*headers, (b"Transfer-Encoding", b"chunked")]
-        else:
-            self.connection.is_last = True  # its end is the connection's
-        if b"close" in tokens(named.get(b"connection")):
-            self.connection.is_last = True
-        elif self.connection.is_last:
-            headers = [*headers, (b"Connection", b"close")]
-        self._head = write_response(status, reason, headers)
-        self.started = True
-
-    def put(self, data: bytes) -> bool:
-        """Sends bytes of the body as they are; whether the client has enough for now, see `drained`. Raises
-        ClientGone."""
-        if self.copy is not None:
-            self.copy += data
-            if len(self.copy) > MAX_COPY:
-                self.copy = None
-        if self._chunked:
-            data = chunk(data)
-        elif self._left is not None:
-            self._left -= len(data)
-        if self._head:
-            data, self._head = self._head + data, b""
-        return self.connection.put(data)
-
-    async def drained(self) -> None:
-        """Waits until the client takes more. Raises ClientGone."""
-        await self.connection.drained()
-
-    async def send(self, data: bytes) -> None:
-        """Sends bytes of the body as they are, and waits while the client has enough. Raises ClientGone."""
-        if self.put(data):
-            await self.drained()
-
-    async def end(self) -> None:
-        """Completes the answer."""
-        rest = self._head + (LAST_CHUNK if self._chunked else b"")
-        self._head = b""
-        if rest:
-            self.connection.put(rest)
-        if self._left:
-            self.connection.is_last = True  # less than it promised
-        self.finished = True
-
-    async def whole_head(self, status: int, headers: Headers, reason: bytes = b"") -> None:
-        """Sends the answer to HEAD."""
-        self.start(status, headers, reason)
-        await self.end()
-
-    async def whole(self, status: int, body: bytes, headers: Headers, reason: bytes = b"") -> None:
-        """Sends an answer in one piece."""
-        self.start(status, [*headers, (b"Content-Length", b"%d" % len(body))], reason)
-        if body and not self.connection.asked_for_head:
-            await self.send(body)
-        await self.end()
-
-
-Application = Callable[[Request, Reply], Awaitable[None]]
 
 
 # What is answered before anything was asked.
 _NOTHING = RequestHead(b"", b"", [], {}, 1)
 
 
+class _Arrival(NamedTuple):
+    """A request whose head has come, with its answer to be: None was not let in, with `status`. `rest` is what is left
+    to do where it was begun."""
+
+    head: RequestHead
+    status: int
+    request: Request | None
+    reply: Reply
+    rest: Rest | None
+
+
 class Connection(Receiver):
     """One client."""
 
-    def __init__(self, gate: Gate, inlet: memoryview) -> None:
+    def __init__(self, gate: Gate, inlet: memoryview, hasten: Hasten | None = None) -> None:
         super().__init__(inlet)
         # The request that is being served, and whether this connection takes none after it.
         self.asked = _NOTHING
         self.is_last = False
         # Whether this client has shown the secret.
         self.known = False
-        self._gate = gate
+        self._gate, self._hasten = gate, hasten
         self._transport: asyncio.Transport
-        # Bytes of a head, or of what comes after the request that is being served.
-        self._buffer = bytearray()
+        # Bytes of a head, or of what comes after the request that is being served; so much of them was searched.
+        self._buffer, self._searched = bytearray(), 0
+        # Whether a head may come, and the request that did.
+        self._expecting = False
+        self._arrival: _Arrival | MalformedHTTP | None = None
         self._body: Body = Sized(0)
         self._parts, self._size = list[bytes](), 0
         self._malformed: MalformedHTTP | None = None
@@ -248,62 +123,86 @@ class Connection(Receiver):
 
     async def _one(self, application: Application) -> bool:
         """Serves one request; whether the connection can take another."""
-        self.asked, reply = _NOTHING, Reply(self)
+        self.asked = _NOTHING
         try:
-            head = await self._head()
-            if head is None:
-                return False
-            self.asked = head
-            self._begin(request_body(head))
+            arrival = await self._next()
         except MalformedHTTP as error:
-            await reply.whole(error.status, b"", [(b"Connection", b"close")])
+            await Reply(self).whole(error.status, b"", [(b"Connection", b"close")])
             return False
-        target = head.target.decode("ascii")
-        status, target, headers = self._gate.admit(target, head.headers)
-        if status != 200:
-            await reply.whole(status, b"", [(b"Connection", b"close")])
+        except anyio.get_cancelled_exc_class():
+            if not isinstance(self._arrival, _Arrival) or self._arrival.rest is None:
+                raise
+            # What was begun has its row in any case; at its next wait this is cancelled again.
+            arrival = self._arrival
+        if arrival is None:
             return False
-        self.known = True
-        if not head.minor or b"close" in tokens(head.named.get(b"connection")):
-            self.is_last = True
-        named = head.named if headers is head.headers else indexed(headers)
+        self._arrival, reply = None, arrival.reply
+        if arrival.request is None:
+            await reply.whole(arrival.status, b"", [(b"Connection", b"close")])
+            return False
         self._serving = True
         if self._gone:
             self._life.cancel()
         try:
-            await application(Request(head.method.decode(), target, headers, self, named), reply)
+            await (arrival.rest() if arrival.rest is not None else application(arrival.request, reply))
         finally:
             self._serving = False
             if reply.unframed and not reply.finished:
                 self._reset()
         return reply.finished and self._body.done and not self.is_last and not self._gone
 
-    async def _head(self) -> RequestHead | None:
-        """The next request's head; None where none comes."""
-        came, seek = True, 0
-        if not self._buffer and not self.is_last:
+    async def _next(self) -> _Arrival | None:
+        """The next request, as soon as its head is there; None where none comes. Raises MalformedHTTP."""
+        came, self._expecting = True, True
+        self._look()
+        if self._arrival is None and not self._buffer and not self.is_last:
             # Whoever has not shown the secret yet is not kept for long.
             came = await self._more(IDLE_S if self.known else HEAD_S)
         until = asyncio.get_running_loop().time() + HEAD_S
-        while True:
-            if self._buffer.startswith((b"\r", b"\n")):
-                # Empty lines before a request are nothing (RFC 9112, section 2.2).
-                del self._buffer[: len(self._buffer) - len(self._buffer.lstrip(b"\r\n"))]
-            if self._buffer:
-                if self._buffer[0] < ord(" "):
-                    raise MalformedHTTP("no HTTP")
-                if (end := head_end(self._buffer, seek)) >= 0:
-                    break
-                seek = len(self._buffer)
-            elif self.is_last:
+        while self._arrival is None:
+            if not self._buffer and self.is_last:
                 self._idle = True
                 return None
             if self._gone or not came:
                 return None
             came = await self._more(until - asyncio.get_running_loop().time())
-        head = read_request(bytes(self._buffer[:end]))
-        del self._buffer[:end]
-        return head
+        if isinstance(self._arrival, MalformedHTTP):
+            raise self._arrival
+        return self._arrival
+
+    def _look(self) -> None:
+        """Looks for a head in what has come; lets it in, and begins to serve it where that takes no thought."""
+        try:
+            if self._buffer.startswith((b"\r", b"\n")):
+                # Empty lines before a request are nothing (RFC 9112, section 2.2).
+                del self._buffer[: len(self._buffer) - len(self._buffer.lstrip(b"\r\n"))]
+            if not self._buffer:
+                return
+            if self._buffer[0] < ord(" "):
+                raise MalformedHTTP("no HTTP")
+            if (end := head_end(self._buffer, self._searched)) < 0:
+                self._searched = len(self._buffer)
+                return
+            head = read_request(bytes(self._buffer[:end]))
+            del self._buffer[:end]
+            body = request_body(head)
+        except MalformedHTTP as error:
+            self._arrival, self._expecting = error, False
+            return
+        self._searched, self._expecting, self.asked = 0, False, head
+        status, target, headers = self._gate.admit(head.target.decode("ascii"), head.headers)
+        self._begin(body)
+        request, reply, rest = None, Reply(self), None
+        if status == 200:
+            self.known = True
+            if not head.minor or b"close" in tokens(head.named.get(b"connection")):
+                self.is_last = True
+            named = head.named if headers is head.headers else indexed(headers)
+            request = Request(head.method.decode(), target, headers, self, named)
+            if self._hasten is not None and 0 < self._size <= _HASTY and self._body.done:
+                rest = self._hasten(request, reply, self._parts[0], self._wake)
+                self._parts = [] if rest is not None else self._parts
+        self._arrival = _Arrival(head, status, request, reply, rest)
 
     def _begin(self, body: Body) -> None:
         """A request has begun: what is there may already be of its body."""
@@ -443,7 +342,12 @@ class Connection(Receiver):
             if self._size > _PIPELINED and not self._wanted:
                 self._stopped = True
                 self._transport.pause_reading()
-        elif not self._serving or len(self._buffer) + len(data) <= _AHEAD:
+        elif self._expecting:
+            self._buffer += data
+            self._look()
+            if isinstance(self._arrival, _Arrival) and self._arrival.rest is not None:
+                return  # nobody need wake up for it now
+        elif len(self._buffer) + len(data) <= _AHEAD:
             self._buffer += data
         else:
             # Whoever asks so far ahead is answered to here. It is read on, for it may hang up.

@@ -60,11 +60,18 @@ class Shaping:
             self._shapers.clear()
             return Outcome(inbound, faults=1)
 
+    def shapes(self, lane: Lane) -> bool:
+        """Whether anything may be changed for `lane`."""
+        return self._results(lane) or self.settings.tools or self.settings.terse != "off"
+
+    def _results(self, lane: Lane) -> bool:
+        return self.settings.results(own_credential=lane.auth is Auth.CLIENT)
+
     def _shaped(self, inbound: Inbound, lane: Lane) -> Outcome:
         match, settings = inbound.match, self.settings
-        results = settings.results(own_credential=lane.auth is Auth.CLIENT)
-        if match is None or inbound.body is None or not (results or settings.tools or settings.terse != "off"):
+        if match is None or inbound.body is None or not self.shapes(lane):
             return Outcome(inbound)
+        results = self._results(lane)
         try:
             document = inbound.read()
         except (Unreadable, MalformedDocument):

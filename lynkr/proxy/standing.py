@@ -32,7 +32,8 @@ from lynkr.proxy.gate import Carrier, Gate
 from lynkr.proxy.here import PATHS, Here
 from lynkr.proxy.house import House, names_of
 from lynkr.proxy.load import RETRY_AFTER_S, Load
-from lynkr.proxy.server import Connection, Reply, Request
+from lynkr.proxy.message import Reply, Request
+from lynkr.proxy.server import Connection
 from lynkr.proxy.setting import Door, Setting
 from lynkr.proxy.telling import JSON
 from lynkr.upstream.catalog import address, base_url

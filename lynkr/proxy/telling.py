@@ -5,7 +5,7 @@ Errors have the shape of the client's own format. A lane's own key stands in non
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,9 +19,9 @@ from lynkr.ledger.row import Try
 from lynkr.proxy.ear import Ear
 from lynkr.proxy.interpret import Interpreting
 from lynkr.proxy.lanes import PASSING, Resting, Unserved, named
+from lynkr.proxy.message import Reply
 from lynkr.proxy.refused import FINAL, about_the_lane
 from lynkr.proxy.relay import give_up
-from lynkr.proxy.server import Reply
 from lynkr.routing.retry import seconds
 from lynkr.secrets import Key
 from lynkr.upstream.auth import connection_headers
@@ -42,12 +42,14 @@ _TROUBLES = 3
 
 @dataclass(slots=True)
 class Telling:
-    """One request's bad news. `notes` are its row's; `troubles` the session's, for the user."""
+    """One request's bad news. `notes` are its row's; `troubles` the session's, for the user; `elapsed` gives the ms
+    since the request came."""
 
     reply: Reply
     notes: dict[str, Any]
     keys: Mapping[str, Key | Login | None]
     troubles: list[str]
+    elapsed: Callable[[], float]
     codec: Codec = formats.CODECS[Format.OPENAI_RESPONSES]
     lane: Lane | None = None
     sent: bool = False
@@ -56,6 +58,10 @@ class Telling:
     def note(self, **changes: object) -> None:
         """Notes something for the row."""
         self.notes.update(changes)
+
+    def first_byte(self) -> None:
+        """Notes that the first byte of an answer's body has come."""
+        self.note(first_byte_ms=self.elapsed())
 
     def failed(self, status: int | None, why: str = "") -> None:
         """Notes that the lane did not serve."""

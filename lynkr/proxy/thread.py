@@ -89,7 +89,7 @@ class ProxyThread:
             await house.begin()
             async with anyio.create_task_group() as group:
                 group.start_soon(house.run)
-                await serve(door.listener, gate, house.exchange, stop, fault)
+                await serve(door.listener, gate, house.exchange, stop, fault, hasten=house.exchange.hasten)
                 group.cancel_scope.cancel()
         finally:
             await house.aclose()

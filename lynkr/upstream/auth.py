@@ -43,8 +43,12 @@ def _lets_in(name: bytes) -> bool:
 
 def connection_headers(named: Mapping[bytes, bytes]) -> frozenset[bytes]:
     """The lower-case names of the headers that belong to this connection only; `named` are all, by lower-case name."""
-    own = tokens(named.get(b"connection")) + tokens(named.get(b"proxy-connection"))
-    return _HOP_BY_HOP | frozenset(own) if own else _HOP_BY_HOP
+    return _ending_here(named.get(b"connection"), named.get(b"proxy-connection"))
+
+
+@lru_cache(maxsize=64)
+def _ending_here(*said: bytes | None) -> frozenset[bytes]:
+    return _HOP_BY_HOP.union(*map(tokens, said))
 
 
 def outgoing(
@@ -52,7 +56,7 @@ def outgoing(
 ) -> Headers:
     """The headers of the request to the lane; `length` is the body's, None where there is no body."""
     named = indexed(headers)
-    drop = connection_headers(named)
+    drop = connection_headers(named) | _WRITTEN_ANEW
     if lane.headers:
         drop |= {name.lower().encode() for name in lane.headers}
     if lane.auth is not Auth.CLIENT:
@@ -60,7 +64,7 @@ def outgoing(
     sent: Headers = [(b"Host", host.encode())]
     for field in headers:
         key = field[0].lower()
-        if key not in drop and key not in _WRITTEN_ANEW:
+        if key not in drop:
             sent.append((field[0], b"identity") if metered and key == b"accept-encoding" else field)
     if length is not None:
         sent.append((b"Content-Length", str(length).encode()))

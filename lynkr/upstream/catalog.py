@@ -137,6 +137,10 @@ def entry(provider: str) -> Provider:
     return PROVIDERS[provider]
 
 
+# Scheme, host and port.
+Origin = tuple[str, str, int | None]
+
+
 class Address(NamedTuple):
     """Where one request goes: `scheme://host[:port]` and the request target."""
 
@@ -144,6 +148,11 @@ class Address(NamedTuple):
     host: str
     port: int | None
     target: str
+
+    @property
+    def origin(self) -> Origin:
+        """All of it but the target."""
+        return self[:3]
 
     @property
     def authority(self) -> str:

@@ -11,16 +11,17 @@ import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 from urllib.request import getproxies, proxy_bypass
 
 from lynkr.errors import ConfigError
 from lynkr.framing.http1 import Headers, ResponseHead
 from lynkr.lane import Lane
-from lynkr.upstream.catalog import Address, is_loopback
+from lynkr.upstream.catalog import Address, Origin, is_loopback
 from lynkr.upstream.failure import Failure, cut, explain
-from lynkr.upstream.wire import Origin, Take, Wires
+from lynkr.upstream.wire import CORKED, Take, Wire, Wires
 
 if TYPE_CHECKING:
     from lynkr.upstream.proxied import Tunnel
@@ -95,6 +96,14 @@ class Answer:
         await self.source.aclose()
 
 
+class Departed(NamedTuple):
+    """A request on its way. `way` is the connection that it left by, or what sends it by a proxy."""
+
+    lane: Lane
+    where: Address
+    way: Wire | Callable[[], Awaitable[tuple[ResponseHead, Source]]]
+
+
 class Upstreams:
     """The connections of one session, direct and by the proxy that they go through."""
 
@@ -107,42 +116,61 @@ class Upstreams:
         self._ways: dict[Origin, str | None] = {}
         self._tls: ssl.SSLContext | None = None
 
-    async def open(
-        self,
-        lane: Lane,
-        where: Address,
-        method: str,
-        headers: Headers,
-        body: bytes | None,
-        sent: Callable[[], None] | None = None,
-    ) -> Answer:
-        """Sends a request down `lane` and waits for the head of its answer; `sent` is called when the request is on its
-        way, unless it goes through a proxy or nowhere. Raises UpstreamError."""
-        limit = lane.timeout_s
-        connect_s = min(CONNECT_TIMEOUT_S, limit or CONNECT_TIMEOUT_S)
-        proxy = self._proxy(where)
-        source: Source
+    def post(self, lane: Lane, where: Address, method: str, headers: Headers, body: bytes) -> Wire | None:
+        """Sends a request at once; None where that takes a new connection, or a proxy, or is not possible at all."""
+        if len(body) > CORKED or self._proxy(where) is not None or (wire := self._wires.idle(where.origin)) is None:
+            return None
         try:
-            if proxy is None:
-                source = wire = await self._wires.open(where, connect_s)
-                target = where.target.encode("ascii", "surrogateescape")
-                try:
-                    head = await wire.ask(method.encode(), target, headers, body or b"", limit, sent)
-                except BaseException:
-                    wire.abort()
-                    raise
-            else:
-                tunnel = self._tunnel(proxy)
-                head, source = await tunnel.ask(where, method, headers, body or b"", limit, connect_s)
+            wire.post(method.encode(), _target(where), headers, body, lane.timeout_s)
+        except Failure:
+            wire.abort()
+            return None
+        return wire
+
+    async def send(self, lane: Lane, where: Address, method: str, headers: Headers, body: bytes | None) -> Departed:
+        """Sends a request down `lane`; through a proxy it leaves when its answer is asked for. Raises UpstreamError."""
+        proxy = self._proxy(where)
+        try:
+            if proxy is not None:
+                ask = self._tunnel(proxy).ask
+                way = partial(ask, where, method, headers, body or b"", lane.timeout_s, _connect_s(lane))
+                return Departed(lane, where, way)
+            wire = await self._wires.open(where, _connect_s(lane))
+            try:
+                await wire.send(method.encode(), _target(where), headers, body or b"", lane.timeout_s)
+            except BaseException:
+                wire.abort()
+                raise
         except Failure as failure:
             raise explain(failure, lane, where, proxy) from failure
+        return Departed(lane, where, wire)
+
+    async def answer(self, departed: Departed) -> Answer:
+        """Waits for the head of the answer to what has been sent. Raises UpstreamError."""
+        lane, way = departed.lane, departed.way
+        source: Source
+        try:
+            if isinstance(way, Wire):
+                source = way
+                try:
+                    head = await way.answer()
+                except BaseException:
+                    way.abort()
+                    raise
+            else:
+                head, source = await way()
+        except Failure as failure:
+            raise explain(failure, lane, departed.where, self._proxy(departed.where)) from failure
         return Answer(head, lane, source)
 
+    async def open(self, lane: Lane, where: Address, method: str, headers: Headers, body: bytes | None) -> Answer:
+        """Sends a request down `lane` and waits for the head of its answer. Raises UpstreamError."""
+        return await self.answer(await self.send(lane, where, method, headers, body))
+
     def _proxy(self, where: Address) -> str | None:
-        origin = (where.scheme, where.host, where.port)
-        if origin not in self._ways:
-            self._ways[origin] = proxy_for(where, self._proxies)
-        return self._ways[origin]
+        if where.origin not in self._ways:
+            self._ways[where.origin] = proxy_for(where, self._proxies)
+        return self._ways[where.origin]
 
     def _tunnel(self, proxy: str) -> Tunnel:
         if proxy not in self._tunnels:
@@ -161,6 +189,14 @@ class Upstreams:
         self._wires.close()
         for tunnel in self._tunnels.values():
             await tunnel.aclose()
+
+
+def _target(where: Address) -> bytes:
+    return where.target.encode("ascii", "surrogateescape")
+
+
+def _connect_s(lane: Lane) -> float:
+    return min(CONNECT_TIMEOUT_S, lane.timeout_s or CONNECT_TIMEOUT_S)
 
 
 def proxy_for(where: Address, proxies: Mapping[str, str]) -> str | None:

@@ -28,7 +28,7 @@ from lynkr.framing.http1 import (
     response_body,
     write_request,
 )
-from lynkr.upstream.catalog import Address
+from lynkr.upstream.catalog import Address, Origin
 from lynkr.upstream.failure import Failure
 from lynkr.upstream.receiver import Receiver, inlet
 
@@ -39,18 +39,18 @@ _IDLE = 64
 # A second address is tried when the first has not answered for so long (RFC 8305, section 5).
 _NEXT_ADDRESS_S = 0.25
 # More than this is sent at once: to copy a large body would cost more than the system call that it saves.
-_CORKED = 64 * 1024
+CORKED = 64 * 1024
 _PIECE = 256 * 1024
 # So much may wait for whoever takes it.
 _WAITING = 256 * 1024
 
 # Takes bytes of an answer, and says whether that is enough for now.
 Take = Callable[[bytes], bool]
-Origin = tuple[str, str, int | None]
+Begins = Callable[[ResponseHead], Take]
 
 
 class Wire(Receiver):
-    """One connection, for one exchange at a time: `ask`, then `next` or `pour` to the end, then `aclose`."""
+    """One connection, for one exchange at a time: `send` or `post`, `answer`, `next` or `pour` to the end, `aclose`."""
 
     def __init__(self, inlet: memoryview) -> None:
         super().__init__(inlet)
@@ -74,6 +74,9 @@ class Wire(Receiver):
         self._body: Body = Sized(0)
         self._came, self._size = deque[bytes](), 0
         self._take: Take | None = None
+        # Says who takes the body, and hears that something has come; see `meet`.
+        self._begins: Begins | None = None
+        self._stirred: Callable[[], None] | None = None
         self._stopped = False
         self._failure: Exception | None = None
         self._last = 0.0
@@ -83,30 +86,35 @@ class Wire(Receiver):
         """Whether it can be used no more."""
         return self._closed
 
-    async def ask(
-        self,
-        method: bytes,
-        target: bytes,
-        headers: Headers,
-        body: bytes,
-        limit: float | None,
-        sent: Callable[[], None] | None = None,
-    ) -> ResponseHead:
-        """Sends a request and waits for the head of its answer; nothing may take longer than `limit` seconds to go on.
-        `sent` is called when the request is on its way. Raises Failure."""
+    def post(self, method: bytes, target: bytes, headers: Headers, body: bytes, limit: float | None) -> None:
+        """Sends a small request; nothing may take longer than `limit` seconds to go on. Raises Failure."""
+        self._transport.write(self._begun(method, target, headers, limit) + body)
+
+    def meet(self, begins: Begins, stirred: Callable[[], None]) -> None:
+        """For whoever does not wait for the answer to what was posted: `begins` is given its head and says who takes
+        the body from there, `stirred` is called when something of that was taken, or none will come."""
+        self._begins, self._stirred = begins, stirred
+
+    async def send(self, method: bytes, target: bytes, headers: Headers, body: bytes, limit: float | None) -> None:
+        """Sends a request; see `post`."""
+        if len(body) <= CORKED:
+            self.post(method, target, headers, body, limit)
+            return
+        self._transport.write(self._begun(method, target, headers, limit))
+        await self._send(body)
+
+    def _begun(self, method: bytes, target: bytes, headers: Headers, limit: float | None) -> bytes:
+        """The head of a new exchange."""
         try:
             head = write_request(method, target, headers)
         except MalformedHTTP as error:
             raise Failure("send", str(error)) from error
         self._forget()
         self._method, self._limit = method, limit
-        if len(body) <= _CORKED:
-            self._transport.write(head + body)
-        else:
-            self._transport.write(head)
-            await self._send(body)
-        if sent is not None:
-            sent()
+        return head
+
+    async def answer(self) -> ResponseHead:
+        """Waits for the head of the answer. Raises Failure."""
         while self._head is None:
             await self._news()
         return self._head
@@ -138,10 +146,14 @@ class Wire(Receiver):
     async def pour(self, take: Take, drained: Callable[[], Awaitable[None]]) -> None:
         """Gives the rest of the body to `take` as it comes; where that says that it is enough, `drained` says when to
         go on. Raises Failure, and whatever `take` raises."""
+        self._take = None
         while True:
             while self._came:
                 if take(await self.next()):
                     await drained()
+            if self._stopped:
+                await drained()
+                self._go_on()
             if self._body.done:
                 return
             self._take = take
@@ -149,9 +161,6 @@ class Wire(Receiver):
                 await self._news()
             finally:
                 self._take = None
-            if self._stopped:
-                await drained()
-                self._go_on()
 
     async def aclose(self) -> None:
         """Ends the exchange: the connection goes home, or is closed where its state does not allow that."""
@@ -173,11 +182,13 @@ class Wire(Receiver):
             self.abort()
             return
         self._method = b""
+        self._begins = self._stirred = self._take = None
         self.home(self)
 
     def abort(self) -> None:
         """Closes it at once."""
         self._closed = True
+        self._begins = self._stirred = self._take = None
         self._transport.abort()
 
     async def _news(self) -> None:
@@ -214,6 +225,9 @@ class Wire(Receiver):
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+        elif self._stirred is not None:
+            stirred, self._stirred = self._stirred, None
+            stirred()
 
     # What asyncio calls.
 
@@ -236,7 +250,7 @@ class Wire(Receiver):
             return
         if data:
             self._deliver(data)
-        if self._take is None or self._body.done:
+        if self._take is None or self._body.done or (data and self._stirred is not None):
             self._wake()
 
     def pause_writing(self) -> None:
@@ -279,7 +293,10 @@ class Wire(Receiver):
                 self._body = response_body(head, self._method)
                 self._head, rest = head, bytes(buffer)
                 buffer.clear()
-                self._wake()
+                if self._begins is not None:
+                    self._take, self._begins = self._begins(head), None
+                else:
+                    self._wake()
                 if self._body.done and rest:
                     self._closed = True  # more than an answer
                     return b""
@@ -322,16 +339,21 @@ class Wires:
         self._idle: dict[Origin, list[Wire]] = {}
         self._inlet = inlet()
 
-    async def open(self, where: Address, connect_s: float) -> Wire:
-        """A connection to a server: one that is there, or a new one. Raises Failure."""
-        origin, now = (where.scheme, where.host, where.port), asyncio.get_running_loop().time()
-        idle = self._idle.setdefault(origin, [])
+    def idle(self, origin: Origin) -> Wire | None:
+        """A connection that is there, if there is one."""
+        idle, now = self._idle.get(origin), asyncio.get_running_loop().time()
         while idle:
             wire = idle.pop()
             if not wire.closed and now - wire.idle_since < KEEPALIVE_S:
                 return wire
             wire.abort()
-        wire = Wire(self._inlet)
+        return None
+
+    async def open(self, where: Address, connect_s: float) -> Wire:
+        """A connection to a server: one that is there, or a new one. Raises Failure."""
+        if wire := self.idle(where.origin):
+            return wire
+        wire, idle = Wire(self._inlet), self._idle.setdefault(where.origin, [])
         await _connect(wire, where, self._tls() if where.scheme == "https" else None, connect_s)
         wire.home = lambda wire: self._keep(idle, wire)
         return wire

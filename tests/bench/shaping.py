@@ -19,8 +19,8 @@ from typing import Any
 from lynkr.formats import Match
 from lynkr.lane import Auth, Format, Lane
 from lynkr.proxy.documents import Documents
+from lynkr.proxy.message import Request
 from lynkr.proxy.outbound import Inbound
-from lynkr.proxy.server import Request
 from lynkr.proxy.shaping import Shaping
 from lynkr.transforms.settings import Settings
 from lynkr.transforms.shaper import alone

@@ -42,9 +42,9 @@ from lynkr.lane import Auth, Format, Lane, Price
 from lynkr.ledger.meter import Meter
 from lynkr.ledger.prices import table
 from lynkr.proxy.lanes import Lanes, Unserved
+from lynkr.proxy.message import Request
 from lynkr.proxy.outbound import Inbound
 from lynkr.proxy.planning import Planning
-from lynkr.proxy.server import Request
 from lynkr.routing import TIERS
 from lynkr.routing.asking import marked, unmarked
 from lynkr.routing.router import router

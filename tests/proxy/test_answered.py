@@ -49,7 +49,7 @@ from scripts import (
 from lynkr.answers.settings import Caching
 from lynkr.lane import Auth
 from lynkr.ledger.row import Session
-from lynkr.proxy.server import MAX_COPY
+from lynkr.proxy.message import MAX_COPY
 from lynkr.report.values import report
 
 LANES = sorted({*((client, client) for client in CLIENTS), *((client, "anthropic") for client in CLIENTS),

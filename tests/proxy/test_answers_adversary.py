@@ -42,8 +42,8 @@ from lynkr.answers.shelf import Shelf
 from lynkr.answers.title import title
 from lynkr.lane import Auth, Format, Lane
 from lynkr.proxy.answering import Answering, Question
+from lynkr.proxy.message import Request
 from lynkr.proxy.outbound import Inbound
-from lynkr.proxy.server import Request
 from lynkr.routing.router import Router
 from lynkr.secrets import Key
 from lynkr.transforms.settings import OFF

@@ -11,9 +11,9 @@ from lynkr import formats
 from lynkr.lane import Format
 from lynkr.ledger.meter import Meter
 from lynkr.ledger.prices import table
+from lynkr.proxy.message import Request
 from lynkr.proxy.outbound import Inbound
 from lynkr.proxy.planning import Planning
-from lynkr.proxy.server import Request
 from lynkr.routing.desk import Ask
 from lynkr.routing.router import router
 

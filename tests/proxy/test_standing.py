@@ -24,7 +24,7 @@ from lynkr.proxy.accepting import serve
 from lynkr.proxy.gate import Gate
 from lynkr.proxy.house import House
 from lynkr.proxy.load import Load
-from lynkr.proxy.server import Reply, Request
+from lynkr.proxy.message import Reply, Request
 from lynkr.proxy.setting import Door, Setting
 from lynkr.proxy.standing import Patience, Stand, Standing, _reload
 from lynkr.routing.router import router

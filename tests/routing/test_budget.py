@@ -13,9 +13,9 @@ from lynkr import formats
 from lynkr.lane import Format
 from lynkr.ledger.meter import Meter
 from lynkr.ledger.prices import table
+from lynkr.proxy.message import Request
 from lynkr.proxy.outbound import Inbound
 from lynkr.proxy.planning import Placed, Planning
-from lynkr.proxy.server import Request
 from lynkr.routing.budget import Purse
 from lynkr.routing.router import router
 from lynkr.routing.settings import Budget

@@ -19,8 +19,8 @@ from lynkr.conversation import Home, Seal, wrap
 from lynkr.document import Document
 from lynkr.formats import CODECS, match
 from lynkr.lane import Auth, Format, Lane
+from lynkr.proxy.message import Request
 from lynkr.proxy.outbound import Inbound, Outbound, outbound
-from lynkr.proxy.server import Request
 from lynkr.target import Capabilities, Target
 from lynkr.translate.request import betas_for, patch
 from lynkr.upstream.fit import fit
