@@ -2,7 +2,7 @@
 
 Where being lenient would let two readers of the same bytes see different messages, it is strict: two lengths, a length
 beside a transfer coding in a request, chunks that do not end where they say, control characters in a head. A head is
-checked as one piece and taken apart by one regular expression, because this is done for every request twice each way.
+taken apart at its line ends and checked by counting, because this is done for every request twice each way.
 """
 
 from __future__ import annotations

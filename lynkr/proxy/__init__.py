@@ -1,1 +1,1 @@
-"""The proxy of one session: server (HTTP in), exchange (the conductor), relay (bytes through)."""
+"""The proxy of one session: server (HTTP in), case (the conductor), relay (bytes through)."""

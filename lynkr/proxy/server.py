@@ -1,7 +1,7 @@
 """A client's connection: HTTP/1.1 in, over asyncio's transports, one exchange at a time.
 
 What reaches the application has shown the secret and a Host of this machine. While a request is served the connection
-still listens for the client to hang up, and then the exchange is cancelled: nobody pays for an answer that nobody
+still listens for the client to hang up, and then its case is cancelled: nobody pays for an answer that nobody
 reads. Clients that are slow to ask are dropped; those that are slow to read an answer are waited for a good while.
 """
 
@@ -115,7 +115,7 @@ class Connection(Receiver):
     async def run(self, application: Application) -> None:
         """Serves requests until there are no more."""
         with contextlib.suppress(ClientGone), self._life:
-            # Whoever has gone is told nothing more; the exchange, if one was under way, has written its row.
+            # Whoever has gone is told nothing more; the case, if one was under way, has written its row.
             while await self._one(application):
                 pass
             if not self._idle:  # nothing is on its way to whoever was only there
