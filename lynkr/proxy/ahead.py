@@ -14,7 +14,7 @@ from typing import NamedTuple
 from lynkr import formats
 from lynkr.errors import ClientError
 from lynkr.formats import Match
-from lynkr.lane import Auth, Format
+from lynkr.lane import Auth, Format, Lane
 from lynkr.proxy.bypassing import Bypasses
 from lynkr.proxy.lanes import Lanes
 from lynkr.proxy.message import Request
@@ -26,6 +26,9 @@ from lynkr.upstream.auth import outgoing
 from lynkr.upstream.catalog import Address, address, base_url
 from lynkr.upstream.client import Upstreams
 from lynkr.upstream.wire import Wire
+
+# A tool asks for a few; targets that differ with each request are not kept for long.
+_KNOWN = 64
 
 
 class Ahead(NamedTuple):
@@ -48,6 +51,7 @@ class Going:
     lanes: Lanes
     upstreams: Upstreams
     origins: Mapping[str, str]
+    _addresses: dict[tuple[Format, str, str], Address] = field(default_factory=dict)
     _plans: dict[Format, Plan | None] = field(default_factory=dict)
 
     def __call__(self, request: Request, body: bytes) -> Ahead | None:
@@ -61,10 +65,18 @@ class Going:
         lane = plan.routes[0].lane
         if not goes_as_it_came(request.named, body, lane):
             return None
-        where = address(lane, match.format, base_url(lane, match.format, self.origins, request.texts), request.target)
-        headers = outgoing(request.headers, lane, [], host=where.authority, length=len(body), metered=True)
+        where, named = self._where(lane, match.format, request), request.named
+        headers = outgoing(request.headers, named, lane, [], host=where.authority, length=len(body), metered=True)
         wire = self.upstreams.post(lane, where, request.method, headers, body)
         return Ahead(match, plan, where, wire, body) if wire is not None else None
+
+    def _where(self, lane: Lane, spoken: Format, request: Request) -> Address:
+        base, target = base_url(lane, spoken, self.origins, request.texts), request.target
+        if (known := self._addresses.get((spoken, base, target))) is not None:
+            return known
+        if len(self._addresses) >= _KNOWN:
+            self._addresses.clear()
+        return self._addresses.setdefault((spoken, base, target), address(lane, spoken, base, target))
 
     def _plan(self, spoken: Format) -> Plan | None:
         """Where all goes that speaks `spoken`, as it came and at once; None where there is more to it."""

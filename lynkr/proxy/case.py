@@ -21,7 +21,7 @@ from lynkr.answer import Refused
 from lynkr.changes import Changes, Removed
 from lynkr.errors import ClientError, LynkrError, UpstreamError
 from lynkr.formats import Match
-from lynkr.framing.http1 import Headers, ResponseHead
+from lynkr.framing.http1 import Headers, ResponseHead, indexed
 from lynkr.lane import Auth, Format, Lane
 from lynkr.ledger.meter import Cost
 from lynkr.ledger.row import Row
@@ -191,9 +191,8 @@ class Case:
 
     def _inbound(self, body: bytes | None) -> Inbound:
         at, request = int(datetime.fromisoformat(self.notes["at"]).timestamp()), self.request
-        return Inbound(
-            request, request.texts, self.match, body, self.notes["id"], at, reading=self.common.documents.read
-        )
+        reading = self.common.documents.read
+        return Inbound(request, request.texts, self.match, body, self.notes["id"], at, reading=reading)
 
     async def _ask(self, placed: Placed, spoken: Format | None) -> None:
         if len(placed.plan.routes) == 1:
@@ -351,7 +350,8 @@ class Case:
             raise no_credential(lane)
         own = await credential(held, way(lane, goes_as), goes_as, self.request.method, where, out.body or b"")
         length = None if out.body is None else len(out.body)
-        sent = outgoing(out.headers, lane, own, host=where.authority, length=length, metered=bool(self.match))
+        named = indexed(out.headers)
+        sent = outgoing(out.headers, named, lane, own, host=where.authority, length=length, metered=bool(self.match))
         self.goes_as = goes_as
         self.left = Sent(lane, where, sent, out.body or b"", out.model or "")
         wait_s = common.lanes.routing.wait_s * (1 if out.streams and lane.auth is not Auth.NONE else _SLOW)

@@ -14,7 +14,7 @@ from functools import lru_cache
 import anyio.to_thread
 
 from lynkr.formats import CREDENTIAL_HEADERS
-from lynkr.framing.http1 import Headers, indexed, tokens
+from lynkr.framing.http1 import Headers, tokens
 from lynkr.lane import Auth, Format, Lane
 from lynkr.secrets import Key
 from lynkr.upstream.catalog import Address, Way
@@ -52,10 +52,17 @@ def _ending_here(*said: bytes | None) -> frozenset[bytes]:
 
 
 def outgoing(
-    headers: Headers, lane: Lane, credential: Headers, *, host: str, length: int | None, metered: bool
+    headers: Headers,
+    named: Mapping[bytes, bytes],
+    lane: Lane,
+    credential: Headers,
+    *,
+    host: str,
+    length: int | None,
+    metered: bool,
 ) -> Headers:
-    """The headers of the request to the lane; `length` is the body's, None where there is no body."""
-    named = indexed(headers)
+    """The headers of the request to the lane; `named` are the client's by lower-case name, `length` is the body's, None
+    where there is no body."""
     drop = connection_headers(named) | _WRITTEN_ANEW
     if lane.headers:
         drop |= {name.lower().encode() for name in lane.headers}

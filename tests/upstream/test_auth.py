@@ -38,7 +38,7 @@ def go(
     headers: Headers, lane: Lane = CLIENT, key: Key | None = None, *, length: int | None = 5, metered: bool = False
 ) -> Headers:
     own = key_headers(key, Way(lane.formats), lane.formats[0]) if key else []
-    return outgoing(headers, lane, own, host="api.anthropic.com", length=length, metered=metered)
+    return outgoing(headers, indexed(headers), lane, own, host="api.anthropic.com", length=length, metered=metered)
 
 
 def named(headers: Headers) -> set[bytes]:
