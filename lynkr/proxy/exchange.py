@@ -71,7 +71,10 @@ class Exchange:
         """Sends a request on in the moment that all of it is here, if there is nothing to decide. Gives what serves the
         rest of it; that is `wanted` when its answer has begun."""
         began = self.clock.ms()
-        ahead = self._going(request, body) if self._going is not None else None
+        try:
+            ahead = self._going(request, body) if self._going is not None else None
+        except Exception:  # noqa: BLE001 - it has not left, and is served as any other
+            return None
         if ahead is None:
             return None
         case = self._case(request, reply, began)

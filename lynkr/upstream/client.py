@@ -118,7 +118,7 @@ class Upstreams:
 
     def post(self, lane: Lane, where: Address, method: str, headers: Headers, body: bytes) -> Wire | None:
         """Sends a request at once; None where that takes a new connection, or a proxy, or is not possible at all."""
-        if len(body) > CORKED or self._proxy(where) is not None or (wire := self._wires.idle(where.origin)) is None:
+        if len(body) > CORKED or self._proxy(where) is not None or (wire := self._wires.at_rest(where.origin)) is None:
             return None
         try:
             wire.post(method.encode(), _target(where), headers, body, lane.timeout_s)

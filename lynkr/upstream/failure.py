@@ -73,6 +73,8 @@ def cut(error: Failure, lane: Lane) -> UpstreamError:
     """What went wrong in the middle of an answer."""
     if error.stage == "time":
         what = f"sent nothing for {lane.timeout_s:g} s; raise timeout_s in the profile if it needs longer"
+    elif error.stage == "malformed":
+        what = f"sent what is not HTTP ({error}); try again, and check the lane's base_url if it stays so"
     else:
         what = "stopped in the middle of its answer; try again"
     return UpstreamError(f"lynkr: lane '{lane.name}' {what}", kind="upstream_cut", retry=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import select
 import socket
 import ssl
 from collections import deque
@@ -90,6 +91,13 @@ class Wire(Receiver):
         """Sends a small request; nothing may take longer than `limit` seconds to go on. Raises Failure."""
         self._transport.write(self._begun(method, target, headers, limit) + body)
 
+    def stirs(self) -> bool:
+        """Whether something has come, or the end has, that nobody was told of yet."""
+        try:
+            return bool(select.select([self._transport.get_extra_info("socket")], [], [], 0)[0])
+        except ValueError:
+            return True  # more files are open than can be asked about
+
     def meet(self, begins: Begins, stirred: Callable[[], None]) -> None:
         """For whoever does not wait for the answer to what was posted: `begins` is given its head and says who takes
         the body from there, `stirred` is called when something of that was taken, or none will come."""
@@ -115,9 +123,14 @@ class Wire(Receiver):
 
     async def answer(self) -> ResponseHead:
         """Waits for the head of the answer. Raises Failure."""
+        self._stirred = None  # whoever waits here need not be called
         while self._head is None:
-            await self._news()
-        return self._head
+            try:
+                await self._news()
+            except Exception:
+                if self._head is None:
+                    raise
+        return self._head  # what came after it is told to whoever reads on
 
     async def _send(self, body: bytes) -> None:
         """Sends a large body as the server takes it; one that has refused it already is not sent the rest."""
@@ -154,6 +167,8 @@ class Wire(Receiver):
             if self._stopped:
                 await drained()
                 self._go_on()
+            if self._failure is not None:
+                raise self._failure
             if self._body.done:
                 return
             self._take = take
@@ -295,7 +310,7 @@ class Wire(Receiver):
                 buffer.clear()
                 if self._begins is not None:
                     self._take, self._begins = self._begins(head), None
-                else:
+                if self._waiter is not None or self._take is None:
                     self._wake()
                 if self._body.done and rest:
                     self._closed = True  # more than an answer
@@ -348,6 +363,14 @@ class Wires:
                 return wire
             wire.abort()
         return None
+
+    def at_rest(self, origin: Origin) -> Wire | None:
+        """The same, if nothing has come by it in this very moment."""
+        wire = self.idle(origin)
+        if wire is not None and wire.stirs():
+            self._idle[origin].append(wire)  # it is heard before the next is sent
+            return None
+        return wire
 
     async def open(self, where: Address, connect_s: float) -> Wire:
         """A connection to a server: one that is there, or a new one. Raises Failure."""
