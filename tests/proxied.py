@@ -31,6 +31,8 @@ class Proxy:
     port: int
     rows: list[Row] = field(default_factory=list)
     alarms: list[str] = field(default_factory=list)
+    # What the user is told of when the session is over.
+    troubles: list[str] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -95,6 +97,7 @@ def proxy(
             profile=whose,
         ),
     )
+    found.troubles = thread.troubles
     try:
         yield found
     finally:

@@ -73,7 +73,9 @@ class Exchange:
         began = self.clock.ms()
         try:
             ahead = self._going(request, body) if self._going is not None else None
-        except Exception:  # noqa: BLE001 - it has not left, and is served as any other
+        except Exception as error:  # noqa: BLE001 - it has not left, and is served as any other
+            if (fault := f"a fault of its own ({error!r}); please report it") not in self.troubles:
+                self.troubles.append(fault)
             return None
         if ahead is None:
             return None

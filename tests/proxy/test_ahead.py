@@ -892,8 +892,9 @@ def test_a_fault_of_ours_ends_in_an_answer_and_a_row(watched: Watched, monkeypat
             patched.setattr("lynkr.proxy.ahead.outgoing", fails)
             connection.sendall(PLAIN(lynkr))
             with connection.makefile("rb") as reader:
-                assert reader.readline().startswith(b"HTTP/1.1 ")
+                assert reader.readline().startswith(b"HTTP/1.1 200")
             lynkr.row(1)
+        assert lynkr.troubles == ["a fault of its own (RuntimeError('a fault')); please report it"]
         assert ask(lynkr.port, PATH, NEXT).body == NEXT
         lynkr.row(2)
         assert in_flight(lynkr) == 0
