@@ -135,9 +135,10 @@ def main() -> None:
     result["small"] = compare(direct, lynkr, body(800, streamed=False), b"}}", rounds, pid)
     result["300 kB"] = compare(direct, lynkr, body(300_000, streamed=False), b"}}", rounds // 2, pid)
     events, end = body(800, streamed=True), b"\r\n0\r\n\r\n"
+    result["5 events"] = compare(direct, lynkr, events, end, rounds // 2, pid, "x-few: yes\r\n")
     result["400 events"] = compare(direct, lynkr, events, end, rounds // 4, pid)
     result["400 events, paced"] = compare(direct, lynkr, events, end, max(12, rounds // 50), pid, "x-paced: yes\r\n")
-    for _ in range(max(0, 1000 - rounds - rounds // 2 - rounds // 4)):
+    for _ in range(max(0, 1000 - rounds - 2 * (rounds // 2) - rounds // 4)):
         lynkr.ask(body(800, streamed=False), b"}}")
     result["rss_after_mb"] = round(rss_mb(pid), 1)
     result["client_rss_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)

@@ -41,7 +41,9 @@ class Figures:
 
     who: Contestant
     total: dict[str, list[float]] = field(default_factory=dict)
+    # The first event of a short stream, and of one that all have paused for.
     first: list[float] = field(default_factory=list)
+    paused: list[float] = field(default_factory=list)
     cpu_us_per_event: float | None = None
     per_second: list[float] = field(default_factory=list)
     cpu_us_per_request: float | None = None
@@ -61,7 +63,12 @@ def in_turn(found: list[Figures], rounds: int) -> None:
     for _ in range(max(10, rounds // 40)):
         for peer, each in random.sample(list(zip(peers, found, strict=True)), len(found)):
             first, _ = peer.ask(asked, STREAMED, "x-paced: yes\r\n")
-            each.first.append(first)
+            each.paused.append(first)
+    for number in range(-20, rounds // 2):
+        for peer, each in random.sample(list(zip(peers, found, strict=True)), len(found)):
+            first, _ = peer.ask(asked, STREAMED, "x-few: yes\r\n")
+            if number >= 0:
+                each.first.append(first)
     for case, size in SIZES.items():
         asked = body(size, streamed=False)
         # The first of a kind costs what no later one does: a connection, code that has not run.
@@ -148,7 +155,7 @@ def measured(rounds: int, names: list[str]) -> tuple[list[Figures], list[Point]]
 
 def table(found: list[Figures]) -> list[str]:
     direct = found[0]
-    lines = ["| | version | small, added p50 · p99 | 300 kB, added p50 · p99 | first event, added p50 | CPU an event | "
+    lines = ["| | version | small, added p50 · p99 | 300 kB, added p50 · p99 | first event, added p50 · after a pause | CPU an event | "
              "requests/s on one core | CPU a request | memory after |",
              "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"]  # fmt: skip
     for each in found:
@@ -157,9 +164,12 @@ def table(found: list[Figures]) -> list[str]:
         added = [
             f"{each.p50(case) - direct.p50(case):.2f} · {each.p99(case) - direct.p99(case):.2f} ms" for case in SIZES
         ]
-        first = statistics.median(each.first) - statistics.median(direct.first)
+        first, paused = (
+            statistics.median(one) - statistics.median(other)
+            for one, other in ((each.first, direct.first), (each.paused, direct.paused))
+        )
         lines.append(
-            f"| {each.who.name} | {each.who.version} | {' | '.join(added)} | {first:.2f} ms | "
+            f"| {each.who.name} | {each.who.version} | {' | '.join(added)} | {first:.2f} · {paused:.2f} ms | "
             f"{each.cpu_us_per_event:.0f} µs | {statistics.median(each.per_second):,.0f} | "
             f"{each.cpu_us_per_request:.0f} µs | {each.rss_mb:.0f} MB |"
         )
@@ -185,7 +195,8 @@ def page(found: list[Figures], points: list[Point], launch: dict[str, float], le
         "are asked in turn in one run, over connections that stay open, by one client; the upstream answers at once.",
         "",
         f"A direct small request takes {direct.p50('small'):.2f} ms here, one of 300 kB {direct.p50('300 kB'):.2f} ms, "
-        f"the first event of a stream {statistics.median(direct.first):.2f} ms. What the others add to that:",
+        f"the first event of a stream {statistics.median(direct.first):.2f} ms, and {statistics.median(direct.paused):.2f} "
+        "ms after a pause of some seconds, in which the others were asked. What they add to that:",
         "",
         *table(found),
         "",

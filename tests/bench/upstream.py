@@ -1,7 +1,7 @@
 """The benchmark's upstream: as little work as a server can do, in a process of its own. Prints its port.
 
-`GET` and small answers are one write; a body with `"stream"` is answered with 400 events, each a write of its own. It
-speaks Anthropic Messages, and Chat Completions where it is asked for that, for lanes that are translated.
+`GET` and small answers are one write; a body with `"stream"` is answered with 400 events, or with five where `x-few` asks
+for that, each a write of its own. It speaks Anthropic Messages, and Chat Completions where it is asked for that, for lanes that are translated.
 """
 
 from __future__ import annotations
@@ -86,6 +86,8 @@ class Server(asyncio.Protocol):
             streamed = b'"stream": true' in asked or b'"stream":true' in asked
             chat = b"/chat/completions" in head[:100]
             self.frames = CHAT_FRAMES if chat else FRAMES
+            if b"x-few: yes" in head:
+                self.frames = [*self.frames[:3], *self.frames[-2:]]
             self.pace = 0.002 if b"x-paced: yes" in head else 0.0
             del self.buffer[: end + 4 + length]
             if streamed:
