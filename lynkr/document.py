@@ -64,6 +64,7 @@ class ListReader(Protocol):
 
 
 R = TypeVar("R", bound=ListReader)
+S = TypeVar("S", str, bytes)
 # Before how many of the last elements a reader's state is kept. Clients change what they sent last, above all where
 # they move a cache breakpoint; further back they change nothing.
 _BACK = (8, 4, 3, 2, 1, 0)
@@ -127,7 +128,7 @@ class Document:
         lists: dict[str, list[Node]] = {}
         try:
             if text[start : start + 1] == "{":
-                found, lists, end = _Top(text, known, _common(text, known.text) if known else 0).members(start)
+                found, lists, end = _Top(text, known, common(text, known.text) if known else 0).members(start)
                 value: Any = {key: node.value for key, node in found.items()}
             else:
                 value, end = _value(text, start)
@@ -235,8 +236,8 @@ class _Pair(NamedTuple):
 _PIECE = 16 * 1024
 
 
-def _common(text: str, known: str) -> int:
-    """How many characters two texts have in common at their beginning."""
+def common(text: S, known: S) -> int:
+    """How many characters, or bytes, two texts have in common at their beginning."""
     most = min(len(text), len(known))
     low = 0
     while low < most and text[low : low + _PIECE] == known[low : low + _PIECE]:

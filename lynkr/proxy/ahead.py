@@ -22,6 +22,7 @@ from lynkr.proxy.outbound import goes_as_it_came
 from lynkr.proxy.planning import Planning
 from lynkr.proxy.shaping import Shaping
 from lynkr.routing.desk import Plan
+from lynkr.translate.unseal import marked
 from lynkr.upstream.auth import outgoing
 from lynkr.upstream.catalog import Address, address, base_url
 from lynkr.upstream.client import Upstreams
@@ -63,7 +64,7 @@ class Going:
         if plan is None or self.planning.purse.budget.limits:
             return None
         lane = plan.routes[0].lane
-        if not goes_as_it_came(request.named, body, lane):
+        if not goes_as_it_came(request.named, lane) or marked(body):
             return None
         where, named = self._where(lane, match.format, request), request.named
         headers = outgoing(request.headers, named, lane, [], host=where.authority, length=len(body), metered=True)

@@ -191,8 +191,8 @@ class Case:
 
     def _inbound(self, body: bytes | None) -> Inbound:
         at, request = int(datetime.fromisoformat(self.notes["at"]).timestamp()), self.request
-        reading = self.common.documents.read
-        return Inbound(request, request.texts, self.match, body, self.notes["id"], at, reading=reading)
+        reading, sealed = self.common.documents.read, self.common.seals
+        return Inbound(request, request.texts, self.match, body, self.notes["id"], at, None, reading, sealed)
 
     async def _ask(self, placed: Placed, spoken: Format | None) -> None:
         if len(placed.plan.routes) == 1:

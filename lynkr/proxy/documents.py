@@ -24,8 +24,8 @@ class Documents:
         for document in self._latest:
             if document.body is body:
                 return document
-            if (alike := _alike(document.body, body)) > most:
-                known, most = document, alike
+            if (same := alike(document.body, body)) > most:
+                known, most = document, same
         document = Document.read(body, known, text)
         if len(body) <= _LARGEST:
             if known is not None and 2 * most >= len(known.body):
@@ -36,7 +36,7 @@ class Documents:
         return document
 
 
-def _alike(one: bytes, other: bytes) -> int:
+def alike(one: bytes, other: bytes) -> int:
     """Roughly how much two bodies have in common at their beginning, by samples further and further in."""
     count = 512
     while count < len(one) and one[count - _SAMPLE : count] == other[count - _SAMPLE : count]:

@@ -20,6 +20,7 @@ from lynkr.proxy.interpret import PING_S
 from lynkr.proxy.lanes import Lanes
 from lynkr.proxy.message import Reply, Request, Rest
 from lynkr.proxy.planning import Planning
+from lynkr.proxy.seals import Seals
 from lynkr.proxy.shaping import Shaping
 from lynkr.proxy.sizes import Sizes
 from lynkr.proxy.telling import Telling
@@ -52,6 +53,7 @@ class Exchange:
     troubles: list[str] = field(default_factory=list)
     here: Here = field(default_factory=Here)
     documents: Documents = field(default_factory=Documents)
+    seals: Seals = field(default_factory=Seals)
     sizes: Sizes = field(init=False)
     _going: Going | None = field(init=False)
 

@@ -90,7 +90,8 @@ class Outbound:
 class Inbound:
     """A request as it came: `named` are its headers by lower-case name, `id` is what we call it, `at` when it came.
 
-    `reading` reads a body that is not coded, and may remember others.
+    `reading` reads a body that is not coded, `sealed` says whether there may be a seal of lynkr's in one; both may
+    remember others.
     """
 
     request: Request
@@ -101,6 +102,7 @@ class Inbound:
     at: int
     document: Document | None = None
     reading: Reading = Document.of
+    sealed: Callable[[bytes], bool] = marked
 
     def read(self) -> Document:
         """The body, read. Raises MalformedDocument, Unreadable."""
@@ -203,7 +205,8 @@ def _relayed(inbound: Inbound, match: Match, lane: Lane, *, later: bool) -> Outb
     out = Outbound(_target(inbound, match, lane), inbound.request.headers, inbound.body, match.model)
     out.model = lane.model or match.model
     out.size = len(inbound.body or b"")
-    if later and inbound.document is None and goes_as_it_came(inbound.request.named, inbound.body or b"", lane):
+    unread = later and inbound.document is None and goes_as_it_came(inbound.request.named, lane)
+    if unread and not inbound.sealed(inbound.body or b""):
         out.unread = inbound
         return out
     try:
@@ -224,15 +227,15 @@ def _relayed(inbound: Inbound, match: Match, lane: Lane, *, later: bool) -> Outb
     return out
 
 
-def goes_as_it_came(named: Mapping[bytes, bytes], body: bytes, lane: Lane) -> bool:
-    """Whether nothing is to be changed for `lane` in what speaks its format, as far as that can be told of a body that
-    nobody has read; `named` are the headers by lower-case name."""
-    return lane.auth is Auth.CLIENT and lane.model is None and b"content-encoding" not in named and not marked(body)
+def goes_as_it_came(named: Mapping[bytes, bytes], lane: Lane) -> bool:
+    """Whether nothing is to be changed for `lane` in what speaks its format, unless there is a seal in it; `named` are
+    the headers by lower-case name."""
+    return lane.auth is Auth.CLIENT and lane.model is None and b"content-encoding" not in named
 
 
 def _unsealed(inbound: Inbound, document: Document, changes: Changes) -> Document:
     """The document without sealed things of lynkr's; itself where it has none."""
-    if not marked(document.body) or not (edits := unseal(document)):
+    if not inbound.sealed(document.body) or not (edits := unseal(document)):
         return document
     changes.drop("sealed reasoning", "only its maker can read it")
     return inbound.reading(*document.spliced(edits))

@@ -170,28 +170,30 @@ class Connection(Receiver):
             raise self._arrival
         return self._arrival
 
-    def _look(self) -> None:
+    def _look(self, data: bytes = b"") -> None:
         """Looks for a head in what has come; lets it in, and begins to serve it where that takes no thought."""
+        if self._buffer:
+            data = bytes(self._buffer + data)
+            self._buffer.clear()
         try:
-            if self._buffer.startswith((b"\r", b"\n")):
-                # Empty lines before a request are nothing (RFC 9112, section 2.2).
-                del self._buffer[: len(self._buffer) - len(self._buffer.lstrip(b"\r\n"))]
-            if not self._buffer:
+            if data.startswith((b"\r", b"\n")):
+                data = data.lstrip(b"\r\n")  # empty lines before a request are nothing (RFC 9112, section 2.2)
+            if not data:
                 return
-            if self._buffer[0] < ord(" "):
+            if data[0] < ord(" "):
                 raise MalformedHTTP("no HTTP")
-            if (end := head_end(self._buffer, self._searched)) < 0:
-                self._searched = len(self._buffer)
+            if (end := head_end(data, self._searched)) < 0:
+                self._buffer += data
+                self._searched = len(data)
                 return
-            head = read_request(bytes(self._buffer[:end]))
-            del self._buffer[:end]
+            head = read_request(data[:end])
             body = request_body(head)
         except MalformedHTTP as error:
             self._arrival, self._expecting = error, False
             return
         self._searched, self._expecting, self.asked = 0, False, head
         status, target, headers = self._gate.admit(head.target.decode("ascii"), head.headers)
-        self._begin(body)
+        self._begin(body, data[end:])
         request, reply, rest = None, Reply(self), None
         if status == 200:
             self.known = True
@@ -204,12 +206,12 @@ class Connection(Receiver):
                 self._parts = [] if rest is not None else self._parts
         self._arrival = _Arrival(head, status, request, reply, rest)
 
-    def _begin(self, body: Body) -> None:
-        """A request has begun: what is there may already be of its body."""
+    def _begin(self, body: Body, data: bytes) -> None:
+        """A request has begun: what is there behind its head may already be of its body."""
         self._body, self._parts, self._size, self._wanted = body, [], 0, False
-        if self._buffer and not body.done:
-            data = bytes(self._buffer)
-            self._buffer.clear()
+        if body.done:
+            self._buffer += data
+        elif data:
             self._take_in(data)
         self._go_on()
 
@@ -343,8 +345,7 @@ class Connection(Receiver):
                 self._stopped = True
                 self._transport.pause_reading()
         elif self._expecting:
-            self._buffer += data
-            self._look()
+            self._look(data)
             if isinstance(self._arrival, _Arrival) and self._arrival.rest is not None:
                 return  # nobody need wake up for it now
         elif len(self._buffer) + len(data) <= _AHEAD:

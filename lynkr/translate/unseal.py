@@ -23,9 +23,10 @@ _FIELDS = ("thoughtSignature", "thought_signature")
 _MARK, _ENCODED = ENVELOPE.encode(), _IN_BASE64.encode()
 
 
-def marked(body: bytes) -> bool:
-    """Whether there may be a seal of lynkr's in a body."""
-    return _MARK in body or _ENCODED in body
+def marked(body: bytes, begin: int = 0) -> bool:
+    """Whether there may be a seal of lynkr's in a body, that does not end before `begin`."""
+    begin = max(0, begin - len(_ENCODED) + 1)
+    return body.find(_MARK, begin) >= 0 or body.find(_ENCODED, begin) >= 0
 
 
 def unseal(document: Document) -> list[Edit]:
