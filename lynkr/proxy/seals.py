@@ -9,8 +9,8 @@ from lynkr.document import common
 from lynkr.proxy.documents import alike
 from lynkr.translate.unseal import marked
 
-# Of smaller bodies it is not worth it, and those of more conversations are not remembered.
-_LEAST, _REMEMBERED = 16 * 1024, 8
+# Of smaller bodies it is not worth it; larger ones, and those of more conversations, are not remembered.
+_LEAST, _LARGEST, _REMEMBERED = 16 * 1024, 4 * 1024 * 1024, 8
 
 
 @dataclass(slots=True)
@@ -32,5 +32,6 @@ class Seals:
             return True
         if 2 * same >= len(known):  # the same conversation, further on
             self._latest = [each for each in self._latest if each is not known]
-        self._latest = [*self._latest[1 - _REMEMBERED :], body]
+        if len(body) <= _LARGEST:
+            self._latest = [*self._latest[1 - _REMEMBERED :], body]
         return False

@@ -23,6 +23,7 @@ import anyio.lowlevel
 import pytest
 import trustme
 from proxied import SECRET, Answer, Proxy, anthropic_lane, ask, connect, openai_lane, proxy, read, request
+from proxy.test_connections import echo, until
 from scripts import (
     END,
     STREAM_HEAD,
@@ -123,17 +124,6 @@ def watched(monkeypatch: pytest.MonkeyPatch, server: Upstream) -> Watched:
     monkeypatch.setattr(Connection, "data_received", asking)
     monkeypatch.setattr(Wire, "data_received", answering)
     return found
-
-
-def until(done: Callable[[], object], within: float = 10.0) -> bool:
-    deadline = time.monotonic() + within
-    while not done() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    return bool(done())
-
-
-def echo(asked: Asked) -> list[Step]:
-    return whole(asked.body)
 
 
 def slowly(watched: Watched, *steps: Step) -> Script:
@@ -542,8 +532,6 @@ ANSWERS: dict[str, tuple[list[Step], int]] = {
     "no chunks, after the head": ([STREAM_HEAD, b"-1\r\n"], 2),
     "no chunks, in the middle": ([STREAM_HEAD + chunk(FIRST[0]), b"-1\r\n"], 2),
 }  # fmt: skip
-# Those whose connection the lane closes when it has said that.
-CLOSING = ("closed", "without a length")
 
 
 @pytest.mark.parametrize("what", ANSWERS)
@@ -563,9 +551,17 @@ def test_whatever_a_lane_says_and_however_it_comes(watched: Watched, what: str) 
 
 
 @pytest.mark.parametrize(
-    "what", ["a stream", "400", "204", "half a stream, and closed", "nothing, and reset", "no HTTP"]
+    ("what", "became"),
+    [
+        ("a stream", (200, "ok")),
+        ("400", (400, "refused")),
+        ("204", (204, "ok")),
+        ("half a stream, and closed", (200, "cut")),
+        ("nothing, and reset", (502, "refused")),
+        ("no HTTP", (502, "refused")),
+    ],
 )
-def test_and_where_the_client_stays(watched: Watched, what: str) -> None:
+def test_and_where_the_client_stays(watched: Watched, what: str, became: tuple[int, str]) -> None:
     steps, _ = ANSWERS[what]
 
     def script(asked: Asked) -> Iterator[Step]:
@@ -573,7 +569,8 @@ def test_and_where_the_client_stays(watched: Watched, what: str) -> None:
         if "closed" in what:
             raise EOFError
 
-    same(watched, [True], apart(PLAIN), script)
+    got = same(watched, [True], apart(PLAIN), script)
+    assert (got.answers[0].status, got.rows[1].outcome) == became
 
 
 @pytest.mark.parametrize(
@@ -607,7 +604,10 @@ def test_and_where_the_connection_was_woken_before(watched: Watched, what: str) 
         if "closed" in what:
             raise EOFError
 
-    same(watched, [True], said, script, answers=0 if what == "204" else 1)
+    got = same(watched, [True], said, script, answers=0 if what == "204" else 1)
+    assert got.rows[1].outcome == (
+        "cut" if "half" in what or "middle" in what else "refused" if "5" in what or "reset" in what else "ok"
+    )
 
 
 @pytest.mark.parametrize("half", [b"", b"{"], ids=["head", "half"])
@@ -1118,14 +1118,6 @@ LEFT: dict[str, tuple[list[Step], tuple[str, int | None]]] = {
     "no chunks": ([STREAM_HEAD + chunk(PING), b"-1\r\n"], ("cut", 200)),
     "gone": ([STREAM_HEAD + chunk(PING), Hang()], ("gone", 200)),
 }
-
-
-@pytest.fixture
-def nobody_looks() -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 @pytest.mark.parametrize("what", LEFT)

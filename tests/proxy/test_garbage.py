@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +25,6 @@ REFUSED = whole({"type": "error", "error": {"type": "invalid_request_error", "me
 BUSY = whole({"type": "error", "error": {"type": "overloaded_error", "message": "busy"}}, 529)
 CHUNK = b'data: {"id": "c", "choices": [{"index": 0, "delta": {"content": "Yes"}, "finish_reason": null}]}\n\n'
 KEYS = {name: Key("sk-lanes-own") for name in ("main", "other")}
-
-
-@pytest.fixture
-def nobody_looks() -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 def keyed(url: str, name: str = "main") -> Lane:

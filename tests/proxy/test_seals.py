@@ -49,3 +49,10 @@ def test_only_a_few_bodies_are_kept() -> None:
         found(b"%06d" % n + LONG)
         found(b"%06d" % n + LONG + b"more")
     assert len(found._latest) == seals._REMEMBERED
+
+
+def test_nor_are_large_ones() -> None:
+    found = Seals()
+    large = LONG * (seals._LARGEST // len(LONG) + 1)
+    assert not found(large) and found._latest == []
+    assert not found(LONG) and found._latest == [LONG]
