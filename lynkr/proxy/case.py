@@ -98,14 +98,15 @@ class Case:
             await self.telling.error(error, self.listener)
         except (ClientGone, anyio.BrokenResourceError, anyio.get_cancelled_exc_class()):
             if not self.reply.finished:
-                self._note(outcome="gone")
+                self.telling.note(outcome="gone")
             raise
         except Exception as error:  # noqa: BLE001 - a fault of ours must not end the user's session
             fault = LynkrError(f"lynkr: a fault of its own ({type(error).__name__}); please report it")
             await self.telling.error(fault, self.listener)
         finally:
             self.common.here.counts.flying -= 1
-            self.common.record(self._finished())
+            self.telling.note(ms=self.telling.elapsed())
+            self.common.close(self._finished, later=self.ahead is not None and self.reply.finished)
 
     async def _serve(self) -> None:
         request, common = self.request, self.common
@@ -116,7 +117,7 @@ class Case:
         self.match = formats.match(request.method, request.path)
         spoken = self.match.format if self.match else house_of(request, headers, common.speaks, common.router.lanes)
         self.telling.codec = formats.CODECS[spoken or Format.OPENAI_RESPONSES]
-        self._note(format=self.match.format if self.match else None)
+        self.telling.note(format=self.match.format if self.match else None)
         body = await request.body()
         if b"websocket" in request.named.get(b"upgrade", b"").lower():
             raise ClientError("lynkr: no WebSocket here; use HTTP", status=426, kind="upgrade")
@@ -134,7 +135,7 @@ class Case:
             raise
         plan = placed.plan
         tier, why = plan.routes[0].tier, plan.routes[0].why
-        self._note(who=plan.who, conversation=plan.key, score=plan.score, tier=tier, why=why)
+        self.telling.note(who=plan.who, conversation=plan.key, score=plan.score, tier=tier, why=why)
         if common.bypasses.head(inbound, plan.routes[0].lane):
             await self.giving.here()
             return
@@ -169,25 +170,26 @@ class Case:
 
     def _answered(self, head: ResponseHead) -> Take:
         """The answer has begun to what left ahead: it goes to the client as it comes."""
-        self._note(status=head.status)
+        self.telling.note(status=head.status)
         self.relay = self._relaying(head)
         return self.relay.take
 
     async def _rest(self, ahead: Ahead) -> None:
-        """Takes back the answer to what left ahead, and reads the request when that is over."""
+        """Takes back the answer to what left ahead."""
         lane = ahead.plan.routes[0].lane
+        answer = await self.common.upstreams.answer(Departed(lane, ahead.where, ahead.wire))
+        assert self.relay is not None
         try:
-            answer = await self.common.upstreams.answer(Departed(lane, ahead.where, ahead.wire))
-            assert self.relay is not None
-            try:
-                await self.relay.rest(answer)
-            finally:
-                await answer.aclose()
-            self._well(lane)
+            await self.relay.rest(answer)
         finally:
-            inbound, self.size = self._inbound(ahead.body), len(ahead.body)
-            self.placed, model = Placed(ahead.plan, inbound), asked_model(inbound)
-            self._note(format=ahead.match.format, asked_model=model, model=model)
+            await answer.aclose()
+        self._well(lane)
+
+    def _read(self, ahead: Ahead) -> None:
+        """Reads what left ahead, now that all is over."""
+        inbound, self.size = self._inbound(ahead.body), len(ahead.body)
+        self.placed, model = Placed(ahead.plan, inbound), asked_model(inbound)
+        self.telling.note(format=ahead.match.format, asked_model=model, model=model)
 
     def _inbound(self, body: bytes | None) -> Inbound:
         at, request = int(datetime.fromisoformat(self.notes["at"]).timestamp()), self.request
@@ -229,7 +231,7 @@ class Case:
             if failure.kind == "context":
                 routes = [each for each in routes if wider(each.lane, route.lane)]
         if not failures:
-            self._note(asked_model=asked_model(placed.inbound))
+            self.telling.note(asked_model=asked_model(placed.inbound))
         await self.telling.nobody(failures, resting)
 
     async def _alone(self, placed: Placed, route: Route, spoken: Format | None) -> None:
@@ -320,7 +322,7 @@ class Case:
         self._take(route, placed.over)
         shaped = common.shaping(common.planning.for_lane(placed, lane), lane)
         self.removed = shaped.removed
-        self._note(faults=shaped.faults)
+        self.telling.note(faults=shaped.faults)
         out = outbound(shaped.inbound, lane, later=final)
         out.changes += shaped.changes
         self.changes = out.changes
@@ -337,7 +339,7 @@ class Case:
         learn(out)
         self.size = out.size
         if self.match is not None:
-            self._note(asked_model=out.asked, model=out.model)
+            self.telling.note(asked_model=out.asked, model=out.model)
 
     async def _opening(
         self, placed: Placed, out: Outbound, lane: Lane, spoken: Format | None, *, final: bool
@@ -365,7 +367,7 @@ class Case:
                     answer = await self._asked(lane, where, sent, out)
                 if waited.cancelled_caught:
                     raise late(lane, wait_s)
-            self._note(status=answer.status)
+            self.telling.note(status=answer.status)
             if final or answer.status >= 400:
                 return answer
             try:
@@ -399,7 +401,7 @@ class Case:
         await interpreting.run(opening, self.reply, self.telling.added(), self.telling.first_byte)
         if told := interpreting.refused_late:
             self.telling.failed(told.status, named(told))
-            self._note(outcome="refused", status=200, error=named(told))
+            self.telling.note(outcome="refused", status=200, error=named(told))
 
     async def _relayed(self, opening: Callable[[], Awaitable[Answer]], lane: Lane, *, final: bool) -> None:
         answer = await opening()
@@ -437,45 +439,43 @@ class Case:
         why = f"{route.why}; {over}" if over and over not in route.why else route.why
         for stale in ("outcome", "error", "status"):
             self.notes.pop(stale, None)
-        self._note(tier=route.tier, why=why, lane=lane.name, provider=lane.provider)
+        self.telling.note(tier=route.tier, why=why, lane=lane.name, provider=lane.provider)
         self.listener = None
 
     def _listen(self, status: int, named: Mapping[bytes, bytes]) -> None:
         if status >= 400:
-            self._note(outcome="refused")
+            self.telling.note(outcome="refused")
             self.telling.failed(status)
         if self.match is None and self.request.method != "POST":
             return
         kind, coding = (named.get(name, b"").decode("latin-1") for name in (b"content-type", b"content-encoding"))
         if status == 200 and self.match is not None and kind.startswith("text/html"):
-            self._note(error="upstream_malformed")  # somebody's page: a proxy's, or a login's
+            self.telling.note(error="upstream_malformed")  # somebody's page: a proxy's, or a login's
         self.listener = Ear(self.telling.codec.AnswerWatch(), kind, coding)
 
     def _finished(self) -> Row:
         """The row, with what the answer said it cost."""
+        if self.ahead is not None:
+            self._read(self.ahead)
         heard = self.listener.heard() if self.listener else Heard()
         if self.notes.get("error") is None:
-            self._note(error=heard.failure and self.telling.without_key(heard.failure))
-        self._note(changes=self.changes.listed(), tried=tuple(self.telling.tried))
+            self.telling.note(error=heard.failure and self.telling.without_key(heard.failure))
+        self.telling.note(changes=self.changes.listed(), tried=tuple(self.telling.tried))
         if not self.reply.finished:
             self.notes.setdefault("outcome", "gone")
         cost = self._cost(heard)
         if self.placed is not None and self.placed.plan.switch is not None:
-            self._note(switch=self.placed.plan.switch)
+            self.telling.note(switch=self.placed.plan.switch)
         self.common.planning.purse.settle(self.notes["id"], cost.cost_usd if cost else None)
         if self.giving.saved is not None:
-            self._note(baseline_usd=self.giving.saved)
+            self.telling.note(baseline_usd=self.giving.saved)
         elif cost is not None:
-            self._note(
-                usage=cost.usage,
-                estimated=cost.estimated,
-                cost_usd=cost.cost_usd,
-                baseline_usd=cost.baseline_usd,
-                removed_tokens=sum(saving.tokens for saving in cost.savings),
-                compression_usd=cost.compression_usd,
+            self.telling.note(
+                usage=cost.usage, estimated=cost.estimated, cost_usd=cost.cost_usd, baseline_usd=cost.baseline_usd,
+                removed_tokens=sum(saving.tokens for saving in cost.savings), compression_usd=cost.compression_usd,
                 savings=cost.savings,
-            )
-        return Row(**self.notes, ms=self.telling.elapsed())
+            )  # fmt: skip
+        return Row(**self.notes)
 
     def _cost(self, heard: Heard) -> Cost | None:
         """What the request cost; None where nothing is billed for it. Its conversation is told, too."""
@@ -495,6 +495,3 @@ class Case:
             plan = self.common.planning.served(placed, self.route, cost.usage)
             self.placed = placed if plan is placed.plan else replace(placed, plan=plan)
         return cost
-
-    def _note(self, **changes: object) -> None:
-        self.notes.update(changes)

@@ -9,6 +9,7 @@ from lynkr.answers.settings import Bypassing
 from lynkr.lane import Format
 from lynkr.ledger.meter import Meter
 from lynkr.ledger.row import Row
+from lynkr.proxy.afterwards import Afterwards
 from lynkr.proxy.ahead import Going
 from lynkr.proxy.answering import Answering
 from lynkr.proxy.bypassing import Bypasses
@@ -56,15 +57,18 @@ class Exchange:
     seals: Seals = field(default_factory=Seals)
     sizes: Sizes = field(init=False)
     _going: Going | None = field(init=False)
+    afterwards: Afterwards = field(init=False)
 
     def __post_init__(self) -> None:
         self.sizes = Sizes(self.upstreams, self.keys)
         parts = (self.planning, self.shaping, self.bypasses, self.lanes, self.upstreams, self.origins)
         self._going = Going(*parts) if self.answering is None else None
+        self.afterwards = Afterwards(lambda: self.here.counts.flying, self._fault)
 
     async def __call__(self, request: Request, reply: Reply) -> None:
         """Serves one request."""
         if request.path in PATHS:
+            self.afterwards.now()  # whoever looks at what was counted finds all of it
             await self.here.answer(request, reply)
             return
         await self._case(request, reply, self.clock.ms()).serve()
@@ -76,14 +80,25 @@ class Exchange:
         try:
             ahead = self._going(request, body) if self._going is not None else None
         except Exception as error:  # noqa: BLE001 - it has not left, and is served as any other
-            if (fault := f"a fault of its own ({error!r}); please report it") not in self.troubles:
-                self.troubles.append(fault)
+            self._fault(error)
             return None
         if ahead is None:
             return None
         case = self._case(request, reply, began)
         case.leave(ahead, wanted)
         return case.serve
+
+    def close(self, row: Callable[[], Row], *, later: bool) -> None:
+        """Records a request that is over, after those that were before it; `later` where somebody may ask again."""
+        if later:
+            self.afterwards(lambda: self.record(row()))
+            return
+        self.afterwards.now()
+        self.record(row())
+
+    def _fault(self, error: Exception) -> None:
+        if (fault := f"a fault of its own ({error!r}); please report it") not in self.troubles:
+            self.troubles.append(fault)
 
     def _case(self, request: Request, reply: Reply, began: float) -> Case:
         notes = {"id": self.clock.new_id(), "at": self.clock.now(), "method": request.method, "path": request.path}

@@ -97,10 +97,11 @@ class House:
                 group.start_soon(_watch, self.purse, setting.spent)
             if setting.caching.keep_warm:
                 group.start_soon(self._warming.run)
-            await anyio.sleep_forever()
+            await self.exchange.afterwards.run()
 
     async def aclose(self) -> None:
-        """Closes the connections to the lanes."""
+        """Records what is not recorded yet, and closes the connections to the lanes."""
+        self.exchange.afterwards.now()
         with anyio.CancelScope(shield=True):
             await self.upstreams.aclose()
 

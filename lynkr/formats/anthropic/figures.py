@@ -53,8 +53,8 @@ def usage_of(figures: dict[str, Any]) -> Usage:
         other_model = any(usage.get("model") for usage in rounds)
         sums = _Counts(*(sum(counts) for counts in zip(*each, strict=True)))
         if sum(sums) >= sum(_counts(figures)):
-            return Usage(**sums._asdict(), extras=_extras(figures) or other_model, billed=billed(figures))
-    return Usage(**_counts(figures)._asdict(), extras=_extras(figures), billed=billed(figures))
+            return Usage(*sums, extras=_extras(figures) or other_model, billed=billed(figures))
+    return Usage(*_counts(figures), extras=_extras(figures), billed=billed(figures))
 
 
 class _Counts(NamedTuple):
