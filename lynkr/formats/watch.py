@@ -102,7 +102,7 @@ def count(value: Mapping[str, Any], *names: str) -> int:
     """The first of `names` that holds a count; 0 where none does."""
     for name in names:
         found = value.get(name)
-        if isinstance(found, (int, float)) and not isinstance(found, bool) and 0 <= found < _MOST:
+        if (type(found) is int or type(found) is float) and 0 <= found < _MOST:
             return int(found)
     return 0
 

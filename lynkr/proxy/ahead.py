@@ -43,7 +43,7 @@ class Ahead(NamedTuple):
 
 
 @dataclass(slots=True)
-class Going:
+class Sender:
     """Sends requests of one session ahead."""
 
     planning: Planning

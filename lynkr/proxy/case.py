@@ -25,7 +25,6 @@ from lynkr.framing.http1 import Headers, ResponseHead, indexed
 from lynkr.lane import Auth, Format, Lane
 from lynkr.ledger.meter import Cost
 from lynkr.ledger.row import Row
-from lynkr.proxy.ahead import Ahead
 from lynkr.proxy.answering import Answering, Question
 from lynkr.proxy.ear import Ear
 from lynkr.proxy.giving import Giving
@@ -43,8 +42,7 @@ from lynkr.routing.retry import PATIENCE_S
 from lynkr.routing.router import Route
 from lynkr.upstream.auth import credential, outgoing
 from lynkr.upstream.catalog import Address, address, base_url, way
-from lynkr.upstream.client import Answer, Departed
-from lynkr.upstream.wire import Take
+from lynkr.upstream.client import Answer
 from lynkr.usage import Heard
 
 if TYPE_CHECKING:
@@ -67,9 +65,6 @@ class Case:
     reply: Reply
     telling: Telling
     match: Match | None = None
-    # What it has left as already.
-    ahead: Ahead | None = None
-    relay: Relay | None = None
     placed: Placed | None = None
     route: Route | None = None
     listener: Ear | Interpreting | None = None
@@ -104,15 +99,10 @@ class Case:
             fault = LynkrError(f"lynkr: a fault of its own ({type(error).__name__}); please report it")
             await self.telling.error(fault, self.listener)
         finally:
-            self.common.here.counts.flying -= 1
-            self.telling.note(ms=self.telling.elapsed())
-            self.common.close(self._finished, later=self.ahead is not None and self.reply.finished)
+            self._close()
 
     async def _serve(self) -> None:
         request, common = self.request, self.common
-        if self.ahead is not None:
-            await self._rest(self.ahead)
-            return
         headers = request.texts
         self.match = formats.match(request.method, request.path)
         spoken = self.match.format if self.match else house_of(request, headers, common.speaks, common.router.lanes)
@@ -160,36 +150,6 @@ class Case:
             finally:
                 with anyio.CancelScope(shield=True):
                     await self._keep(answering, question)
-
-    def leave(self, ahead: Ahead, wanted: Callable[[], None]) -> None:
-        """Notes that it is on its way; `wanted` is called when its answer has begun, or none will come."""
-        self.ahead, self.match, self.telling.codec = ahead, ahead.match, formats.CODECS[ahead.match.format]
-        self._take(ahead.plan.routes[0])
-        self.telling.sent = True
-        ahead.wire.meet(self._answered, wanted)
-
-    def _answered(self, head: ResponseHead) -> Take:
-        """The answer has begun to what left ahead: it goes to the client as it comes."""
-        self.telling.note(status=head.status)
-        self.relay = self._relaying(head)
-        return self.relay.take
-
-    async def _rest(self, ahead: Ahead) -> None:
-        """Takes back the answer to what left ahead."""
-        lane = ahead.plan.routes[0].lane
-        answer = await self.common.upstreams.answer(Departed(lane, ahead.where, ahead.wire))
-        assert self.relay is not None
-        try:
-            await self.relay.rest(answer)
-        finally:
-            await answer.aclose()
-        self._well(lane)
-
-    def _read(self, ahead: Ahead) -> None:
-        """Reads what left ahead, now that all is over."""
-        inbound, self.size = self._inbound(ahead.body), len(ahead.body)
-        self.placed, model = Placed(ahead.plan, inbound), asked_model(inbound)
-        self.telling.note(format=ahead.match.format, asked_model=model, model=model)
 
     def _inbound(self, body: bytes | None) -> Inbound:
         at, request = int(datetime.fromisoformat(self.notes["at"]).timestamp()), self.request
@@ -453,10 +413,12 @@ class Case:
             self.telling.note(error="upstream_malformed")  # somebody's page: a proxy's, or a login's
         self.listener = Ear(self.telling.codec.AnswerWatch(), kind, coding)
 
+    def _close(self) -> None:
+        self.common.here.counts.flying -= 1
+        self.common.record(self._finished())
+
     def _finished(self) -> Row:
         """The row, with what the answer said it cost."""
-        if self.ahead is not None:
-            self._read(self.ahead)
         heard = self.listener.heard() if self.listener else Heard()
         if self.notes.get("error") is None:
             self.telling.note(error=heard.failure and self.telling.without_key(heard.failure))
@@ -475,7 +437,7 @@ class Case:
                 removed_tokens=sum(saving.tokens for saving in cost.savings), compression_usd=cost.compression_usd,
                 savings=cost.savings,
             )  # fmt: skip
-        return Row(**self.notes)
+        return Row(**self.notes, ms=self.telling.elapsed())
 
     def _cost(self, heard: Heard) -> Cost | None:
         """What the request cost; None where nothing is billed for it. Its conversation is told, too."""

@@ -97,11 +97,10 @@ class House:
                 group.start_soon(_watch, self.purse, setting.spent)
             if setting.caching.keep_warm:
                 group.start_soon(self._warming.run)
-            await self.exchange.afterwards.run()
+            await anyio.sleep_forever()
 
     async def aclose(self) -> None:
-        """Records what is not recorded yet, and closes the connections to the lanes."""
-        self.exchange.afterwards.now()
+        """Closes the connections to the lanes."""
         with anyio.CancelScope(shield=True):
             await self.upstreams.aclose()
 

@@ -260,7 +260,7 @@ class _Teller:
         if await self._free():
             # From here on nothing is said any more: who comes now finds it busy, and over.
             self._over = self._busy = True
-            await self._reply.end()
+            self._reply.end()
 
     async def keep_alive(self, ping_s: float, quiet_s: float = 0.0) -> None:
         """Sends a ping whenever nothing was said for `ping_s` seconds, but in the first `quiet_s`."""

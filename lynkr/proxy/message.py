@@ -122,8 +122,8 @@ class Reply:
         if self.put(data):
             await self.drained()
 
-    async def end(self) -> None:
-        """Completes the answer."""
+    def end(self) -> None:
+        """Completes the answer. Raises ClientGone."""
         rest = self._head + (LAST_CHUNK if self._chunked else b"")
         self._head = b""
         if rest:
@@ -135,19 +135,20 @@ class Reply:
     async def whole_head(self, status: int, headers: Headers, reason: bytes = b"") -> None:
         """Sends the answer to HEAD."""
         self.start(status, headers, reason)
-        await self.end()
+        self.end()
 
     async def whole(self, status: int, body: bytes, headers: Headers, reason: bytes = b"") -> None:
         """Sends an answer in one piece."""
         self.start(status, [*headers, (b"Content-Length", b"%d" % len(body))], reason)
         if body and not self.connection.asked_for_head:
             await self.send(body)
-        await self.end()
+        self.end()
 
 
 Application = Callable[[Request, Reply], Awaitable[None]]
 # What serves the rest of a request that was begun.
 Rest = Callable[[], Awaitable[None]]
-# Begins to serve a request whose whole body is here at once, where there is nothing to think about, and calls the last
-# when the rest is wanted.
-Hasten = Callable[[Request, Reply, bytes, Callable[[], None]], Rest | None]
+# Hears of a request that was begun: it has been served, or what serves its rest is wanted.
+News = Callable[[bool], None]
+# Begins to serve a request whose whole body is here at once, where there is nothing to think about.
+Hasten = Callable[[Request, Reply, bytes, News], Rest | None]

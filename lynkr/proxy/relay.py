@@ -43,13 +43,16 @@ class Relay:
         if self.reply.connection.asked_for_head:
             # Nothing may follow. Not reading on makes the transport give the connection up: some servers send a body
             # all the same, and the next request on it would get that for an answer.
-            self._start()
-            await self.reply.end()
+            self.end()
             return
         await answer.pour(self.take, self.reply.drained)
+        self.end()
+
+    def end(self) -> None:
+        """Completes the answer. Raises ClientGone."""
         if not self.reply.started:
             self._start()
-        await self.reply.end()
+        self.reply.end()
 
     def _start(self) -> None:
         named = self.head.named
@@ -66,4 +69,4 @@ async def give_up(reply: Reply, ear: Ear | None, event: bytes, after_broken: byt
     if closing is None or reply.sized:
         return
     await reply.send(closing)
-    await reply.end()
+    reply.end()

@@ -90,6 +90,8 @@ class Connection(Receiver):
         self._full: asyncio.Future[None] | None = None
         # Until when the listener waits, and what looks at that from time to time.
         self._until = 0.0
+        # Until when the head has to be there that has begun to come.
+        self._head_until = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -153,19 +155,18 @@ class Connection(Receiver):
 
     async def _next(self) -> _Arrival | None:
         """The next request, as soon as its head is there; None where none comes. Raises MalformedHTTP."""
-        came, self._expecting = True, True
+        clock = asyncio.get_running_loop().time
+        self._expecting, self._head_until = True, clock() + HEAD_S
         self._look()
-        if self._arrival is None and not self._buffer and not self.is_last:
-            # Whoever has not shown the secret yet is not kept for long.
-            came = await self._more(IDLE_S if self.known else HEAD_S)
-        until = asyncio.get_running_loop().time() + HEAD_S
         while self._arrival is None:
             if not self._buffer and self.is_last:
-                self._idle = True
+                self._idle = self.asked is _NOTHING
                 return None
-            if self._gone or not came:
+            # Whoever has not shown the secret yet is not kept for long.
+            waits = self.known and not self._buffer
+            came = not self._gone and await self._more(IDLE_S if waits else self._head_until - clock())
+            if self._arrival is None and (self._gone or not came):
                 return None
-            came = await self._more(until - asyncio.get_running_loop().time())
         if isinstance(self._arrival, MalformedHTTP):
             raise self._arrival
         return self._arrival
@@ -183,6 +184,8 @@ class Connection(Receiver):
             if data[0] < ord(" "):
                 raise MalformedHTTP("no HTTP")
             if (end := head_end(data, self._searched)) < 0:
+                if not self._searched:
+                    self._head_until = asyncio.get_running_loop().time() + HEAD_S
                 self._buffer += data
                 self._searched = len(data)
                 return
@@ -202,9 +205,26 @@ class Connection(Receiver):
             named = head.named if headers is head.headers else indexed(headers)
             request = Request(head.method.decode(), target, headers, self, named)
             if self._hasten is not None and 0 < self._size <= _HASTY and self._body.done:
-                rest = self._hasten(request, reply, self._parts[0], self._wake)
+                rest = self._hasten(request, reply, self._parts[0], self._heard)
                 self._parts = [] if rest is not None else self._parts
         self._arrival = _Arrival(head, status, request, reply, rest)
+
+    def _heard(self, served: bool) -> None:
+        """Hears of a request that was begun: it has been `served`, or its rest is to be."""
+        if not served:
+            self._wake()
+            return
+        self._arrival = None
+        if self.is_last:
+            self._buffer.clear()
+            self._wake()
+            return
+        self.asked, self._expecting = _NOTHING, True
+        self._until = asyncio.get_running_loop().time() + IDLE_S
+        if self._buffer:
+            self._look()
+            if not isinstance(self._arrival, _Arrival) or self._arrival.rest is None:
+                self._wake()
 
     def _begin(self, body: Body, data: bytes) -> None:
         """A request has begun: what is there behind its head may already be of its body."""

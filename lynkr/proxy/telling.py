@@ -108,7 +108,7 @@ class Telling:
         if isinstance(listener, Interpreting):
             # What was said so far ends between two events.
             await self.reply.send(self.codec.error_event(error))
-            await self.reply.end()
+            self.reply.end()
             return
         await give_up(self.reply, listener, self.codec.error_event(error), self.codec.AFTER_BROKEN)
 

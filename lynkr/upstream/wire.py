@@ -75,7 +75,7 @@ class Wire(Receiver):
         self._body: Body = Sized(0)
         self._came, self._size = deque[bytes](), 0
         self._take: Take | None = None
-        # Says who takes the body, and hears that something has come; see `meet`.
+        # See `meet`.
         self._begins: Begins | None = None
         self._stirred: Callable[[], None] | None = None
         self._stopped = False
@@ -100,7 +100,7 @@ class Wire(Receiver):
 
     def meet(self, begins: Begins, stirred: Callable[[], None]) -> None:
         """For whoever does not wait for the answer to what was posted: `begins` is given its head and says who takes
-        the body from there, `stirred` is called when something of that was taken, or none will come."""
+        the body from there; `stirred` is called once, when that has `ended`, or whoever waits has to see to it."""
         self._begins, self._stirred = begins, stirred
 
     async def send(self, method: bytes, target: bytes, headers: Headers, body: bytes, limit: float | None) -> None:
@@ -177,7 +177,16 @@ class Wire(Receiver):
             finally:
                 self._take = None
 
+    @property
+    def ended(self) -> bool:
+        """Whether the answer has come to its end, and whoever takes it has taken all."""
+        return self._body.done and self._head is not None and not (self._came or self._stopped or self._failure)
+
     async def aclose(self) -> None:
+        """See `free`."""
+        self.free()
+
+    def free(self) -> None:
         """Ends the exchange: the connection goes home, or is closed where its state does not allow that."""
         head = self._head
         # Some servers send a body after HEAD all the same, and the next exchange would take it for its answer.
@@ -265,7 +274,7 @@ class Wire(Receiver):
             return
         if data:
             self._deliver(data)
-        if self._take is None or self._body.done or (data and self._stirred is not None):
+        if self._take is None or self._body.done:
             self._wake()
 
     def pause_writing(self) -> None:

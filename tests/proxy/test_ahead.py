@@ -53,6 +53,7 @@ from lynkr.ledger.row import Row
 from lynkr.proxy.ahead import Ahead
 from lynkr.proxy.case import Case
 from lynkr.proxy.exchange import Exchange
+from lynkr.proxy.hastened import Hastened
 from lynkr.proxy.message import Reply, Request, Rest
 from lynkr.proxy.outbound import Inbound
 from lynkr.proxy.server import Connection
@@ -747,9 +748,9 @@ def test_one_that_is_cancelled_in_the_moment_in_which_it_leaves_has_its_row(watc
 def test_one_that_is_cancelled_in_the_moment_in_which_its_answer_begins_has_its_row(
     watched: Watched, monkeypatch: pytest.MonkeyPatch, all_of_it: bool
 ) -> None:
-    real = Case._answered
+    real = Hastened._answered
 
-    def answered(case: Case, head: Any) -> Any:
+    def answered(case: Hastened, head: Any) -> Any:
         case.request.connection._life.cancel()
         return real(case, head)
 
@@ -758,7 +759,7 @@ def test_one_that_is_cancelled_in_the_moment_in_which_its_answer_begins_has_its_
         steps: list[Step] = [SIZED + b"{}"] if all_of_it else [SIZED + b"{", Hang()]
         up.script = lambda _: steps
         with connect(lynkr.port) as connection, monkeypatch.context() as patched:
-            patched.setattr(Case, "_answered", answered)
+            patched.setattr(Hastened, "_answered", answered)
             connection.sendall(PLAIN(lynkr))
             with contextlib.suppress(ConnectionError), connection.makefile("rb") as reader:
                 assert reader.read().endswith(b"{}" if all_of_it else b"{")
