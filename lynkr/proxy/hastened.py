@@ -50,12 +50,17 @@ class Hastened(Case):
             return False
         wire.free()
         try:
-            self._well(self.ahead.plan.routes[0].lane)
-            self._read()
-            self._close()
+            self._account()
         except Exception as error:  # noqa: BLE001 - the client has its answer
             self.common.fault(error)
         return True
+
+    def _account(self) -> None:
+        try:
+            self._well(self.ahead.plan.routes[0].lane)
+            self._read()
+        finally:
+            self._close()
 
     async def _serve(self) -> None:
         lane = self.ahead.plan.routes[0].lane

@@ -220,7 +220,7 @@ class Connection(Receiver):
             self._wake()
             return
         self.asked, self._expecting = _NOTHING, True
-        self._until = asyncio.get_running_loop().time() + IDLE_S
+        self._wait(IDLE_S)
         if self._buffer:
             self._look()
             if not isinstance(self._arrival, _Arrival) or self._arrival.rest is None:
@@ -276,17 +276,20 @@ class Connection(Receiver):
         """Waits for more bytes, or the end; whether something came in time."""
         if self._gone:
             return True
-        loop = asyncio.get_running_loop()
-        listener = self._listener = loop.create_future()
-        # One timer goes on from wait to wait, which nearly always end long before it: a scope costs several times as
-        # much, and there are two of these waits in every request.
-        self._until = loop.time() + seconds
-        if self._timer is None or self._timer.when() > self._until:
-            self._time(self._until)
+        listener = self._listener = asyncio.get_running_loop().create_future()
+        self._wait(seconds)
         try:
             return bool(await listener)
         finally:
             self._listener = None
+
+    def _wait(self, seconds: float) -> None:
+        """The listener waits for so long from now."""
+        # One timer goes on from wait to wait, which nearly always end long before it: a scope costs several times as
+        # much.
+        self._until = asyncio.get_running_loop().time() + seconds
+        if self._timer is None or self._timer.when() > self._until:
+            self._time(self._until)
 
     def _time(self, when: float | None) -> None:
         """Looks at the clock at `when` and at no other time."""
