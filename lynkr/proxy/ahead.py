@@ -2,7 +2,7 @@
 
 Where the tool's own login goes to the one lane that speaks its format, and nothing is chosen, changed, limited or
 answered here, there is nothing to decide: a request that is all there is sent on in the same moment, by a connection
-that is there, and its case does all the rest when the answer has begun.
+that is there, and its case does all the rest when it is over.
 """
 
 from __future__ import annotations

@@ -414,6 +414,7 @@ class Case:
         self.listener = Ear(self.telling.codec.AnswerWatch(), kind, coding)
 
     def _close(self) -> None:
+        self.telling.note(ms=self.telling.elapsed())
         self.common.here.counts.flying -= 1
         self.common.record(self._finished())
 
@@ -437,7 +438,7 @@ class Case:
                 removed_tokens=sum(saving.tokens for saving in cost.savings), compression_usd=cost.compression_usd,
                 savings=cost.savings,
             )  # fmt: skip
-        return Row(**self.notes, ms=self.telling.elapsed())
+        return Row(**self.notes)
 
     def _cost(self, heard: Heard) -> Cost | None:
         """What the request cost; None where nothing is billed for it. Its conversation is told, too."""

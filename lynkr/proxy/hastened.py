@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from lynkr import formats
 from lynkr.framing.http1 import ResponseHead
+from lynkr.ledger.row import Row
 from lynkr.proxy.ahead import Ahead
 from lynkr.proxy.case import Case
 from lynkr.proxy.message import News
@@ -31,7 +32,7 @@ class Hastened(Case):
         self.ahead, self.match, self.telling.codec = ahead, ahead.match, formats.CODECS[ahead.match.format]
         self._take(ahead.plan.routes[0])
         self.telling.sent = True
-        ahead.wire.meet(self._answered, lambda: news(self._served()))
+        ahead.wire.meet(self._answered, lambda: news(self._end()))
 
     def _answered(self, head: ResponseHead) -> Take:
         """The answer has begun: it goes to the client as it comes."""
@@ -39,7 +40,7 @@ class Hastened(Case):
         self.relay = self._relaying(head)
         return self.relay.take
 
-    def _served(self) -> bool:
+    def _end(self) -> bool:
         """Ends it, if the answer has come to its end and the client takes another; whether it is over."""
         wire = self.ahead.wire
         if self.relay is None or not wire.ended or self.reply.connection.is_last:
@@ -50,30 +51,28 @@ class Hastened(Case):
             return False
         wire.free()
         try:
-            self._account()
+            self._well(self.ahead.plan.routes[0].lane)
+            self._close()
         except Exception as error:  # noqa: BLE001 - the client has its answer
             self.common.fault(error)
         return True
 
-    def _account(self) -> None:
-        try:
-            self._well(self.ahead.plan.routes[0].lane)
-            self._read()
-        finally:
-            self._close()
-
     async def _serve(self) -> None:
         lane = self.ahead.plan.routes[0].lane
+        answer = await self.common.upstreams.answer(Departed(lane, self.ahead.where, self.ahead.wire))
+        assert self.relay is not None
         try:
-            answer = await self.common.upstreams.answer(Departed(lane, self.ahead.where, self.ahead.wire))
-            assert self.relay is not None
-            try:
-                await self.relay.rest(answer)
-            finally:
-                await answer.aclose()
-            self._well(lane)
+            await self.relay.rest(answer)
         finally:
+            await answer.aclose()
+        self._well(lane)
+
+    def _finished(self) -> Row:
+        try:
             self._read()
+        except Exception as error:  # noqa: BLE001 - there is a row in any case
+            self.common.fault(error)
+        return Case._finished(self)
 
     def _read(self) -> None:
         """Reads the request, now that all is over."""

@@ -125,9 +125,9 @@ class Reply:
     def end(self) -> None:
         """Completes the answer. Raises ClientGone."""
         rest = self._head + (LAST_CHUNK if self._chunked else b"")
-        self._head = b""
         if rest:
             self.connection.put(rest)
+        self._head = b""
         if self._left:
             self.connection.is_last = True  # less than it promised
         self.finished = True

@@ -154,18 +154,24 @@ class Connection(Receiver):
         return reply.finished and self._body.done and not self.is_last and not self._gone
 
     async def _next(self) -> _Arrival | None:
-        """The next request, as soon as its head is there; None where none comes. Raises MalformedHTTP."""
+        """The next request that somebody has to serve, as soon as its head is there; None where none comes. Raises
+        MalformedHTTP."""
         clock = asyncio.get_running_loop().time
         self._expecting, self._head_until = True, clock() + HEAD_S
-        self._look()
-        while self._arrival is None:
+        while True:
+            if self._arrival is None:
+                self._look()
+            if self._arrival is not None:
+                break
             if not self._buffer and self.is_last:
-                self._idle = self.asked is _NOTHING
+                self._idle = not self._transport.get_write_buffer_size()
+                return None
+            if self._gone:
                 return None
             # Whoever has not shown the secret yet is not kept for long.
             waits = self.known and not self._buffer
-            came = not self._gone and await self._more(IDLE_S if waits else self._head_until - clock())
-            if self._arrival is None and (self._gone or not came):
+            came = await self._more(IDLE_S if waits else self._head_until - clock())
+            if self._arrival is None and not came and clock() >= self._until:
                 return None
         if isinstance(self._arrival, MalformedHTTP):
             raise self._arrival
@@ -214,17 +220,10 @@ class Connection(Receiver):
         if not served:
             self._wake()
             return
-        self._arrival = None
-        if self.is_last:
-            self._buffer.clear()
-            self._wake()
-            return
-        self.asked, self._expecting = _NOTHING, True
+        self._arrival, self.asked, self._expecting = None, _NOTHING, True
         self._wait(IDLE_S)
         if self._buffer:
-            self._look()
-            if not isinstance(self._arrival, _Arrival) or self._arrival.rest is None:
-                self._wake()
+            self._wake()  # not here: the lane may be about to say that it closes
 
     def _begin(self, body: Body, data: bytes) -> None:
         """A request has begun: what is there behind its head may already be of its body."""

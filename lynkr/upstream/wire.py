@@ -51,7 +51,8 @@ Begins = Callable[[ResponseHead], Take]
 
 
 class Wire(Receiver):
-    """One connection, for one exchange at a time: `send` or `post`, `answer`, `next` or `pour` to the end, `aclose`."""
+    """One connection, for one exchange at a time: `send` or `post`, `answer`, `next` or `pour` to the end, `aclose`.
+    Who does not wait for any of it has `post`, `meet`, and `free` when it has `ended`."""
 
     def __init__(self, inlet: memoryview) -> None:
         super().__init__(inlet)
@@ -100,7 +101,8 @@ class Wire(Receiver):
 
     def meet(self, begins: Begins, stirred: Callable[[], None]) -> None:
         """For whoever does not wait for the answer to what was posted: `begins` is given its head and says who takes
-        the body from there; `stirred` is called once, when that has `ended`, or whoever waits has to see to it."""
+        the body from there; `stirred` is called once, when that has `ended` or somebody should see what became of it.
+        """
         self._begins, self._stirred = begins, stirred
 
     async def send(self, method: bytes, target: bytes, headers: Headers, body: bytes, limit: float | None) -> None:

@@ -7,12 +7,14 @@ import socket
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from proxied import Proxy, anthropic_lane, ask, connect, proxy, read, request
 from proxy.test_connections import until
 from scripts import END, STREAM_HEAD, Asked, Pause, Step, Upstream, anthropic, chunk, event, upstream
 
+from lynkr.ledger.meter import Meter
 from lynkr.proxy.case import Case
 from lynkr.proxy.hastened import Hastened
 
@@ -22,7 +24,7 @@ STREAMED = BODY[:-1] + b', "stream": true}'
 
 
 @contextmanager
-def warmed(script: object = None) -> Iterator[tuple[Proxy, Upstream]]:
+def warmed() -> Iterator[tuple[Proxy, Upstream]]:
     """A proxy with a connection to its lane by which the next can leave."""
     with upstream(anthropic()) as up, proxy(anthropic_lane(up.url)) as found:
         assert ask(found.port, PATH, BODY).status == 200
@@ -145,6 +147,20 @@ def test_a_fault_in_the_accounts_leaves_the_answer_and_the_row(monkeypatch: pyte
         assert found.row(2).asked_model == "claude-opus-5-5"
         assert b"lynkr_requests_in_flight 0" in ask(found.port, "/metrics", method="GET").body
     assert found.troubles == ["a fault of its own (ZeroDivisionError('nothing')); please report it"]
+
+
+def test_a_row_says_what_the_client_waited_for_and_not_what_its_accounts_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    count = Meter.count
+
+    def slow(*args: Any, **more: Any) -> Any:
+        time.sleep(0.5)
+        return count(*args, **more)
+
+    with warmed() as (found, _):
+        monkeypatch.setattr(Meter, "count", slow)
+        assert ask(found.port, PATH, BODY).status == 200  # ahead
+        assert ask(found.port, PATH, BODY[:-1] + b" " * 70_000 + b"}").status == 200
+        assert all(found.row(n).ms < 450 for n in (1, 2))
 
 
 def test_of_two_clients_each_hears_its_own() -> None:
