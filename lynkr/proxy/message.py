@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
 
 # Longer answers are not copied.
 MAX_COPY = 2 * 1024 * 1024
+
+
+# Where all processors are busy, a client that waits for an answer's beginning or end would hear of it only when the
+# system takes this one away, some milliseconds later. Windows has no such call.
+give_way: Callable[[], None] = getattr(os, "sched_yield", lambda: None)
 
 
 class ClientGone(Exception):
@@ -109,9 +115,12 @@ class Reply:
             data = chunk(data)
         elif self._left is not None:
             self._left -= len(data)
-        if self._head:
-            data, self._head = self._head + data, b""
-        return self.connection.put(data)
+        if not self._head:
+            return self.connection.put(data)
+        data, self._head = self._head + data, b""
+        full = self.connection.put(data)
+        give_way()
+        return full
 
     async def drained(self) -> None:
         """Waits until the client takes more. Raises ClientGone."""
@@ -127,6 +136,7 @@ class Reply:
         rest = self._head + (LAST_CHUNK if self._chunked else b"")
         if rest:
             self.connection.put(rest)
+            give_way()
         self._head = b""
         if self._left:
             self.connection.is_last = True  # less than it promised

@@ -15,6 +15,7 @@ from proxy.test_connections import until
 from scripts import END, STREAM_HEAD, Asked, Pause, Step, Upstream, anthropic, chunk, event, upstream
 
 from lynkr.ledger.meter import Meter
+from lynkr.proxy import message
 from lynkr.proxy.case import Case
 from lynkr.proxy.hastened import Hastened
 
@@ -161,6 +162,18 @@ def test_a_row_says_what_the_client_waited_for_and_not_what_its_accounts_took(mo
         assert ask(found.port, PATH, BODY).status == 200  # ahead
         assert ask(found.port, PATH, BODY[:-1] + b" " * 70_000 + b"}").status == 200
         assert all(found.row(n).ms < 450 for n in (1, 2))
+
+
+def test_the_client_has_its_turn_when_an_answer_begins_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not for each event: there may be very many."""
+    turns = list[int]()
+    monkeypatch.setattr(message, "give_way", lambda: turns.append(1))
+    events = [chunk(event("ping", {"type": "ping"})) for _ in range(50)]
+    with upstream(lambda _: [STREAM_HEAD, *events, END]) as up, proxy(anthropic_lane(up.url)) as found:
+        for n in range(3):
+            assert ask(found.port, PATH, STREAMED).ended
+            found.row(n)
+            assert len(turns) == 2 * (n + 1)
 
 
 def test_of_two_clients_each_hears_its_own() -> None:
