@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -73,8 +74,10 @@ class Serve:
         host: str = "",
         token: str | None = None,
         inside: Callable[[], None] = lambda: None,
+        heard: Callable[[], None] = lambda: None,
     ) -> Answer:
-        """One request on a connection of its own; its path begins with the token unless that is said to be another."""
+        """One request on a connection of its own; its path begins with the token unless that is said to be another.
+        `inside` is called when it has been sent, `heard` when its answer has begun."""
         shown = self.token if token is None else token
         lines = [f"{method} {f'/{shown}' if shown else ''}{path} HTTP/1.1", f"Host: {host or f'127.0.0.1:{self.port}'}"]
         lines += [*headers, f"Content-Length: {len(body)}"] if method == "POST" else headers
@@ -83,6 +86,8 @@ class Serve:
                 ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + (body if method == "POST" else b"")
             )
             inside()
+            if connection.recv(1, socket.MSG_PEEK):
+                heard()
             return read(connection)
 
     def get(self, path: str, **more: Any) -> Answer:
@@ -162,10 +167,9 @@ def noted(process: subprocess.Popen[bytes], home: Path, token: str = "") -> Serv
 
 
 class Slow:
-    """A lane that begins every stream at once and goes on with it when it is told to; `begun` counts them."""
+    """A lane that begins every stream at once and goes on with it when it is told to."""
 
     def __init__(self, text: str = _WORDS) -> None:
-        self.begun = 0
         self.go = threading.Event()
         self._text = text
 
@@ -176,7 +180,6 @@ class Slow:
         words = [{"type": "text", "text": self._text}]
         first, *others = anthropic_events(words, "end_turn", ANTHROPIC_USAGE, asked.json["model"])
         yield STREAM_HEAD + chunk(first)
-        self.begun += 1
         self.go.wait(30)
         yield Pause(0.01)
         for event in others:
@@ -188,11 +191,11 @@ class Slow:
 def streams(serve: Serve, slow: Slow, count: int, path: str = MESSAGES, body: bytes = STREAM) -> Iterator[list[Answer]]:
     """`count` streams that are under way within the block; the answers are in the list after it."""
     answers = list[Answer]()
-    before = slow.begun
+    heard = list[int]()
     with ThreadPoolExecutor(count) as pool:
-        asked = [pool.submit(serve.ask, path, body) for _ in range(count)]
+        asked = [pool.submit(serve.ask, path, body, heard=lambda: heard.append(1)) for _ in range(count)]
         try:
-            until(lambda: slow.begun >= before + count)
+            until(lambda: len(heard) >= count)
             yield answers
         finally:
             slow.go.set()
