@@ -29,8 +29,6 @@ _SPACES = re.compile(r"[ \t\n\r]*")
 # A member's name as nearly all are, up to its value, and what stands between two members.
 _NAME = re.compile(r'"([\w $.:/-]*)"[ \t\n\r]*:[ \t\n\r]*')
 _AFTER = re.compile(r"[ \t\n\r]*([,}])[ \t\n\r]*")
-# Up to so many bytes it takes less to parse a body than to find out what is known of it.
-_SMALL = 4096
 # Bytes that are not UTF-8 survive decoding and encoding as lone surrogates.
 _CODEC = ("utf-8", "surrogateescape")
 
@@ -145,17 +143,6 @@ class Document:
     def of(cls, body: bytes, text: str | None = None) -> Document:
         """The same, of a body that stands alone."""
         return cls.read(body, None, text)
-
-    @staticmethod
-    def glance(body: bytes) -> dict[str, Any] | None:
-        """The top-level members of a small body; None where it is larger, or no object. Raises MalformedDocument."""
-        if len(body) > _SMALL:
-            return None
-        try:
-            value = json.loads(body.decode(*_CODEC))
-        except (ValueError, RecursionError) as error:
-            raise MalformedDocument(str(error)) from error
-        return value if isinstance(value, dict) else None
 
     def find(self, *path: str | int) -> Node | None:
         """The node at `path` (member names and array indexes), or None where there is none."""

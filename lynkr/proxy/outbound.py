@@ -106,17 +106,9 @@ class Inbound:
 
     def read(self) -> Document:
         """The body, read. Raises MalformedDocument, Unreadable."""
-        return self.document or self.reading(self._plain(), None)
-
-    def member(self, name: str) -> object:
-        """The value of a top-level member, None where there is none. Raises MalformedDocument, Unreadable."""
-        if self.document is None and (members := Document.glance(self._plain())) is not None:
-            return members.get(name)
-        found = self.read().members.get(name)
-        return found.value if found else None
-
-    def _plain(self) -> bytes:
-        return plain(self.body or b"", self.named.get("content-encoding", ""), MAX_BODY)
+        if self.document is not None:
+            return self.document
+        return self.reading(plain(self.body or b"", self.named.get("content-encoding", ""), MAX_BODY), None)
 
     def instead(self, document: Document) -> Inbound:
         """The same request with another body, uncoded."""

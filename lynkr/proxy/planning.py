@@ -200,10 +200,10 @@ def asked_model(inbound: Inbound) -> str | None:
     if inbound.match is not None and inbound.match.model:
         return inbound.match.model
     try:
-        named = inbound.member("model")
+        named = inbound.read().members.get("model")
     except (Unreadable, MalformedDocument):
         return None
-    return named if isinstance(named, str) else None
+    return named.value if named and isinstance(named.value, str) else None
 
 
 def house_of(

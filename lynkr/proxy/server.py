@@ -158,9 +158,8 @@ class Connection(Receiver):
         MalformedHTTP."""
         clock = asyncio.get_running_loop().time
         self._expecting, self._head_until = True, clock() + HEAD_S
-        while True:
-            if self._arrival is None:
-                self._look()
+        while self._arrival is None:
+            self._look()
             if self._arrival is not None:
                 break
             if not self._buffer and self.is_last:

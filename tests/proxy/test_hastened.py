@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 from proxied import Proxy, anthropic_lane, ask, connect, proxy, read, request
 from proxy.test_connections import until
-from scripts import END, STREAM_HEAD, Asked, Pause, Step, Upstream, anthropic, chunk, event, upstream
+from scripts import END, STREAM_HEAD, Asked, Pause, Step, Upstream, anthropic, chunk, event, upstream, whole
 
 from lynkr.ledger.meter import Meter
 from lynkr.proxy import message
 from lynkr.proxy.case import Case
 from lynkr.proxy.hastened import Hastened
+from lynkr.proxy.server import Connection
+from lynkr.upstream.wire import Wire
 
 PATH = "/v1/messages"
 BODY = b'{"model": "claude-opus-5-5", "max_tokens": 100, "messages": [{"role": "user", "content": "Why?"}]}'
@@ -104,6 +106,37 @@ def test_the_time_for_a_head_begins_with_its_first_byte(monkeypatch: pytest.Monk
         client.sendall(said[:20])
         assert closed(client, 10)
         assert len(found.rows) == 4
+
+
+def test_a_time_that_runs_out_as_the_answer_ends_does_not_end_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end is told by call_soon, as asyncio does where more has come by TLS than fits its buffer."""
+    arrived, clients = Wire.data_received, list[Connection]()
+    made = Connection.connection_made
+
+    def making(client: Connection, transport: Any) -> None:
+        clients.append(client)
+        made(client, transport)
+
+    def late(wire: Wire, data: bytes) -> None:
+        arrived(wire, data[:-4])
+        client = clients[-1]
+        assert client._listener is not None
+        loop = client._listener.get_loop()
+        loop.call_soon(arrived, wire, data[-4:])
+        client._until = loop.time() - 1
+        client._time(None)
+        client._late()
+
+    monkeypatch.setattr(Connection, "connection_made", making)
+    with warmed() as (found, up), connect(found.port) as client:
+        up.script = lambda _: whole(b"1234last")
+        with monkeypatch.context() as patched:
+            patched.setattr(Wire, "data_received", late)
+            client.sendall(request(found.port, PATH, BODY))
+            assert read(client).body == b"1234last"
+        client.sendall(request(found.port, PATH, BODY))
+        assert read(client).body == b"1234last"
+        assert [found.row(n).outcome for n in range(3)] == ["ok"] * 3
 
 
 def test_empty_lines_keep_nobody_who_has_not_shown_the_secret(monkeypatch: pytest.MonkeyPatch) -> None:
