@@ -7,7 +7,7 @@ import shlex
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,24 +27,35 @@ class Terminal:
         self._tmux("send-keys", *keys)
 
     def line(self, text: str) -> None:
+        """Types a line. Its Enter comes when the line is on the screen: tools take both in one go for a paste."""
         self._tmux("send-keys", "-l", text)
-        time.sleep(0.3)  # a paste and an Enter in one go are a line break in some tools
+        typed = _squeezed(text)
+        self._until(lambda screen: typed in _squeezed(screen), text)
+        time.sleep(0.3)
         self._tmux("send-keys", "Enter")
 
     def screen(self) -> str:
         return self._tmux("capture-pane", "-p", "-J", "-S", "-200")
 
-    def wait(self, *texts: str, seconds: float = 40) -> str:
+    def wait(self, *texts: str, seconds: float = 100) -> str:
         """The screen once it shows one of the texts."""
+        return self._until(lambda screen: any(text in screen for text in texts), " or ".join(texts), seconds)
+
+    def _until(self, shows: Callable[[str], bool], what: str, seconds: float = 100) -> str:
         deadline = time.monotonic() + seconds
-        while not any(text in (screen := self.screen()) for text in texts):
+        while not shows(screen := self.screen()):
             if time.monotonic() > deadline:
-                raise AssertionError(f"{' or '.join(texts)} never came; the screen:\n{screen}")
+                raise AssertionError(f"{what} never came; the screen:\n{screen}")
             time.sleep(0.1)
         return screen
 
     def resize(self, columns: int, lines: int) -> None:
         self._tmux("resize-window", "-x", str(columns), "-y", str(lines))
+
+
+def _squeezed(text: str) -> str:
+    """The text without white space, as a screen breaks its lines anywhere."""
+    return "".join(text.split())
 
 
 @contextlib.contextmanager

@@ -43,7 +43,7 @@ from lynkr.secrets import Key
 # A client that hears nothing for so long has given up.
 CLIENT_S = 4.0
 # How long a lane may hang: before it begins, where another could step in, and at any time.
-WAIT_S, TIMEOUT_S = 0.1, 0.25
+WAIT_S, TIMEOUT_S = 0.2, 0.4
 # Tasks of a proxy that nobody asks for anything: its own, the one that waits for who comes next, and what goes on beside
 # the requests.
 AT_REST = 3
