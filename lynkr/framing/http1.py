@@ -217,6 +217,11 @@ def write_request(method: bytes, target: bytes, headers: Headers) -> bytes:
     return line + _written(headers)
 
 
+def with_length(head: bytes, length: int) -> bytes:
+    """A head that was written, and the length of the body behind it."""
+    return b"%bContent-Length: %d\r\n\r\n" % (head[:-2], length)
+
+
 def write_response(status: int, reason: bytes, headers: Headers) -> bytes:
     """The head of an answer. Raises MalformedHTTP; see write_request."""
     line = b"HTTP/1.1 %d %b\r\n" % (status, reason)

@@ -11,6 +11,7 @@ import anyio
 import anyio.lowlevel
 
 from lynkr.proxy.gate import Gate
+from lynkr.proxy.heads import Heads
 from lynkr.proxy.message import Application, Hasten
 from lynkr.proxy.server import Connection
 from lynkr.upstream.receiver import inlet
@@ -40,11 +41,11 @@ async def serve(
     """
     listener.setblocking(False)  # noqa: FBT003 - the socket's own way
     here = set[Connection]() if connected is None else connected
-    door, left, memory = anyio.CancelScope(), anyio.Event(), inlet()
+    door, left, memory, heads = anyio.CancelScope(), anyio.Event(), inlet(), Heads(gate)
     coming = set[socket.socket]()
 
     async def one(client: socket.socket) -> None:
-        connection = Connection(gate, memory, hasten)
+        connection = Connection(heads, memory, hasten)
         is_there = await _joined(client, connection)
         coming.discard(client)
         left.set()

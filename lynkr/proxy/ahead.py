@@ -14,6 +14,7 @@ from typing import NamedTuple
 from lynkr import formats
 from lynkr.errors import ClientError
 from lynkr.formats import Match
+from lynkr.framing.http1 import MalformedHTTP
 from lynkr.lane import Auth, Format, Lane
 from lynkr.proxy.bypassing import Bypasses
 from lynkr.proxy.lanes import Lanes
@@ -25,19 +26,32 @@ from lynkr.routing.desk import Plan
 from lynkr.translate.unseal import marked
 from lynkr.upstream.auth import outgoing
 from lynkr.upstream.catalog import Address, address, base_url
-from lynkr.upstream.client import Upstreams
+from lynkr.upstream.client import Upstreams, request_head
 from lynkr.upstream.wire import Wire
 
-# A tool asks for a few; targets that differ with each request are not kept for long.
+# A tool has a few kinds of requests.
 _KNOWN = 64
 
 
-class Ahead(NamedTuple):
-    """A request that is on its way: what it speaks, where it goes and why, and by which connection."""
+class Course(NamedTuple):
+    """What becomes of all requests whose heads are alike: what they speak, where they go and why, and the `head` that
+    they leave with, but for the length of the body."""
 
     match: Match
     plan: Plan
     where: Address
+    head: bytes
+
+    @property
+    def lane(self) -> Lane:
+        """Where they go."""
+        return self.plan.routes[0].lane
+
+
+class Ahead(NamedTuple):
+    """A request that is on its way, and the connection that it left by."""
+
+    course: Course
     wire: Wire
     body: bytes
 
@@ -52,32 +66,40 @@ class Sender:
     lanes: Lanes
     upstreams: Upstreams
     origins: Mapping[str, str]
-    _addresses: dict[tuple[Format, str, str], Address] = field(default_factory=dict)
+    _courses: dict[object, Course | None] = field(default_factory=dict)
     _plans: dict[Format, Plan | None] = field(default_factory=dict)
 
     def __call__(self, request: Request, body: bytes) -> Ahead | None:
         """Sends a request with its whole body; None where it has to be looked at first."""
-        match = formats.match(request.method, request.path)
-        if match is None or not match.metered or b"upgrade" in request.named:
+        course = self._course(request)
+        if course is None or self.planning.purse.budget.limits or marked(body):
+            return None
+        wire = self.upstreams.post(course.lane, course.where, request.method, course.head, body)
+        return Ahead(course, wire, body) if wire is not None else None
+
+    def _course(self, request: Request) -> Course | None:
+        """What becomes of requests with this head, whatever their bodies say; None where that depends on more."""
+        if request.like is None:
+            return self._laid(request)
+        if request.like not in self._courses:
+            if len(self._courses) >= _KNOWN:
+                self._courses.clear()
+            self._courses[request.like] = self._laid(request)
+        return self._courses[request.like]
+
+    def _laid(self, request: Request) -> Course | None:
+        match, named = formats.match(request.method, request.path), request.named
+        if match is None or not match.metered or b"upgrade" in named:
             return None
         plan = self._plan(match.format)
-        if plan is None or self.planning.purse.budget.limits:
+        if plan is None or not goes_as_it_came(named, lane := plan.routes[0].lane):
             return None
-        lane = plan.routes[0].lane
-        if not goes_as_it_came(request.named, lane) or marked(body):
-            return None
-        where, named = self._where(lane, match.format, request), request.named
-        headers = outgoing(request.headers, named, lane, [], host=where.authority, length=len(body), metered=True)
-        wire = self.upstreams.post(lane, where, request.method, headers, body)
-        return Ahead(match, plan, where, wire, body) if wire is not None else None
-
-    def _where(self, lane: Lane, spoken: Format, request: Request) -> Address:
-        base, target = base_url(lane, spoken, self.origins, request.texts), request.target
-        if (known := self._addresses.get((spoken, base, target))) is not None:
-            return known
-        if len(self._addresses) >= _KNOWN:
-            self._addresses.clear()
-        return self._addresses.setdefault((spoken, base, target), address(lane, spoken, base, target))
+        where = address(lane, match.format, base_url(lane, match.format, self.origins, request.texts), request.target)
+        headers = outgoing(request.headers, named, lane, [], host=where.authority, length=None, metered=True)
+        try:
+            return Course(match, plan, where, request_head(where, request.method, headers))
+        except MalformedHTTP:
+            return None  # its lane is told of as one that cannot be asked so
 
     def _plan(self, spoken: Format) -> Plan | None:
         """Where all goes that speaks `spoken`, as it came and at once; None where there is more to it."""

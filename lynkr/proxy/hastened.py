@@ -29,8 +29,9 @@ class Hastened(Case):
 
     def leave(self, ahead: Ahead, news: News) -> None:
         """Notes that it is on its way; `news` is told once how it goes on."""
-        self.ahead, self.match, self.telling.codec = ahead, ahead.match, formats.CODECS[ahead.match.format]
-        self._take(ahead.plan.routes[0])
+        self.ahead, self.match = ahead, ahead.course.match
+        self.telling.codec = formats.CODECS[self.match.format]
+        self._take(ahead.course.plan.routes[0])
         self.telling.sent = True
         ahead.wire.meet(self._answered, lambda: news(self._end()))
 
@@ -51,15 +52,15 @@ class Hastened(Case):
             return False
         wire.free()
         try:
-            self._well(self.ahead.plan.routes[0].lane)
+            self._well(self.ahead.course.lane)
             self._close()
         except Exception as error:  # noqa: BLE001 - the client has its answer
             self.common.fault(error)
         return True
 
     async def _serve(self) -> None:
-        lane = self.ahead.plan.routes[0].lane
-        answer = await self.common.upstreams.answer(Departed(lane, self.ahead.where, self.ahead.wire))
+        lane = self.ahead.course.lane
+        answer = await self.common.upstreams.answer(Departed(lane, self.ahead.course.where, self.ahead.wire))
         assert self.relay is not None
         try:
             await self.relay.rest(answer)
@@ -77,5 +78,5 @@ class Hastened(Case):
     def _read(self) -> None:
         """Reads the request, now that all is over."""
         inbound, self.size = self._inbound(self.ahead.body), len(self.ahead.body)
-        self.placed, model = Placed(self.ahead.plan, inbound), asked_model(inbound)
-        self.telling.note(format=self.ahead.match.format, asked_model=model, model=model)
+        self.placed, model = Placed(self.ahead.course.plan, inbound), asked_model(inbound)
+        self.telling.note(format=self.ahead.course.match.format, asked_model=model, model=model)

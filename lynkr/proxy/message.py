@@ -35,6 +35,8 @@ class Request:
     connection: Connection
     # The headers by lower-case name.
     named: Mapping[bytes, bytes] = field(default_factory=dict)
+    # The same for requests whose heads differ in the length of their bodies alone, where that is known.
+    like: object | None = None
 
     @property
     def path(self) -> str:

@@ -22,12 +22,10 @@ from lynkr.framing.http1 import (
     RequestHead,
     Sized,
     head_end,
-    indexed,
-    read_request,
     request_body,
     tokens,
 )
-from lynkr.proxy.gate import Gate
+from lynkr.proxy.heads import Heads
 from lynkr.proxy.message import Application, ClientGone, Hasten, Reply, Request, Rest
 from lynkr.upstream.receiver import Receiver
 
@@ -64,14 +62,14 @@ class _Arrival(NamedTuple):
 class Connection(Receiver):
     """One client."""
 
-    def __init__(self, gate: Gate, inlet: memoryview, hasten: Hasten | None = None) -> None:
+    def __init__(self, heads: Heads, inlet: memoryview, hasten: Hasten | None = None) -> None:
         super().__init__(inlet)
         # The request that is being served, and whether this connection takes none after it.
         self.asked = _NOTHING
         self.is_last = False
         # Whether this client has shown the secret.
         self.known = False
-        self._gate, self._hasten = gate, hasten
+        self._heads, self._hasten = heads, hasten
         self._transport: asyncio.Transport
         # Bytes of a head, or of what comes after the request that is being served; so much of them was searched.
         self._buffer, self._searched = bytearray(), 0
@@ -194,25 +192,24 @@ class Connection(Receiver):
                 self._buffer += data
                 self._searched = len(data)
                 return
-            head = read_request(data[:end])
-            body = request_body(head)
+            entry = self._heads.read(data[:end])
+            body = request_body(entry.head)
         except MalformedHTTP as error:
             self._arrival, self._expecting = error, False
             return
+        head = entry.head
         self._searched, self._expecting, self.asked = 0, False, head
-        status, target, headers = self._gate.admit(head.target.decode("ascii"), head.headers)
         self._begin(body, data[end:])
         request, reply, rest = None, Reply(self), None
-        if status == 200:
+        if entry.status == 200:
             self.known = True
             if not head.minor or b"close" in tokens(head.named.get(b"connection")):
                 self.is_last = True
-            named = head.named if headers is head.headers else indexed(headers)
-            request = Request(head.method.decode(), target, headers, self, named)
+            request = Request(head.method.decode(), entry.target, entry.headers, self, entry.named, entry.like)
             if self._hasten is not None and 0 < self._size <= _HASTY and self._body.done:
                 rest = self._hasten(request, reply, self._parts[0], self._heard)
                 self._parts = [] if rest is not None else self._parts
-        self._arrival = _Arrival(head, status, request, reply, rest)
+        self._arrival = _Arrival(head, entry.status, request, reply, rest)
 
     def _heard(self, served: bool) -> None:
         """Hears of a request that was begun: it has been `served`, or its rest is to be."""

@@ -73,10 +73,11 @@ def outgoing(
         key = field[0].lower()
         if key not in drop:
             sent.append((field[0], b"identity") if metered and key == b"accept-encoding" else field)
-    if length is not None:
-        sent.append((b"Content-Length", str(length).encode()))
     sent += [(name.encode(), value.encode()) for name, value in lane.headers.items()]
-    return sent + credential
+    sent += credential
+    if length is not None:
+        sent.append((b"Content-Length", b"%d" % length))
+    return sent
 
 
 async def credential(

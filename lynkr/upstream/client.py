@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from urllib.request import getproxies, proxy_bypass
 
 from lynkr.errors import ConfigError
-from lynkr.framing.http1 import Headers, ResponseHead
+from lynkr.framing.http1 import Headers, ResponseHead, with_length, write_request
 from lynkr.lane import Lane
 from lynkr.upstream.catalog import Address, Origin, is_loopback
 from lynkr.upstream.failure import Failure, cut, explain
@@ -116,15 +116,11 @@ class Upstreams:
         self._ways: dict[Origin, str | None] = {}
         self._tls: ssl.SSLContext | None = None
 
-    def post(self, lane: Lane, where: Address, method: str, headers: Headers, body: bytes) -> Wire | None:
-        """Sends a request at once; None where that takes a new connection, or a proxy, or is not possible at all."""
+    def post(self, lane: Lane, where: Address, method: str, head: bytes, body: bytes) -> Wire | None:
+        """Sends a request at once, behind a `request_head`; None where that takes a new connection, or a proxy."""
         if len(body) > CORKED or self._proxy(where) is not None or (wire := self._wires.at_rest(where.origin)) is None:
             return None
-        try:
-            wire.post(method.encode(), _target(where), headers, body, lane.timeout_s)
-        except Failure:
-            wire.abort()
-            return None
+        wire.post(method.encode(), with_length(head, len(body)), body, lane.timeout_s)
         return wire
 
     async def send(self, lane: Lane, where: Address, method: str, headers: Headers, body: bytes | None) -> Departed:
@@ -189,6 +185,11 @@ class Upstreams:
         self._wires.close()
         for tunnel in self._tunnels.values():
             await tunnel.aclose()
+
+
+def request_head(where: Address, method: str, headers: Headers) -> bytes:
+    """The head of a request, but for the length of its body. Raises MalformedHTTP."""
+    return write_request(method.encode(), _target(where), headers)
 
 
 def _target(where: Address) -> bytes:

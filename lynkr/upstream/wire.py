@@ -88,9 +88,10 @@ class Wire(Receiver):
         """Whether it can be used no more."""
         return self._closed
 
-    def post(self, method: bytes, target: bytes, headers: Headers, body: bytes, limit: float | None) -> None:
-        """Sends a small request; nothing may take longer than `limit` seconds to go on. Raises Failure."""
-        self._transport.write(self._begun(method, target, headers, limit) + body)
+    def post(self, method: bytes, head: bytes, body: bytes, limit: float | None) -> None:
+        """Sends a small request whose head is written; nothing may take longer than `limit` seconds to go on."""
+        self._begin(method, limit)
+        self._transport.write(head + body)
 
     def stirs(self) -> bool:
         """Whether something has come, or the end has, that nobody was told of yet."""
@@ -106,22 +107,22 @@ class Wire(Receiver):
         self._begins, self._stirred = begins, stirred
 
     async def send(self, method: bytes, target: bytes, headers: Headers, body: bytes, limit: float | None) -> None:
-        """Sends a request; see `post`."""
-        if len(body) <= CORKED:
-            self.post(method, target, headers, body, limit)
-            return
-        self._transport.write(self._begun(method, target, headers, limit))
-        await self._send(body)
-
-    def _begun(self, method: bytes, target: bytes, headers: Headers, limit: float | None) -> bytes:
-        """The head of a new exchange."""
+        """Sends a request; see `post`. Raises Failure."""
         try:
             head = write_request(method, target, headers)
         except MalformedHTTP as error:
             raise Failure("send", str(error)) from error
+        if len(body) <= CORKED:
+            self.post(method, head, body, limit)
+            return
+        self._begin(method, limit)
+        self._transport.write(head)
+        await self._send(body)
+
+    def _begin(self, method: bytes, limit: float | None) -> None:
+        """Begins a new exchange."""
         self._forget()
         self._method, self._limit = method, limit
-        return head
 
     async def answer(self) -> ResponseHead:
         """Waits for the head of the answer. Raises Failure."""

@@ -162,9 +162,13 @@ def test_every_format_says_the_same(turns: list[Turn], client: Format, style: St
 
 @few
 @given(TALKS, st.sampled_from(FORMATS))
-def test_shaping_what_was_shaped_changes_nothing(turns: list[Turn], client: Format) -> None:
-    once = shaped(request(turns, client))
-    assert Session().reshaped(once, client) == once
+def test_shaping_what_was_shaped_leaves_what_was_changed(turns: list[Turn], client: Format) -> None:
+    # What came through whole may be shortened then: of two places that it could have meant there is one left.
+    asked = request(turns, client)
+    once = shaped(asked)
+    twice = Session().reshaped(once, client)
+    for result, first, second in zip(asked.results, asked.sent(once), asked.sent(twice), strict=True):
+        assert second == first or first == result
 
 
 @few

@@ -894,7 +894,7 @@ def test_a_fault_of_ours_ends_in_an_answer_and_a_row(watched: Watched, monkeypat
     with upstream(echo) as up, proxy(anthropic_lane(up.url)) as lynkr:
         warm(lynkr)
         with connect(lynkr.port) as connection, monkeypatch.context() as patched:
-            patched.setattr("lynkr.proxy.ahead.outgoing", fails)
+            patched.setattr("lynkr.proxy.ahead.marked", fails)
             connection.sendall(PLAIN(lynkr))
             with connection.makefile("rb") as reader:
                 assert reader.readline().startswith(b"HTTP/1.1 200")

@@ -737,11 +737,11 @@ def test_a_slow_reader_is_not_the_lanes_fault() -> None:
     """Its limit counts only what we wait for from it."""
     with (
         upstream(lambda _: whole(b"x" * LARGE, kind="x/y")) as up,
-        proxy(anthropic_lane(up.url, timeout_s=0.3)) as lynkr,
+        proxy(anthropic_lane(up.url, timeout_s=1.0)) as lynkr,
     ):
         with connect(lynkr.port) as connection:
             connection.sendall(request(lynkr.port, "/v1/files", method="GET"))
-            time.sleep(1.0)
+            time.sleep(2.5)
             answer = read(connection)
         row = lynkr.row()
     assert (len(answer.body), row.outcome) == (LARGE, "ok")
