@@ -10,6 +10,8 @@ from typing import NamedTuple
 from lynkr.framing.http1 import Headers, RequestHead, indexed, read_request
 from lynkr.proxy.gate import Gate
 
+Header = tuple[bytes, bytes]
+
 _LENGTH = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ?([0-9]{1,15})\r\n")
 # A tool has a few kinds of requests; heads that differ each time are not kept for long, nor long ones at all.
 _KNOWN, _LONGEST = 32, 8 * 1024
@@ -32,8 +34,9 @@ class Heads:
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
-        # By what stands before and behind the length. To look up what is hashed tells nobody how much of it was right.
-        self._known: dict[tuple[bytes, bytes], Entry] = {}
+        # By what stands before and behind the length, with the header that says it. To look up what is hashed tells
+        # nobody how much of it was right.
+        self._known: dict[tuple[bytes, bytes], tuple[Entry, Header]] = {}
 
     def read(self, head: bytes) -> Entry:
         """The head of a request, up to its blank line. Raises MalformedHTTP."""
@@ -42,13 +45,16 @@ class Heads:
             return self._entry(head)
         around = head[: found.start(1)], head[found.end(1) :]
         if (known := self._known.get(around)) is not None:
-            return _with_length(known, found[1])
+            return _with_length(*known, found[1])
         entry = self._entry(head)
-        if entry.status != 200 or entry.head.named[b"content-length"] != found[1]:
-            return entry  # not let in, or there is a second length
+        lengths = [field for field in entry.headers if field[0].lower() == b"content-length"]
+        if entry.status != 200 or [value for _, value in lengths] != [found[1]]:
+            return entry  # not let in, or it is not all that is said of the length
         if len(self._known) >= _KNOWN:
             self._known.clear()
-        return self._known.setdefault(around, entry._replace(like=object()))
+        entry = entry._replace(like=object())
+        self._known[around] = entry, lengths[0]
+        return entry
 
     def _entry(self, head: bytes) -> Entry:
         read = read_request(head)
@@ -56,15 +62,19 @@ class Heads:
         return Entry(read, status, target, headers, read.named if headers is read.headers else indexed(headers))
 
 
-def _with_length(entry: Entry, length: bytes) -> Entry:
-    """The same with another length of the body."""
+def _with_length(entry: Entry, said: Header, length: bytes) -> Entry:
+    """The same, where the header that `said` how long the body is gives another length."""
     method, target, headers, named, minor = entry.head
-    head = RequestHead(method, target, *_changed(headers, named, length), minor)
+    says = said[0], length
+    head = RequestHead(method, target, *_changed(headers, named, said, says), minor)
     if entry.headers is headers:
         return Entry(head, entry.status, entry.target, head.headers, head.named, entry.like)
-    return Entry(head, entry.status, entry.target, *_changed(entry.headers, entry.named, length), entry.like)
+    return Entry(head, entry.status, entry.target, *_changed(entry.headers, entry.named, said, says), entry.like)
 
 
-def _changed(headers: Headers, named: Mapping[bytes, bytes], length: bytes) -> tuple[Headers, Mapping[bytes, bytes]]:
-    changed = [(name, length) if name.lower() == b"content-length" else (name, value) for name, value in headers]
-    return changed, {**named, b"content-length": length}
+def _changed(
+    headers: Headers, named: Mapping[bytes, bytes], said: Header, says: Header
+) -> tuple[Headers, Mapping[bytes, bytes]]:
+    changed = headers.copy()
+    changed[changed.index(said)] = says
+    return changed, {**named, b"content-length": says[1]}
