@@ -48,8 +48,8 @@ class Heads:
             return _with_length(*known, found[1])
         entry = self._entry(head)
         lengths = [field for field in entry.headers if field[0].lower() == b"content-length"]
-        if entry.status != 200 or [value for _, value in lengths] != [found[1]]:
-            return entry  # not let in, or it is not all that is said of the length
+        if [value for _, value in lengths] != [found[1]]:
+            return entry  # nobody was let in, or that is not all that is said of the length
         if len(self._known) >= _KNOWN:
             self._known.clear()
         entry = entry._replace(like=object())
