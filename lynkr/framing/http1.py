@@ -8,7 +8,7 @@ taken apart at its line ends and checked by counting, because this is done for e
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple, Protocol
 
 Headers = list[tuple[bytes, bytes]]
@@ -217,9 +217,34 @@ def write_request(method: bytes, target: bytes, headers: Headers) -> bytes:
     return line + _written(headers)
 
 
-def with_length(head: bytes, length: int) -> bytes:
-    """A head that was written, and the length of the body behind it."""
-    return b"%bContent-Length: %d\r\n\r\n" % (head[:-2], length)
+class Form(NamedTuple):
+    """A request's head with values left open: `texts` stand around those of the headers `named`, in lower case."""
+
+    texts: list[bytes]
+    named: list[bytes]
+
+    def filled(self, values: Mapping[bytes, bytes], length: int) -> bytes:
+        """The head with these values, which were read from one, and the length of the body."""
+        parts = [self.texts[0]]
+        for name, text in zip(self.named, self.texts[1:], strict=True):
+            parts += (values[name], text)
+        parts.append(b"Content-Length: %d\r\n\r\n" % length)
+        return b"".join(parts)
+
+
+def request_form(method: bytes, target: bytes, headers: Headers, free: Collection[bytes]) -> Form:
+    """The head of a request whose headers `free`, by lower-case name, have values of their own each time, and that does
+    not say yet how long its body is. Raises MalformedHTTP."""
+    first, *lines = write_request(method, target, headers).split(b"\r\n")[:-2]
+    texts, named, text = list[bytes](), list[bytes](), first + b"\r\n"
+    for (name, value), line in zip(headers, lines, strict=True):
+        if (key := name.lower()) in free:
+            texts.append(text + line[: len(line) - len(value)])
+            named.append(key)
+            text = b"\r\n"
+        else:
+            text += line + b"\r\n"
+    return Form([*texts, text], named)
 
 
 def write_response(status: int, reason: bytes, headers: Headers) -> bytes:

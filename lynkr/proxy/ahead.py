@@ -14,9 +14,10 @@ from typing import NamedTuple
 from lynkr import formats
 from lynkr.errors import ClientError
 from lynkr.formats import Match
-from lynkr.framing.http1 import MalformedHTTP
+from lynkr.framing.http1 import Form, MalformedHTTP
 from lynkr.lane import Auth, Format, Lane
 from lynkr.proxy.bypassing import Bypasses
+from lynkr.proxy.heads import Like
 from lynkr.proxy.lanes import Lanes
 from lynkr.proxy.message import Request
 from lynkr.proxy.outbound import goes_as_it_came
@@ -26,7 +27,7 @@ from lynkr.routing.desk import Plan
 from lynkr.translate.unseal import marked
 from lynkr.upstream.auth import outgoing
 from lynkr.upstream.catalog import Address, address, base_url
-from lynkr.upstream.client import Upstreams, request_head
+from lynkr.upstream.client import Upstreams, form
 from lynkr.upstream.wire import Wire
 
 # A tool has a few kinds of requests.
@@ -34,13 +35,13 @@ _KNOWN = 64
 
 
 class Course(NamedTuple):
-    """What becomes of all requests whose heads are alike: what they speak, where they go and why, and the `head` that
-    they leave with, but for the length of the body."""
+    """What becomes of all requests whose heads are alike: what they speak, where they go and why, and the form of the
+    heads that they leave with."""
 
     match: Match
     plan: Plan
     where: Address
-    head: bytes
+    form: Form
 
     @property
     def lane(self) -> Lane:
@@ -66,7 +67,7 @@ class Sender:
     lanes: Lanes
     upstreams: Upstreams
     origins: Mapping[str, str]
-    _courses: dict[object, Course | None] = field(default_factory=dict)
+    _courses: dict[Like, Course | None] = field(default_factory=dict)
     _plans: dict[Format, Plan | None] = field(default_factory=dict)
 
     def __call__(self, request: Request, body: bytes) -> Ahead | None:
@@ -74,11 +75,12 @@ class Sender:
         course = self._course(request)
         if course is None or self.planning.purse.budget.limits or marked(body):
             return None
-        wire = self.upstreams.post(course.lane, course.where, request.method, course.head, body)
+        head = course.form.filled(request.named, len(body))
+        wire = self.upstreams.post(course.lane, course.where, request.method, head, body)
         return Ahead(course, wire, body) if wire is not None else None
 
     def _course(self, request: Request) -> Course | None:
-        """What becomes of requests with this head, whatever their bodies say; None where that depends on more."""
+        """What becomes of requests with heads like this, whatever their bodies say; None where that depends on more."""
         if request.like is None:
             return self._laid(request)
         if request.like not in self._courses:
@@ -96,8 +98,9 @@ class Sender:
             return None
         where = address(lane, match.format, base_url(lane, match.format, self.origins, request.texts), request.target)
         headers = outgoing(request.headers, named, lane, [], host=where.authority, length=None, metered=True)
+        free = request.like.free.difference(name.lower().encode() for name in lane.headers) if request.like else ()
         try:
-            return Course(match, plan, where, request_head(where, request.method, headers))
+            return Course(match, plan, where, form(where, request.method, headers, free))
         except MalformedHTTP:
             return None  # its lane is told of as one that cannot be asked so
 

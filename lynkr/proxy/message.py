@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from lynkr.framing.http1 import LAST_CHUNK, Headers, Texts, bodiless, chunk, indexed, tokens, write_response
 
 if TYPE_CHECKING:
+    from lynkr.proxy.heads import Like
     from lynkr.proxy.server import Connection
 
 # Longer answers are not copied.
@@ -35,8 +36,8 @@ class Request:
     connection: Connection
     # The headers by lower-case name.
     named: Mapping[bytes, bytes] = field(default_factory=dict)
-    # The same for requests whose heads differ in the length of their bodies alone, where that is known.
-    like: object | None = None
+    # The same for requests whose heads are alike, where that is known.
+    like: Like | None = None
 
     @property
     def path(self) -> str:

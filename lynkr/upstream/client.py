@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from urllib.request import getproxies, proxy_bypass
 
 from lynkr.errors import ConfigError
-from lynkr.framing.http1 import Headers, ResponseHead, with_length, write_request
+from lynkr.framing.http1 import Form, Headers, ResponseHead, request_form
 from lynkr.lane import Lane
 from lynkr.upstream.catalog import Address, Origin, is_loopback
 from lynkr.upstream.failure import Failure, cut, explain
@@ -117,10 +117,10 @@ class Upstreams:
         self._tls: ssl.SSLContext | None = None
 
     def post(self, lane: Lane, where: Address, method: str, head: bytes, body: bytes) -> Wire | None:
-        """Sends a request at once, behind a `request_head`; None where that takes a new connection, or a proxy."""
+        """Sends a request whose head is written at once; None where that takes a new connection, or a proxy."""
         if len(body) > CORKED or self._proxy(where) is not None or (wire := self._wires.at_rest(where.origin)) is None:
             return None
-        wire.post(method.encode(), with_length(head, len(body)), body, lane.timeout_s)
+        wire.post(method.encode(), head, body, lane.timeout_s)
         return wire
 
     async def send(self, lane: Lane, where: Address, method: str, headers: Headers, body: bytes | None) -> Departed:
@@ -187,9 +187,9 @@ class Upstreams:
             await tunnel.aclose()
 
 
-def request_head(where: Address, method: str, headers: Headers) -> bytes:
-    """The head of a request, but for the length of its body. Raises MalformedHTTP."""
-    return write_request(method.encode(), _target(where), headers)
+def form(where: Address, method: str, headers: Headers, free: Collection[bytes]) -> Form:
+    """The head of requests to post; see `request_form`. Raises MalformedHTTP."""
+    return request_form(method.encode(), _target(where), headers, free)
 
 
 def _target(where: Address) -> bytes:

@@ -347,6 +347,17 @@ SAID: dict[str, tuple[Callable[[Proxy], Sequence[bytes]], list[bool], dict[str, 
         [True] * 3,
         {"answers": 3, "rows": 3},
     ),
+    "others with other ids": (
+        apart(*(raw(LENGTH, "traceparent: 1", *more, "x-app: cli", body=BODY)
+                for more in (("X-Id: 1",), ("X-Id: 2",), (), ("X-Id:  ",), ("X-Id: a: \xe9b",)))),
+        [True] * 5,
+        {"answers": 5, "rows": 5},
+    ),
+    "others with other things that end here": (
+        apart(*(raw("Connection: keep-alive, X-Mine", f"X-Mine: {n}", f"X-Id: {n}", LENGTH, body=BODY) for n in range(3))),
+        [True] * 3,
+        {"answers": 3, "rows": 3},
+    ),
     "three kinds in one write": (together(PLAIN, CHUNKED, PLAIN), [True] * 3, {"answers": 3, "rows": 3}),
     "an empty line after it": (together(PLAIN, some(b"\r\n"), PLAIN), [True, True], {"answers": 2, "rows": 2}),
     "the body on its own": (apart(raw(LENGTH), some(BODY)), [], {}),
@@ -473,9 +484,12 @@ def test_the_lanes_own_headers_go_with_it(watched: Watched) -> None:
     def lane(url: str) -> Lane:
         return anthropic_lane(url + "/base", headers={"X-A": "the lane's", "X-B": "too"})
 
-    got = same(watched, [True], one(BODY, PATH, "x-a: the client's"), echo, lane=lane)
-    assert got.asked[1].target == "/base" + PATH
-    assert [value for name, value in got.asked[1].headers if name.lower() == "x-a"] == ["the lane's"]
+    said = apart(*(raw(LENGTH, f"x-a: the client's {n}", f"x-c: {n}", body=BODY) for n in range(3)))
+    got = same(watched, [True] * 3, said, echo, lane=lane, answers=3, rows=3)
+    for n, asked in enumerate(got.asked[1:4]):
+        assert asked.target == "/base" + PATH
+        assert [value for name, value in asked.headers if name.lower() == "x-a"] == ["the lane's"]
+        assert asked.header("x-c") == str(n)
 
 
 # --- What lanes say --------------------------------------------------------------------------------------------------

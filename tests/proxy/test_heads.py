@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 import pytest
 from hypothesis import given, settings
@@ -19,16 +18,17 @@ SECRET = "s3cr3t-of-the-session"
 GATE = Gate(SECRET, 4321, (Carrier("OpenAI-Organization", "org-mine"),))
 
 
-@dataclass
 class Counting:
     """A gate that counts how often it is asked."""
 
-    gate: Gate = GATE
-    asked: int = 0
+    secret, carriers = GATE.secret, GATE.carriers
+
+    def __init__(self) -> None:
+        self.asked = 0
 
     def admit(self, target: str, headers: list[tuple[bytes, bytes]]) -> tuple[int, str, list[tuple[bytes, bytes]]]:
         self.asked += 1
-        return self.gate.admit(target, headers)
+        return GATE.admit(target, headers)
 
 
 def head(*lines: bytes, target: bytes = b"/%b/v1/messages" % SECRET.encode(), end: bytes = b"\r\n") -> bytes:
@@ -53,7 +53,7 @@ LENGTHS = st.builds(
 )
 OTHERS = st.sampled_from(
     [b"X-A: 1", b"X-A: 2", b"x-a:1", b"Accept-Encoding: gzip", b"Transfer-Encoding: chunked", b"Host: elsewhere",
-     b"Connection: close", b"OpenAI-Organization: " + SECRET.encode(), b"X-Where: /" + SECRET.encode(), b"Empty:",
+     b"Connection: close", b"X-A: ", b"X-B: 1", b"traceparent: 1", b"X-A: %b" % SECRET.encode(), b"OpenAI-Organization: " + SECRET.encode(), b"X-Where: /" + SECRET.encode(), b"Empty:",
      b"X: Content-Length: 5", b"folded: a\r\n b", b"bare: a\nb: c", b"no colon", b": 5", b"X\0: 5", b"X: \xff", b"Content-Length :5"]
 )  # fmt: skip
 TARGETS = st.sampled_from([f"/{SECRET}/v1/messages", f"/{SECRET}/v1/messages?a=1", "/v1/messages", "/wrong/v1", "*"])
@@ -83,51 +83,86 @@ def test_it_is_read_as_if_it_were_the_first(came: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize("name", [b"Content-Length", b"content-length"])
-def test_of_heads_that_differ_in_the_length_alone_one_is_looked_at(name: bytes) -> None:
+def test_of_heads_that_differ_in_ids_and_lengths_one_is_looked_at(name: bytes) -> None:
     gate = Counting()
     heads = Heads(gate)  # type: ignore[arg-type]
-    read = [heads.read(head(b"X-A: 1", name + b": %d" % length, b"x-b: 2")) for length in (5, 60_000, 5, 7)]
+    said = [(b"5", b"a"), (b"60000", b"b"), (b"5", b"a"), (b"7", b'{"a": ": b,c"}'), (b"7", b"")]
+    read = [heads.read(head(b"a: 1", name + b": " + length, b"X-Turn-Id: " + turn, b"b: 2")) for length, turn in said]
     assert gate.asked == 1
-    assert {id(entry.like) for entry in read} == {id(read[0].like)} != {id(None)}
-    assert [entry.named[b"content-length"] for entry in read] == [b"5", b"60000", b"5", b"7"]
-    assert [entry.headers[2] for entry in read] == [(name, b"5"), (name, b"60000"), (name, b"5"), (name, b"7")]
-    assert [entry.head.headers for entry in read] == [entry.headers for entry in read]
+    assert len({entry.like for entry in read}) == 1
+    assert read[0].like is not None
+    assert read[0].like.free == {b"content-length", b"x-turn-id"}
+    for entry, (length, turn) in zip(read, said, strict=True):
+        assert (entry.named[b"content-length"], entry.named[b"x-turn-id"]) == (length, turn)
+        assert entry.headers[1:] == [(b"a", b"1"), (name, length), (b"X-Turn-Id", turn), (b"b", b"2")]
+        assert (entry.head.headers, entry.head.named) == (entry.headers, entry.named)
 
 
 def test_the_secret_in_a_header_is_taken_out_of_each() -> None:
-    heads = Heads(GATE)
-    lines = b"openai-organization: " + SECRET.encode(), b"Content-Length: 5"
+    heads, gate = Heads(GATE), Gate(SECRET, 4321, (Carrier("X-Mine", None),))
+    lines = b"openai-organization: " + SECRET.encode(), b"X-A: 1", b"Content-Length: 5"
     for length in (b"5", b"66"):
         entry = heads.read(head(*lines, target=b"/v1/responses").replace(b": 5", b": " + length))
         assert (entry.status, entry.target) == (200, "/v1/responses")
         assert entry.named[b"openai-organization"] == b"org-mine"
         assert entry.named[b"content-length"] == length == dict(entry.headers)[b"Content-Length"]
         assert SECRET.encode() not in b"".join(value for _, value in entry.headers)
+    # Where it was not before, and in one that may differ.
+    assert b"x-a" not in heads.read(head(lines[0], b"X-A: it is " + SECRET.encode(), lines[2])).named
+    heads = Heads(gate)
+    assert heads.read(head(b"x-mine: " + SECRET.encode(), target=b"/v1/responses")).status == 200
+    assert heads.read(head(b"x-mine: " + SECRET[:-1].encode(), target=b"/v1/responses")).status == 401
 
 
 def test_what_differs_in_more_is_not_alike() -> None:
-    heads, one, two, length = Heads(GATE), b"X-A: 1", b"X-A: 2", b"Content-Length: 5"
-    lines = [(one, length), (two, length), (length, one), (length, two), (one, length, one), (one, length, two),
-             (two, length, one), (one, length.lower()), (one, b"Content-Length:5")]  # fmt: skip
+    heads, one, two, length = Heads(GATE), b"a: 1", b"a: 2", b"Content-Length: 5"
+    lines = [(one, length), (two, length), (length, one), (length, two), (one, length.lower()),
+             (b"X-A: 1", length), (b"x-a: 1", length), (b"X-B: 1", length), (one, b"X-A: 1", length)]  # fmt: skip
     came = [head(*each) for each in lines] + [head(one, length, target=b"/%b/v1/messages?a" % SECRET.encode())]
+    came.append(came[0].replace(b"POST", b"PUT"))
     for _ in range(2):
         likes = [heads.read(data).like for data in came]
         assert None not in likes and len(set(likes)) == len(came)
 
 
 @pytest.mark.parametrize(
+    "other",
+    [
+        b"X-A:1\nX-B: 2",
+        b"X-A: \r2",
+        b"X-A: 2\0",
+        b"X-A 2",
+        b"X-A : 2",
+        b" X-A: 2",
+        b"X-AB: 2",
+        b"",
+        b"X-B: 2",
+        b"X-A: 2\n b",
+    ],
+)
+def test_what_is_more_than_another_value_is_read_anew(other: bytes) -> None:
+    heads = Heads(GATE)
+    assert heads.read(head(b"X-A: 1", b"Content-Length: 5")).like is not None
+    data = head(other, b"Content-Length: 6")
+    assert outcome(heads, data) == outcome(Heads(GATE), data)
+
+
+@pytest.mark.parametrize(
     "unlike",
     [
-        head(),
-        head(b"Transfer-Encoding: chunked"),
         head(b"Content-Length: 5", b"Content-Length: 5"),
         head(b"Content-Length: 5", b"content-length: 5"),
+        head(b"X-A: 5", b"X-A: 5"),
         head(b"Content-Length: 5\r\n 6"),
-        head(b"Content-Length: 5", b"X: " + b"x" * 9000),
+        head(b"X: 5\nX-A: 6", b"X-B: 7\r\n 8"),
+        head(b"Content-Length: 5", end=b"\n"),
+        head(b"Content-Length: 5", b"X: " + b"x" * 17_000),
         head(b"Content-Length: 5", target=b"/wrong/v1/messages"),
         head(b"Content-Length: 5", b"Host: elsewhere"),
     ],
-)
+    ids=["two lengths", "spelled in two ways", "one twice", "folded", "one in two lines and two in one", "LF alone", "long",
+         "a wrong secret", "two hosts"],
+)  # fmt: skip
 def test_where_it_cannot_be_told_each_is_looked_at(unlike: bytes) -> None:
     gate = Counting()
     heads = Heads(gate)  # type: ignore[arg-type]
@@ -142,14 +177,15 @@ def test_whoever_has_not_been_let_in_is_asked_for_the_secret_each_time() -> None
         assert heads.read(head(b"Content-Length: 6", target=target)).status == 401
 
 
-def test_few_are_kept() -> None:
+@pytest.mark.parametrize("lines", [1, 30], ids=["as many lines", "more and more lines"])
+def test_few_are_kept(lines: int) -> None:
     gate = Counting()
     heads = Heads(gate)  # type: ignore[arg-type]
-    for number in range(1000):
-        heads.read(head(b"X-Request-Id: %d" % number, b"Content-Length: 5"))
-    latest = head(b"X-Request-Id: 999", b"Content-Length: 6")
-    heads.read(latest)
-    assert gate.asked == 1000, "the latest is there"
-    for number in range(900):
-        heads.read(head(b"X-Request-Id: %d" % number, b"Content-Length: 5"))
-    assert gate.asked == 1900
+    for number in range(300):
+        heads.read(head(*[b"a%d: %d" % (n, number) for n in range(1 + number % lines)], b"Content-Length: 5"))
+    asked = gate.asked
+    assert asked == 300
+    heads.read(head(*[b"a%d: 299" % n for n in range(1 + 299 % lines)], b"Content-Length: 6"))
+    assert gate.asked == asked, "the latest is there"
+    heads.read(head(*[b"a%d: 0" % n for n in range(1)], b"Content-Length: 6"))
+    assert gate.asked == asked + 1
