@@ -28,8 +28,8 @@ class Like:
 
 
 class Entry(NamedTuple):
-    """A head, read, and what the gate says to it: `status`, `target`, `headers`, and those by lower-case name in `named`.
-    Heads that are alike have the same `like`; None: nobody knows."""
+    """A head, read, and what the gate says to it: `status`, `target`, `headers`, by lower-case name in `named`. Heads
+    that are alike have the same `like`; None: nobody knows."""
 
     head: RequestHead
     status: int
