@@ -1,5 +1,5 @@
-"""Heads of requests, read and let in. A tool's next head nearly always differs from an earlier one in a few values that
-mean nothing to us, such as a length or an id: what was found out about that one holds for this one as well."""
+"""Heads of requests, read and let in. A tool's next head mostly differs from an earlier one only in values that mean
+nothing to us, such as an id: what was found out about that one holds for this one as well."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Lines = list[bytes]
 
 # A tool has a few kinds of requests. Heads that differ in more each time are not kept for long, nor long ones at all.
 _KNOWN, _LONGEST = 16, 16 * 1024
-# Headers whose values change nothing in how a request is read, let in or sent, beside those that begin so. How long the
-# body is each request is asked anew.
-_FREE, _FREELY = frozenset((b"content-length", b"traceparent", b"tracestate")), b"x-"
+# Headers whose values decide nothing before the request is sent, by name or by how that begins. (How long the body is,
+# is read from each.)
+_FREE, _FREE_PREFIX = frozenset((b"content-length", b"traceparent", b"tracestate")), b"x-"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,7 +97,7 @@ class Heads:
             if (name, value.strip(b" \t")) != said:
                 return entry  # both of it, so that there are as many
             key = name.lower()
-            may_differ = (key in _FREE or key.startswith(_FREELY)) and key not in self._carriers
+            may_differ = (key in _FREE or key.startswith(_FREE_PREFIX)) and key not in self._carriers
             if may_differ and said in entry.headers:
                 free.append(_Free(number, name + b":", line, said))
                 names.add(key)
@@ -126,9 +126,8 @@ class Heads:
             if (new := lines[number]) == line:
                 continue
             value = new[len(begins) :].strip(b" \t")
-            if not new.startswith(begins) or b"\n" in value or b"\r" in value or b"\0" in value:
-                return None
-            if self._secret in value:
+            strange = b"\n" in value or b"\r" in value or b"\0" in value or self._secret in value
+            if strange or not new.startswith(begins):
                 return None
             said.append(found)
             says.append((found[0], value))

@@ -26,6 +26,7 @@ from lynkr.framing.http1 import (
     read_request,
     read_response,
     request_body,
+    request_form,
     response_body,
     write_request,
     write_response,
@@ -606,6 +607,32 @@ def test_a_header_that_is_more_than_one_is_not_sent(field: tuple[bytes, bytes]) 
 def test_a_name_with_a_colon_is_not_sent() -> None:
     with pytest.raises(MalformedHTTP):
         write_request(b"GET", b"/", [(b"X: y", b"z")])
+
+
+FEW_NAMES = st.sampled_from([b"X-A", b"x-b", b"Accept", b"Via"])
+FEW_VALUES = st.sampled_from([b"", b"1", b"a: b", b"{}", b"\xff", b"x" * 99])
+
+
+@few
+@given(
+    st.lists(st.tuples(FEW_NAMES, FEW_VALUES), max_size=4, unique_by=lambda field: field[0]),
+    st.dictionaries(FEW_NAMES, FEW_VALUES),
+    st.integers(0, 10**9),
+)
+def test_a_form_that_is_filled_is_the_head_that_would_be_written(
+    headers: Headers, others: dict[bytes, bytes], length: int
+) -> None:
+    free = {name.lower() for name in others}
+    form = request_form(b"POST", b"/x?y", [(b"Host", b"h"), *headers], free)
+    now = [(name, others.get(name, value)) for name, value in headers]
+    values = {name.lower(): value for name, value in now}
+    written = write_request(b"POST", b"/x?y", [(b"Host", b"h"), *now, (b"Content-Length", b"%d" % length)])
+    assert form.filled(values, length) == written
+
+
+def test_a_form_of_what_cannot_be_sent_is_not_made() -> None:
+    with pytest.raises(MalformedHTTP):
+        request_form(b"POST", b"/", [(b"X-A", b"1\r\nX-B: 2")], {b"x-a"})
 
 
 # --- No work that grows faster than what comes ------------------------------------------------------------------------
