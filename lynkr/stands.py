@@ -114,11 +114,11 @@ def end(note: Stands) -> None:
 def token(where: Paths, environ: Mapping[str, str], *, new: bool = False) -> str:
     """The token that opens standing proxies: of the environment, or this user's own, made when it is first needed.
 
-    Raises ConfigError where that of the environment is too short to be one.
+    Raises ConfigError where that of the environment cannot be one.
     """
     if given := environ.get(TOKEN_VARIABLE, ""):
-        if len(given) < _LEAST or not given.isalnum():
-            raise ConfigError(f"{TOKEN_VARIABLE} must have {_LEAST} letters and digits or more, and nothing else")
+        if len(given) < _LEAST or not (given.isascii() and given.isalnum()):
+            raise ConfigError(f"{TOKEN_VARIABLE} must have {_LEAST} or more of a-z, A-Z and 0-9, and nothing else")
         return given
     path = where.stands / "token"
     held = _read(path)

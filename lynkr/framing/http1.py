@@ -224,7 +224,8 @@ class Form(NamedTuple):
     named: list[bytes]
 
     def filled(self, values: Mapping[bytes, bytes], length: int) -> bytes:
-        """The head with these values, which were read from one, and the length of the body."""
+        """The head with these values, by lower-case name, and the length of the body. Nobody looks at the values any
+        more: they come from a head that was read."""
         parts = [self.texts[0]]
         for name, text in zip(self.named, self.texts[1:], strict=True):
             parts += (values[name], text)

@@ -13,23 +13,25 @@ from lynkr.proxy.gate import Gate
 
 Lines = list[bytes]
 
-# A tool has a few kinds of requests. Heads that differ in more each time are not kept for long, nor long ones at all.
-_KNOWN, _LONGEST = 16, 16 * 1024
-# Headers whose values decide nothing before the request is sent, by name or by how that begins. (How long the body is,
-# is read from each.)
+# A tool has a few kinds of requests. Heads that differ in more each time are not kept for long, and unusual ones not at
+# all: what is kept is looked through line by line.
+_FIRSTS, _KINDS, _KNOWN = 16, 4, 8
+_LONGEST, _MOST_LINES = 16 * 1024, 64
+# Headers whose values decide nothing before the request is sent, by name or by how that begins: they are passed on, and
+# looked at anew only for what must stand in none. (How long the body is, is read from each.)
 _FREE, _FREE_PREFIX = frozenset((b"content-length", b"traceparent", b"tracestate")), b"x-"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Like:
-    """What heads have in common that differ only in what the `free` headers say; those by lower-case name."""
+    """What heads have in common that differ only in the values of some headers; `free` has their lower-case names."""
 
     free: frozenset[bytes]
 
 
 class Entry(NamedTuple):
-    """A head, read, and what the gate says to it: `status`, `target`, `headers`, by lower-case name in `named`. Heads
-    that are alike have the same `like`; None: nobody knows."""
+    """A head, read, and what the gate says to it: `status`, `target`, `headers`, by lower-case name in `named`. Those
+    with the same `like` are alike; None says nothing."""
 
     head: RequestHead
     status: int
@@ -40,12 +42,14 @@ class Entry(NamedTuple):
 
 
 class _Free(NamedTuple):
-    """A line that may have another value: its `number`, what it `begins` with, all of it, and the header that it is."""
+    """A line that may have another value: its `number`, all of it, the name of its header as spelled and in lower case,
+    and its `place` among the headers that were let in."""
 
     number: int
-    begins: bytes
     line: bytes
-    said: tuple[bytes, bytes]
+    spelled: bytes
+    name: bytes
+    place: int
 
 
 class _Known(NamedTuple):
@@ -54,12 +58,13 @@ class _Known(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Shape:
-    """Heads with one first line and so many lines: `fixed` takes the lines that have to be the same, by which they are
-    known. To look up what is hashed tells nobody how much of a secret was right."""
+class _Kind:
+    """Heads with the same first line, so many lines, and other values allowed in the same ones. `fixed` takes the lines
+    of the given `numbers`, which have to be the same: by those a head is known. To look up what is hashed tells nobody
+    how much of a secret was right."""
 
-    fixed: Callable[[Lines], tuple[bytes, ...]]
     numbers: tuple[int, ...]
+    fixed: Callable[[Lines], tuple[bytes, ...]]
     known: dict[tuple[bytes, ...], _Known] = field(default_factory=dict)
 
 
@@ -69,81 +74,75 @@ class Heads:
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
         self._secret = gate.secret.encode()
-        self._shapes: dict[tuple[bytes, int], _Shape] = {}
+        # By their first lines and how many lines they have.
+        self._kinds: dict[tuple[bytes, int], list[_Kind]] = {}
         self._carriers = {carrier.header.lower().encode() for carrier in gate.carriers}
 
     def read(self, head: bytes) -> Entry:
         """The head of a request, up to its blank line. Raises MalformedHTTP."""
         lines = head.split(b"\r\n")
-        shape = self._shapes.get((lines[0], len(lines)))
-        if shape is not None and (known := shape.known.get(shape.fixed(lines))) is not None:
-            entry = self._again(known, lines)
-            if entry is not None:
+        for kind in self._kinds.get((lines[0], len(lines)), ()):
+            if (known := kind.known.get(kind.fixed(lines))) is not None and (entry := self._again(known, lines)):
                 return entry
         read = read_request(head)
         status, target, headers = self._gate.admit(read.target.decode("ascii"), read.headers)
-        named = read.named if headers is read.headers else indexed(headers)
-        entry = Entry(read, status, target, headers, named)
-        return self._remembered(entry, lines) if status == 200 and len(head) <= _LONGEST else entry
+        entry = Entry(read, status, target, headers, read.named if headers is read.headers else indexed(headers))
+        unusual = status != 200 or len(head) > _LONGEST or len(lines) > _MOST_LINES
+        if unusual or (free := self._free(entry, lines)) is None:
+            return entry
+        known = _Known(entry._replace(like=Like(frozenset(each.name for each in free))), free)
+        self._keep(known, lines)
+        return self._again(known, lines) or entry  # a copy, so that nobody changes what is kept
 
-    def _remembered(self, entry: Entry, lines: Lines) -> Entry:
-        """The same as one that others may be like, where its lines say what they seem to say."""
-        head = entry.head
-        if len(lines) != len(head.headers) + 3 or len(head.named) != len(head.headers):
-            return entry  # there are folded ones, or others than CRLF between them, or one header twice
-        free, names = list[_Free](), set[bytes]()
-        for number, (line, said) in enumerate(zip(lines[1:], head.headers, strict=False), 1):
-            name, _, value = line.partition(b":")
-            if (name, value.strip(b" \t")) != said:
-                return entry  # both of it, so that there are as many
+    def _free(self, entry: Entry, lines: Lines) -> list[_Free] | None:
+        """The lines that may have other values; None where a line is not just one header."""
+        said = entry.head.headers
+        if len(lines) != len(said) + 3 or len(entry.head.named) != len(said):
+            return None  # folded ones, or other line ends, or one header twice
+        found = list[_Free]()
+        for number, header in enumerate(said, 1):
+            name, _, value = lines[number].partition(b":")
+            if (name, value.strip(b" \t")) != header:
+                return None
             key = name.lower()
             may_differ = (key in _FREE or key.startswith(_FREE_PREFIX)) and key not in self._carriers
-            if may_differ and said in entry.headers:
-                free.append(_Free(number, name + b":", line, said))
-                names.add(key)
-        entry = entry._replace(like=Like(frozenset(names)))
-        self._keep(_Known(entry, free), lines)
-        return entry
+            if may_differ and self._secret not in value:
+                found.append(_Free(number, lines[number], name, key, entry.headers.index(header)))
+        return found
 
     def _keep(self, known: _Known, lines: Lines) -> None:
         differ = {each.number for each in known.free}
+        # Always the first and the two empty ones, so that it takes a tuple.
         numbers = tuple(number for number in range(len(lines)) if number not in differ)
         first = lines[0], len(lines)
-        shape = self._shapes.get(first)
-        if shape is None or shape.numbers != numbers:
-            if len(self._shapes) >= _KNOWN:
-                self._shapes.clear()
-            # The first line is always one of them, and the empty ones at the end are: so it takes a tuple.
-            shape = self._shapes[first] = _Shape(itemgetter(*numbers), numbers)
-        if len(shape.known) >= _KNOWN:
-            shape.known.clear()
-        shape.known[shape.fixed(lines)] = known
+        if first not in self._kinds and len(self._kinds) >= _FIRSTS:
+            self._kinds.clear()
+        kinds = self._kinds.setdefault(first, [])
+        kind = next((each for each in kinds if each.numbers == numbers), None)
+        if kind is None:
+            kind = _Kind(numbers, itemgetter(*numbers))
+            kinds[:] = [*kinds[1 - _KINDS :], kind]
+        if len(kind.known) >= _KNOWN:
+            kind.known.clear()
+        kind.known[kind.fixed(lines)] = known
 
     def _again(self, known: _Known, lines: Lines) -> Entry | None:
         """The entry of a head whose fixed lines are known; None where there is more to the others than a value."""
-        said, says = list[tuple[bytes, bytes]](), list[tuple[bytes, bytes]]()
-        for number, begins, line, found in known.free:
-            if (new := lines[number]) == line:
+        now = list[tuple[_Free, bytes]]()
+        for free in known.free:
+            if (line := lines[free.number]) == free.line:
                 continue
-            value = new[len(begins) :].strip(b" \t")
+            name, colon, value = line.partition(b":")
             strange = b"\n" in value or b"\r" in value or b"\0" in value or self._secret in value
-            if strange or not new.startswith(begins):
+            if strange or not colon or name != free.spelled:
                 return None
-            said.append(found)
-            says.append((found[0], value))
-        entry = known.entry
+            now.append((free, value.strip(b" \t")))
+        entry, values = known.entry, {free.name: value for free, value in now}
         method, target, headers, named, minor = entry.head
-        head = RequestHead(method, target, *_saying(headers, named, said, says), minor)
+        came, let_in = headers.copy(), entry.headers.copy()
+        for free, value in now:
+            came[free.number - 1] = let_in[free.place] = free.spelled, value
+        head = RequestHead(method, target, came, {**named, **values}, minor)
         if entry.headers is headers:
-            return Entry(head, entry.status, entry.target, head.headers, head.named, entry.like)
-        return Entry(head, entry.status, entry.target, *_saying(entry.headers, entry.named, said, says), entry.like)
-
-
-def _saying(
-    headers: Headers, named: Mapping[bytes, bytes], said: Headers, says: Headers
-) -> tuple[Headers, Mapping[bytes, bytes]]:
-    """Headers with what they say now in the place of what was said."""
-    changed = headers.copy()
-    for old, new in zip(said, says, strict=True):
-        changed[changed.index(old)] = new
-    return changed, {**named, **{name.lower(): value for name, value in says}}
+            return Entry(head, entry.status, entry.target, came, head.named, entry.like)
+        return Entry(head, entry.status, entry.target, let_in, {**entry.named, **values}, entry.like)

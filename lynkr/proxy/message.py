@@ -36,7 +36,7 @@ class Request:
     connection: Connection
     # The headers by lower-case name.
     named: Mapping[bytes, bytes] = field(default_factory=dict)
-    # The same for requests whose heads are alike, where that is known.
+    # Those with the same have heads that are alike.
     like: Like | None = None
 
     @property

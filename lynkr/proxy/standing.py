@@ -178,7 +178,7 @@ class Standing:
             return self._serving[self._first]
         name, slash, rest = request.target[len(_PREFIX) :].partition("/")
         if slash:
-            request.target = f"/{rest}"
+            request.target, request.like = f"/{rest}", None
         return self._serving.get(name) if slash else None
 
     def _is_crowded(self) -> bool:

@@ -125,7 +125,7 @@ def test_a_token_may_come_from_the_environment(clean_machine: Path, up: Upstream
     assert lynkr("serve", "token", "--new", home=clean_machine, LYNKR_SERVE_TOKEN=token).status == 2
 
 
-@pytest.mark.parametrize("token", ["short", "with-dashes-0123456789", "sp ace0123456789012345"])
+@pytest.mark.parametrize("token", ["short", "with-dashes-0123456789", "sp ace0123456789012345", "é" * 20])
 def test_a_token_that_is_none_is_78(clean_machine: Path, up: Upstream, token: str) -> None:
     ran = lynkr("serve", "--port", "0", "-p", "work", home=clean_machine, LYNKR_SERVE_TOKEN=token)
     assert ran.status == 78

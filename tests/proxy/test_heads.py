@@ -157,10 +157,11 @@ def test_what_is_more_than_another_value_is_read_anew(other: bytes) -> None:
         head(b"X: 5\nX-A: 6", b"X-B: 7\r\n 8"),
         head(b"Content-Length: 5", end=b"\n"),
         head(b"Content-Length: 5", b"X: " + b"x" * 17_000),
+        head(*[b"a%d: 5" % n for n in range(80)]),
         head(b"Content-Length: 5", target=b"/wrong/v1/messages"),
         head(b"Content-Length: 5", b"Host: elsewhere"),
     ],
-    ids=["two lengths", "spelled in two ways", "one twice", "folded", "one in two lines and two in one", "LF alone", "long",
+    ids=["two lengths", "spelled in two ways", "one twice", "folded", "one in two lines and two in one", "LF alone", "long", "many lines",
          "a wrong secret", "two hosts"],
 )  # fmt: skip
 def test_where_it_cannot_be_told_each_is_looked_at(unlike: bytes) -> None:
@@ -168,6 +169,25 @@ def test_where_it_cannot_be_told_each_is_looked_at(unlike: bytes) -> None:
     heads = Heads(gate)  # type: ignore[arg-type]
     assert [heads.read(unlike).like for _ in range(3)] == [None] * 3
     assert gate.asked == 3
+
+
+def test_kinds_with_as_many_lines_are_kept_beside_each_other() -> None:
+    gate = Counting()
+    heads = Heads(gate)  # type: ignore[arg-type]
+    kinds = [(b"a: 1", b"X-A: 1", b"b: 1"), (b"X-A: 1", b"a: 1", b"b: 1"), (b"a: 1", b"b: 1", b"X-A: 1")]
+    for _ in range(5):
+        for lines in kinds:
+            heads.read(head(*lines))
+    assert gate.asked == 3
+
+
+def test_what_somebody_does_to_a_head_changes_no_other() -> None:
+    heads = Heads(GATE)
+    for _ in range(3):
+        entry = heads.read(head(b"X-A: 1", b"Content-Length: 5"))
+        assert len(entry.headers) == 3
+        entry.headers.append((b"X-B", b"2"))
+        entry.headers[0] = (b"Host", b"elsewhere")
 
 
 def test_whoever_has_not_been_let_in_is_asked_for_the_secret_each_time() -> None:
