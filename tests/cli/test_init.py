@@ -52,9 +52,12 @@ class Interview:
         return self.child.exitstatus
 
     def leave(self, question: str) -> int | None:
-        """Presses Ctrl-C at a question; the exit status."""
+        """Presses Ctrl-C at a question, again where nothing happens; the exit status."""
         self.expect(question)
         self.child.sendintr()
+        # Where it comes in the moment before Python reads, that hears of it with the next key only.
+        while self.child.expect([pexpect.EOF, pexpect.TIMEOUT], timeout=5) and not self.child.terminated:
+            self.child.sendintr()
         return self.end()
 
 

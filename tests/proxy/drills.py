@@ -155,7 +155,8 @@ def steps(name: str, spoken: str, streamed: bool) -> Iterable[Step]:
         "hang mid-stream": [*said, Hang()],
         "cut mid-stream": [*said, Pause(0.02), Cut()],
         "cut inside an event": [*said, last[:20], Pause(0.02), Cut()],
-        "error mid-stream": [*said, Pause(0.02), last, END],
+        # A proxy that gets both at once has heard an error before anybody heard an answer.
+        "error mid-stream": [*said, Pause(0.25), last, END],
     }
     return table[name]
 
