@@ -102,7 +102,7 @@ class Sender:
         try:
             return Course(match, plan, where, form(where, request.method, headers, free))
         except MalformedHTTP:
-            return None  # its lane is told of as one that cannot be asked so
+            return None  # a header that cannot be sent; on the usual way that is told
 
     def _plan(self, spoken: Format) -> Plan | None:
         """Where all goes that speaks `spoken`, as it came and at once; None where there is more to it."""
