@@ -236,7 +236,10 @@ class Form(NamedTuple):
 def request_form(method: bytes, target: bytes, headers: Headers, free: Collection[bytes]) -> Form:
     """The head of a request whose headers `free`, by lower-case name, have values of their own each time, and that does
     not say yet how long its body is. Raises MalformedHTTP."""
-    first, *lines = write_request(method, target, headers).split(b"\r\n")[:-2]
+    whole = write_request(method, target, headers)
+    if not free:
+        return Form([whole[:-2]], [])
+    first, *lines = whole.split(b"\r\n")[:-2]
     texts, named, text = list[bytes](), list[bytes](), first + b"\r\n"
     for (name, value), line in zip(headers, lines, strict=True):
         if (key := name.lower()) in free:

@@ -3,7 +3,7 @@ nothing to us, such as an id: what was found out about that one holds for this o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import NamedTuple
@@ -86,13 +86,16 @@ class Heads:
                 return entry
         read = read_request(head)
         status, target, headers = self._gate.admit(read.target.decode("ascii"), read.headers)
-        entry = Entry(read, status, target, headers, read.named if headers is read.headers else indexed(headers))
-        unusual = status != 200 or len(head) > _LONGEST or len(lines) > _MOST_LINES
-        if unusual or (free := self._free(entry, lines)) is None:
-            return entry
-        known = _Known(entry._replace(like=Like(frozenset(each.name for each in free))), free)
-        self._keep(known, lines)
-        return self._again(known, lines) or entry  # a copy, so that nobody changes what is kept
+        return Entry(read, status, target, headers, read.named if headers is read.headers else indexed(headers))
+
+    def learn(self, head: bytes, entry: Entry) -> None:
+        """Keeps what was found out about `head`, if it was not known: for those that are like it and come later. That
+        takes nearly as long as reading it, so it is for when the request has been sent."""
+        if entry.like is not None or entry.status != 200 or len(head) > _LONGEST:
+            return
+        lines = head.split(b"\r\n")
+        if len(lines) <= _MOST_LINES and (free := self._free(entry, lines)) is not None:
+            self._keep(_Known(_copied(entry, Like(frozenset(each.name for each in free))), free), lines)
 
     def _free(self, entry: Entry, lines: Lines) -> list[_Free] | None:
         """The lines that may have other values; None where a line is not just one header."""
@@ -137,12 +140,16 @@ class Heads:
             if strange or not colon or name != free.spelled:
                 return None
             now.append((free, value.strip(b" \t")))
-        entry, values = known.entry, {free.name: value for free, value in now}
-        method, target, headers, named, minor = entry.head
-        came, let_in = headers.copy(), entry.headers.copy()
-        for free, value in now:
-            came[free.number - 1] = let_in[free.place] = free.spelled, value
-        head = RequestHead(method, target, came, {**named, **values}, minor)
-        if entry.headers is headers:
-            return Entry(head, entry.status, entry.target, came, head.named, entry.like)
-        return Entry(head, entry.status, entry.target, let_in, {**entry.named, **values}, entry.like)
+        return _copied(known.entry, known.entry.like, now)
+
+
+def _copied(entry: Entry, like: Like | None, now: Sequence[tuple[_Free, bytes]] = ()) -> Entry:
+    """The same with other values `now`, and nothing in common with it that somebody could change."""
+    method, target, headers, named, minor = entry.head
+    came, let_in, values = headers.copy(), entry.headers.copy(), {free.name: value for free, value in now}
+    for free, value in now:
+        came[free.number - 1] = let_in[free.place] = free.spelled, value
+    head = RequestHead(method, target, came, {**named, **values}, minor)
+    if entry.headers is headers:
+        return Entry(head, entry.status, entry.target, came, head.named, like)
+    return Entry(head, entry.status, entry.target, let_in, {**entry.named, **values}, like)

@@ -192,7 +192,7 @@ class Connection(Receiver):
                 self._buffer += data
                 self._searched = len(data)
                 return
-            entry = self._heads.read(data[:end])
+            entry = self._heads.read(said := data[:end])
             body = request_body(entry.head)
         except MalformedHTTP as error:
             self._arrival, self._expecting = error, False
@@ -210,6 +210,7 @@ class Connection(Receiver):
                 rest = self._hasten(request, reply, self._parts[0], self._heard)
                 self._parts = [] if rest is not None else self._parts
         self._arrival = _Arrival(head, entry.status, request, reply, rest)
+        self._heads.learn(said, entry)
 
     def _heard(self, served: bool) -> None:
         """Hears of a request that was begun: it has been `served`, or its rest is to be."""

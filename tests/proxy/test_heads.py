@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
@@ -35,10 +36,17 @@ def head(*lines: bytes, target: bytes = b"/%b/v1/messages" % SECRET.encode(), en
     return end.join([b"POST %b HTTP/1.1" % target, b"Host: 127.0.0.1:4321", *lines, b"", b""])
 
 
+def read(heads: Heads, data: bytes) -> Entry:
+    """What is read, and kept for those that come later."""
+    entry = heads.read(data)
+    heads.learn(data, entry)
+    return entry
+
+
 def outcome(heads: Heads, data: bytes) -> Entry | tuple[str, int]:
     """What is read, without what says whether another was like it; or why nothing is."""
     try:
-        return heads.read(data)._replace(like=None)
+        return read(heads, data)._replace(like=None)
     except MalformedHTTP as error:
         return str(error), error.status
 
@@ -87,12 +95,15 @@ def test_of_heads_that_differ_in_ids_and_lengths_one_is_looked_at(name: bytes) -
     gate = Counting()
     heads = Heads(gate)  # type: ignore[arg-type]
     said = [(b"5", b"a"), (b"60000", b"b"), (b"5", b"a"), (b"7", b'{"a": ": b,c"}'), (b"7", b"")]
-    read = [heads.read(head(b"a: 1", name + b": " + length, b"X-Turn-Id: " + turn, b"b: 2")) for length, turn in said]
+    first, *came = [
+        read(heads, head(b"a: 1", name + b": " + length, b"X-Turn-Id: " + turn, b"b: 2")) for length, turn in said
+    ]
     assert gate.asked == 1
-    assert len({entry.like for entry in read}) == 1
-    assert read[0].like is not None
-    assert read[0].like.free == {b"content-length", b"x-turn-id"}
-    for entry, (length, turn) in zip(read, said, strict=True):
+    assert first.like is None
+    assert len({entry.like for entry in came}) == 1
+    assert came[0].like is not None
+    assert came[0].like.free == {b"content-length", b"x-turn-id"}
+    for entry, (length, turn) in zip([first, *came], said, strict=True):
         assert (entry.named[b"content-length"], entry.named[b"x-turn-id"]) == (length, turn)
         assert entry.headers[1:] == [(b"a", b"1"), (name, length), (b"X-Turn-Id", turn), (b"b", b"2")]
         assert (entry.head.headers, entry.head.named) == (entry.headers, entry.named)
@@ -102,27 +113,29 @@ def test_the_secret_in_a_header_is_taken_out_of_each() -> None:
     heads, gate = Heads(GATE), Gate(SECRET, 4321, (Carrier("X-Mine", None),))
     lines = b"openai-organization: " + SECRET.encode(), b"X-A: 1", b"Content-Length: 5"
     for length in (b"5", b"66"):
-        entry = heads.read(head(*lines, target=b"/v1/responses").replace(b": 5", b": " + length))
+        entry = read(heads, head(*lines, target=b"/v1/responses").replace(b": 5", b": " + length))
         assert (entry.status, entry.target) == (200, "/v1/responses")
         assert entry.named[b"openai-organization"] == b"org-mine"
         assert entry.named[b"content-length"] == length == dict(entry.headers)[b"Content-Length"]
         assert SECRET.encode() not in b"".join(value for _, value in entry.headers)
     # Where it was not before, and in one that may differ.
-    assert b"x-a" not in heads.read(head(lines[0], b"X-A: it is " + SECRET.encode(), lines[2])).named
+    assert b"x-a" not in read(heads, head(lines[0], b"X-A: it is " + SECRET.encode(), lines[2])).named
     heads = Heads(gate)
-    assert heads.read(head(b"x-mine: " + SECRET.encode(), target=b"/v1/responses")).status == 200
-    assert heads.read(head(b"x-mine: " + SECRET[:-1].encode(), target=b"/v1/responses")).status == 401
+    assert read(heads, head(b"x-mine: " + SECRET.encode(), target=b"/v1/responses")).status == 200
+    assert read(heads, head(b"x-mine: " + SECRET[:-1].encode(), target=b"/v1/responses")).status == 401
 
 
 def test_what_differs_in_more_is_not_alike() -> None:
-    heads, one, two, length = Heads(GATE), b"a: 1", b"a: 2", b"Content-Length: 5"
+    one, two, length = b"a: 1", b"a: 2", b"Content-Length: 5"
     lines = [(one, length), (two, length), (length, one), (length, two), (one, length.lower()),
              (b"X-A: 1", length), (b"x-a: 1", length), (b"X-B: 1", length), (one, b"X-A: 1", length)]  # fmt: skip
     came = [head(*each) for each in lines] + [head(one, length, target=b"/%b/v1/messages?a" % SECRET.encode())]
     came.append(came[0].replace(b"POST", b"PUT"))
-    for _ in range(2):
-        likes = [heads.read(data).like for data in came]
-        assert None not in likes and len(set(likes)) == len(came)
+    for this, that in itertools.permutations(came, 2):
+        heads = Heads(GATE)
+        likes = [read(heads, data).like for data in (this, this, that, that)]
+        assert [like is None for like in likes] == [True, False, True, False]
+        assert likes[1] is not likes[3]
 
 
 @pytest.mark.parametrize(
@@ -142,7 +155,7 @@ def test_what_differs_in_more_is_not_alike() -> None:
 )
 def test_what_is_more_than_another_value_is_read_anew(other: bytes) -> None:
     heads = Heads(GATE)
-    assert heads.read(head(b"X-A: 1", b"Content-Length: 5")).like is not None
+    assert [read(heads, head(b"X-A: 1", b"Content-Length: 5")).like is None for _ in range(2)] == [True, False]
     data = head(other, b"Content-Length: 6")
     assert outcome(heads, data) == outcome(Heads(GATE), data)
 
@@ -167,7 +180,7 @@ def test_what_is_more_than_another_value_is_read_anew(other: bytes) -> None:
 def test_where_it_cannot_be_told_each_is_looked_at(unlike: bytes) -> None:
     gate = Counting()
     heads = Heads(gate)  # type: ignore[arg-type]
-    assert [heads.read(unlike).like for _ in range(3)] == [None] * 3
+    assert [read(heads, unlike).like for _ in range(3)] == [None] * 3
     assert gate.asked == 3
 
 
@@ -177,14 +190,14 @@ def test_kinds_with_as_many_lines_are_kept_beside_each_other() -> None:
     kinds = [(b"a: 1", b"X-A: 1", b"b: 1"), (b"X-A: 1", b"a: 1", b"b: 1"), (b"a: 1", b"b: 1", b"X-A: 1")]
     for _ in range(5):
         for lines in kinds:
-            heads.read(head(*lines))
+            read(heads, head(*lines))
     assert gate.asked == 3
 
 
 def test_what_somebody_does_to_a_head_changes_no_other() -> None:
     heads = Heads(GATE)
     for _ in range(3):
-        entry = heads.read(head(b"X-A: 1", b"Content-Length: 5"))
+        entry = read(heads, head(b"X-A: 1", b"Content-Length: 5"))
         assert len(entry.headers) == 3
         entry.headers.append((b"X-B", b"2"))
         entry.headers[0] = (b"Host", b"elsewhere")
@@ -192,9 +205,9 @@ def test_what_somebody_does_to_a_head_changes_no_other() -> None:
 
 def test_whoever_has_not_been_let_in_is_asked_for_the_secret_each_time() -> None:
     heads = Heads(GATE)
-    assert heads.read(head(b"Content-Length: 5")).status == 200
+    assert read(heads, head(b"Content-Length: 5")).status == 200
     for target in (b"/wrong/v1/messages", b"/v1/messages", b"/%b/v1/messages" % SECRET[:-1].encode()):
-        assert heads.read(head(b"Content-Length: 6", target=target)).status == 401
+        assert read(heads, head(b"Content-Length: 6", target=target)).status == 401
 
 
 @pytest.mark.parametrize("lines", [1, 30], ids=["as many lines", "more and more lines"])
@@ -202,10 +215,10 @@ def test_few_are_kept(lines: int) -> None:
     gate = Counting()
     heads = Heads(gate)  # type: ignore[arg-type]
     for number in range(300):
-        heads.read(head(*[b"a%d: %d" % (n, number) for n in range(1 + number % lines)], b"Content-Length: 5"))
+        read(heads, head(*[b"a%d: %d" % (n, number) for n in range(1 + number % lines)], b"Content-Length: 5"))
     asked = gate.asked
     assert asked == 300
-    heads.read(head(*[b"a%d: 299" % n for n in range(1 + 299 % lines)], b"Content-Length: 6"))
+    read(heads, head(*[b"a%d: 299" % n for n in range(1 + 299 % lines)], b"Content-Length: 6"))
     assert gate.asked == asked, "the latest is there"
-    heads.read(head(*[b"a%d: 0" % n for n in range(1)], b"Content-Length: 6"))
+    read(heads, head(*[b"a%d: 0" % n for n in range(1)], b"Content-Length: 6"))
     assert gate.asked == asked + 1
