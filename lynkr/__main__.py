@@ -9,7 +9,10 @@ def main() -> None:
     gc.disable()
     from lynkr.cli.main import main as lynkr
 
-    lynkr()
+    try:
+        lynkr()
+    finally:
+        gc.freeze()  # nor when it ends: what is left goes with the process
 
 
 if __name__ == "__main__":

@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem
 
-from lynkr.paths import paths
+if TYPE_CHECKING:
+    from lynkr.paths import Paths
 
 _LANE = re.compile(r"""^\[lanes\.(?:"([^"]+)"|'([^']+)'|([A-Za-z0-9_-]+))\]""", re.MULTILINE)
 
@@ -22,19 +23,28 @@ def _those(names: Iterable[str], begun: str) -> list[CompletionItem]:
     return [CompletionItem(name) for name in names if name.startswith(begun)]
 
 
+def _where() -> Paths:
+    # `pathlib` takes a tenth of the time that a TAB may, and most of what is asked for has no file.
+    from lynkr.paths import paths
+
+    return paths(os.environ)
+
+
 def profile_names(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The profiles."""
     from lynkr.profiles import names
 
-    return the_tools_own(ctx, incomplete) or _those(names(paths(os.environ)), incomplete)
+    return the_tools_own(ctx, incomplete) or _those(names(_where()), incomplete)
 
 
 def lane_names(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The lanes of the profile that is being named, or is used."""
+    from pathlib import Path
+
     from lynkr.errors import LynkrError
     from lynkr.profiles import chosen, find
 
-    where = paths(os.environ)
+    where = _where()
     try:
         path = find(chosen(ctx.params.get("profile"), os.environ, Path.cwd(), where).name, where)
     except (LynkrError, OSError):
@@ -60,7 +70,7 @@ def session_names(_ctx: click.Context, _param: click.Parameter, incomplete: str)
     from lynkr.errors import LynkrError
     from lynkr.ledger.store import Ledger
 
-    path = paths(os.environ).ledger
+    path = _where().ledger
     if not path.exists():
         return _those(["last"], incomplete)
     try:
@@ -77,7 +87,7 @@ def key_names(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> 
 
     from lynkr.upstream.providers import PROVIDERS
 
-    index = paths(os.environ).data / "keys.json"
+    index = _where().data / "keys.json"
     try:
         stored = json.loads(index.read_text("utf-8"))
     except (OSError, ValueError):

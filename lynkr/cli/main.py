@@ -6,7 +6,6 @@ import gc
 import importlib
 import io
 import sys
-from pathlib import Path
 
 import click
 
@@ -140,6 +139,8 @@ def main() -> None:
 
 def _is_somewhere() -> bool:
     """Whether the folder that we were started in is still there."""
+    from pathlib import Path
+
     try:
         Path.cwd()
     except OSError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +14,8 @@ from lynkr.errors import ConfigError
 from lynkr.routing import TIERS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lynkr.launch.launch import Launch
     from lynkr.plan import Plan
 
@@ -71,7 +72,7 @@ class _Words(click.Command):
     help="What this session may cost; when it is spent, what [budget] on_exceed says happens.",
 )
 @click.option("--dry-run", is_flag=True, help="Print what would be injected; start nothing.")
-@click.option("--report", type=click.Path(path_type=Path), metavar="PATH", help="Also write the JSON report there.")
+@click.option("--report", type=click.Path(), metavar="PATH", help="Also write the JSON report there.")
 @click.option("--no-compress", is_flag=True, help="Send tool results as they are, whatever the profile says.")
 @click.option("--status-line", is_flag=True, help="Show what the session costs in Claude Code's status line.")
 @click.option("--nested", is_flag=True, help="Allow a session inside of a session.")
@@ -85,7 +86,7 @@ def command(
     tier: str | None,
     budget: float | None,
     dry_run: bool,
-    report: Path | None,
+    report: str | None,
     no_compress: bool,
     status_line: bool,
     nested: bool,
@@ -113,10 +114,8 @@ def command(
 
     if quiet and verbose:
         raise click.UsageError("--quiet and --verbose exclude each other")
-    if report is not None and (report.is_dir() or not report.resolve().parent.is_dir()):
-        what = "is a folder" if report.is_dir() else f"cannot be written: there is no folder {report.resolve().parent}"
-        raise ConfigError(f"--report {report} {what}")
-    options = Options(words, as_command, profile, lane, tier, report, quiet, nested, not no_compress, budget,
+    wanted = None if report is None else _writable(report)
+    options = Options(words, as_command, profile, lane, tier, wanted, quiet, nested, not no_compress, budget,
                       status_line)  # fmt: skip
     if join and options.environ.get("LYNKR_SESSION"):
         from lynkr.join import join as joining
@@ -134,6 +133,17 @@ def command(
         for line in _where(planned, preview(planned)[0]):
             say(line)
     return session.run(planned, say).status
+
+
+def _writable(report: str) -> Path:
+    """Where the report is wanted. Raises ConfigError where none can be written."""
+    from pathlib import Path
+
+    path = Path(report)
+    if path.is_dir() or not path.resolve().parent.is_dir():
+        what = "is a folder" if path.is_dir() else f"cannot be written: there is no folder {path.resolve().parent}"
+        raise ConfigError(f"--report {report} {what}")
+    return path
 
 
 def _where(planned: Plan, launch: Launch) -> list[str]:
