@@ -25,6 +25,7 @@ _LINE_END = re.compile(rb"\r?\n")
 _FOLD = re.compile(rb"\r?\n[ \t]+")
 _BLANK = re.compile(rb"\n\r?\n")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?")
+_BARE_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})\r\n")
 _NUMBER = re.compile(rb"[0-9]{1,15}")
 
 
@@ -321,6 +322,11 @@ class Chunked:
         self._trailers = 0
 
     def feed(self, data: bytes) -> bytes:
+        # What a read mostly brings of a stream: an event, which is a chunk.
+        if self._next == self._size and not self._held and (size := _BARE_SIZE.match(data)):
+            start, length = size.end(), int(size[1], 16)
+            if length and start + length + 2 == len(data) and data.endswith(b"\r\n"):
+                return data[start:-2]
         if held := self._held:
             seek = len(held) - 1
             held += data

@@ -202,6 +202,29 @@ def test_what_may_be_no_chunks_is_judged_the_same_however_it_is_cut(stream: byte
     assert outcome(Chunked(), singly(stream)) == expected
 
 
+# As servers send events, and nearly so: a length that is not the one, another end, nothing, an end within.
+PIECES = st.builds(
+    lambda off, ext, part, end: b"%x%b\r\n%b%b" % (max(0, len(part) + off), ext, part, end),
+    st.sampled_from([0, 0, 0, -1, 1, 2]),
+    st.sampled_from([b"", b"", b"", b";a", b" ", b"\n"]),
+    st.binary(max_size=20) | st.sampled_from([b"a\r\n", b"\r\n", b"0\r\n\r\n", b"5\r\nhello\r\n"]),
+    st.sampled_from([b"\r\n", b"\r\n", b"\r\n", b"\n\r", b"", b"\r", b"\r\n0\r\n\r\n"]),
+)
+
+
+@few
+@given(st.lists(PIECES, min_size=1, max_size=5))
+def test_chunks_that_come_one_at_a_time_are_read_as_all_at_once(pieces: list[bytes]) -> None:
+    assert outcome(Chunked(), [piece for piece in pieces if piece]) == outcome(Chunked(), [b"".join(pieces)])
+
+
+def test_what_looks_like_a_chunk_within_another_is_none() -> None:
+    for pieces in ([b"1", b"3\r\nabc\r\n", b"0123456789abcd\r\n"], [b"13\r\n", b"3\r\nabc\r\n", b"0123456789a\r\n"]):
+        own = b"".join(pieces)[4:-2]
+        assert len(own) == 0x13
+        assert fed(Chunked(), [*pieces, b"0\r\n\r\n"]) == (own, b"", True)
+
+
 @few
 @given(st.binary(max_size=60), st.binary(max_size=30), CUTS)
 def test_a_body_of_a_known_length_ends_there_however_it_is_cut(own: bytes, rest: bytes, cuts: list[int]) -> None:
