@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 Headers = list[tuple[bytes, bytes]]
@@ -168,16 +169,17 @@ class Texts(Mapping[str, str]):
         return len(self._named)
 
 
-def tokens(value: bytes | None) -> list[bytes]:
+@lru_cache(maxsize=64)
+def tokens(value: bytes | None) -> tuple[bytes, ...]:
     """The parts of a header that is a list, in lower case; none where there is no such header."""
-    return [part.strip(b" \t").lower() for part in value.split(b",")] if value is not None else []
+    return tuple([part.strip(b" \t").lower() for part in value.split(b",")]) if value is not None else ()
 
 
 def request_body(head: RequestHead) -> Body:
     """How a request's body is to be read. Raises MalformedHTTP."""
     codings, lengths = tokens(head.named.get(b"transfer-encoding")), tokens(head.named.get(b"content-length"))
     if codings:
-        if codings != [b"chunked"]:
+        if codings != (b"chunked",):
             raise MalformedHTTP("a transfer coding that is not known here", 501)
         if lengths or not head.minor:
             raise MalformedHTTP("two ways to say how long the body is")
@@ -190,14 +192,14 @@ def response_body(head: ResponseHead, method: bytes) -> Body:
     if method == b"HEAD" or bodiless(head.status):
         return Sized(0)
     if codings := tokens(head.named.get(b"transfer-encoding")):
-        if codings != [b"chunked"]:
+        if codings != (b"chunked",):
             raise MalformedHTTP("a transfer coding that is not known here")
         return Chunked()
     lengths = tokens(head.named.get(b"content-length"))
     return Sized(_length(lengths)) if lengths else Unsized()
 
 
-def _length(lengths: list[bytes]) -> int:
+def _length(lengths: tuple[bytes, ...]) -> int:
     if not lengths:
         return 0
     if len(set(lengths)) > 1 or not _NUMBER.fullmatch(lengths[0]):

@@ -73,7 +73,7 @@ class Sender:
     def __call__(self, request: Request, body: bytes) -> Ahead | None:
         """Sends a request with its whole body; None where it has to be looked at first."""
         course = self._course(request)
-        if course is None or self.planning.purse.budget.limits or marked(body):
+        if course is None or marked(body):
             return None
         head = course.form.filled(request.named, len(body))
         wire = self.upstreams.post(course.lane, course.where, request.method, head, body)
@@ -119,7 +119,7 @@ class Sender:
             return None
         lane = plan.routes[0].lane
         own = lane.auth is Auth.CLIENT and lane.model is None and lane.format_for(spoken) is spoken
-        changed = self.shaping.shapes(lane) or self.bypasses.answers(lane)
+        looked_at = self.planning.purse.budget.limits or self.shaping.shapes(lane) or self.bypasses.answers(lane)
         # Asked once, for everything, and for as long as it takes.
-        plain = own and not (changed or lane.concurrency or lane.timeout_s or self.lanes.routing.retries)
+        plain = own and not (looked_at or lane.concurrency or lane.timeout_s or self.lanes.routing.retries)
         return plan if plain else None

@@ -408,7 +408,8 @@ class Case:
             self.telling.failed(status)
         if self.match is None and self.request.method != "POST":
             return
-        kind, coding = (named.get(name, b"").decode("latin-1") for name in (b"content-type", b"content-encoding"))
+        kind = named.get(b"content-type", b"").decode("latin-1")
+        coding = named.get(b"content-encoding", b"").decode("latin-1")
         if status == 200 and self.match is not None and kind.startswith("text/html"):
             self.telling.note(error="upstream_malformed")  # somebody's page: a proxy's, or a login's
         self.listener = Ear(self.telling.codec.AnswerWatch(), kind, coding)
