@@ -240,7 +240,7 @@ def request_form(method: bytes, target: bytes, headers: Headers, free: Collectio
     """The head of a request whose headers `free`, by lower-case name, have values of their own each time, and that does
     not say yet how long its body is. Raises MalformedHTTP."""
     whole = write_request(method, target, headers)
-    if not free:
+    if not free:  # as for each head that is the first of its kind, which waits for this
         return Form([whole[:-2]], [])
     first, *lines = whole.split(b"\r\n")[:-2]
     texts, named, text = list[bytes](), list[bytes](), first + b"\r\n"

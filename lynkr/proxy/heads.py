@@ -95,7 +95,8 @@ class Heads:
             return
         lines = head.split(b"\r\n")
         if len(lines) <= _MOST_LINES and (free := self._free(entry, lines)) is not None:
-            self._keep(_Known(_copied(entry, Like(frozenset(each.name for each in free))), free), lines)
+            like = Like(frozenset(each.name for each in free))
+            self._keep(_Known(_copied(entry._replace(like=like)), free), lines)
 
     def _free(self, entry: Entry, lines: Lines) -> list[_Free] | None:
         """The lines that may have other values; None where a line is not just one header."""
@@ -140,10 +141,10 @@ class Heads:
             if strange or not colon or name != free.spelled:
                 return None
             now.append((free, value.strip(b" \t")))
-        return _copied(known.entry, known.entry.like, now)
+        return _copied(known.entry, now)
 
 
-def _copied(entry: Entry, like: Like | None, now: Sequence[tuple[_Free, bytes]] = ()) -> Entry:
+def _copied(entry: Entry, now: Sequence[tuple[_Free, bytes]] = ()) -> Entry:
     """The same with other values `now`, and nothing in common with it that somebody could change."""
     method, target, headers, named, minor = entry.head
     came, let_in, values = headers.copy(), entry.headers.copy(), {free.name: value for free, value in now}
@@ -151,5 +152,5 @@ def _copied(entry: Entry, like: Like | None, now: Sequence[tuple[_Free, bytes]] 
         came[free.number - 1] = let_in[free.place] = free.spelled, value
     head = RequestHead(method, target, came, {**named, **values}, minor)
     if entry.headers is headers:
-        return Entry(head, entry.status, entry.target, came, head.named, like)
-    return Entry(head, entry.status, entry.target, let_in, {**entry.named, **values}, like)
+        return Entry(head, entry.status, entry.target, came, head.named, entry.like)
+    return Entry(head, entry.status, entry.target, let_in, {**entry.named, **values}, entry.like)

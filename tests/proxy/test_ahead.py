@@ -54,6 +54,7 @@ from lynkr.proxy.ahead import Ahead
 from lynkr.proxy.case import Case
 from lynkr.proxy.exchange import Exchange
 from lynkr.proxy.hastened import Hastened
+from lynkr.proxy.heads import Entry, Heads, Like
 from lynkr.proxy.message import News, Reply, Request, Rest
 from lynkr.proxy.outbound import Inbound
 from lynkr.proxy.server import Connection
@@ -1111,6 +1112,35 @@ def test_what_is_large_is_looked_at_first(watched: Watched, size: int) -> None:
         assert ask(lynkr.port, PATH, body).body == body
         assert (up.asked[1].body, lynkr.row(1).asked_model) == (body, "m")
     assert watched.went in ([False], [False, False])
+
+
+def test_what_a_head_said_is_kept_when_its_request_has_left_and_known_from_then_on(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    likes, did = list[Like | None](), list[str]()
+    watched.before = lambda request: likes.append(request.like)
+    learn, post = Heads.learn, Wire.post
+
+    def learning(heads: Heads, head: bytes, entry: Entry) -> None:
+        did.append("kept")
+        learn(heads, head, entry)
+
+    def posting(wire: Wire, *sent: Any) -> None:
+        did.append("left")
+        post(wire, *sent)
+
+    with upstream(echo) as up, proxy(anthropic_lane(up.url)) as lynkr:
+        warm(lynkr)
+        monkeypatch.setattr(Heads, "learn", learning)
+        monkeypatch.setattr(Wire, "post", posting)
+        for turn in range(3):
+            assert ask(lynkr.port, PATH, NEXT, ["A: 1", f"X-Turn: {turn}"]).body == NEXT
+            lynkr.row(turn + 1)
+    assert did == ["left", "kept"] * 3
+    _, first, second, third = likes
+    assert first is None
+    assert second is not None
+    assert second is third
 
 
 def test_what_comes_while_the_only_connection_is_in_use_is_looked_at(watched: Watched) -> None:
